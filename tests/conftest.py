@@ -1,0 +1,25 @@
+"""What every kind of test shares: required programs, and how often randomised tests run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., str]:
+    """`program("chromium")` is its path. Absent, the test is skipped; with CI=true that is a failure."""
+
+    def find(*names: str) -> str:
+        for name in names:
+            if path := shutil.which(name):
+                return path
+        reason = f"{names[0]} is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return find

@@ -1,0 +1,44 @@
+"""What the documentation says is so: its links lead somewhere, its commands exist, its ADRs have their four parts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_covenant_commands_exist(page: Path) -> None:
+    named = set(re.findall(r"(?:^|`)covenant ((?:[a-z-]+)(?: [a-z-]+)?)", page.read_text(), re.MULTILINE))
+    for words in named:
+        arguments = [word for word in words.split() if not word.startswith("-")]
+        result = subprocess.run(
+            [str(ROOT / ".venv/bin/covenant"), *arguments, "--help"], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert result.returncode == 0, f"{page.name} names `covenant {words}`: {result.stderr}"
+
+
+def test_adrs_have_their_parts() -> None:
+    for page in (ROOT / "docs/adr").glob("*.md"):
+        text = page.read_text()
+        for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
+            assert part in text, f"{page.name} lacks {part}"
