@@ -1,0 +1,83 @@
+"""One TLS connection to one gateway peer, and who speaks on it."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from fabric_protos.gateway import gateway_pb2_grpc
+from fabric_protos.peer import events_pb2_grpc
+
+from ledger.gateway.errors import GatewayError, translate
+from ledger.gateway.signer import Signer
+
+LARGEST_MESSAGE = 100 * 1024 * 1024  # bytes; Fabric's own default limit
+_OPTIONS = [
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    ("grpc.keepalive_time_ms", 120_000),  # a Fabric peer closes connections that ping more than once a minute
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+]
+
+
+class Deadline:
+    """The moment by which a whole flow of steps must be done."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left; never less than a millisecond, so that a late step fails as DEADLINE_EXCEEDED, named."""
+        return max(0.001, self._end - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._end
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A channel's names, its signer and its stubs. Thread safe: gRPC channels are, and nothing else changes."""
+
+    grpc_channel: grpc.Channel
+    signer: Signer
+    channel: str
+    chaincode: str
+    endorsing_organisations: tuple[str, ...] = ()
+    gateway: Any = field(init=False, repr=False)
+    deliver: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gateway", gateway_pb2_grpc.GatewayStub(self.grpc_channel))
+        object.__setattr__(self, "deliver", events_pb2_grpc.DeliverStub(self.grpc_channel))
+
+    def call(
+        self, method: Callable[..., Any], request: Any, kind: type[GatewayError], tx_id: str, timeout: float
+    ) -> Any:
+        """One unary call of at most `timeout` seconds; a failure is raised as `kind`, or as the contract's Refused."""
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise translate(error, kind, tx_id) from error
+
+
+def dial(
+    address: str,
+    tls_ca: bytes,
+    signer: Signer,
+    *,
+    channel: str,
+    chaincode: str,
+    endorsing_organisations: Sequence[str],
+) -> Connection:
+    """A connection to `address` ("host:port"), whose TLS certificate must chain to `tls_ca` (PEM). Connects when
+    first used.
+    """
+    credentials = grpc.ssl_channel_credentials(root_certificates=tls_ca)
+    grpc_channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
+    return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations))

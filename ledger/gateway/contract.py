@@ -1,0 +1,114 @@
+"""A deployed contract, to be asked and told: two doors, and the same flow step by step."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from consent import canonical
+from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
+from ledger.gateway.connection import Connection, Deadline
+from ledger.gateway.errors import CommitError, GatewayError, SubmitError
+from ledger.gateway.events import Events
+from ledger.gateway.proposal import Proposal
+from ledger.gateway.retry import Retry
+from ledger.gateway.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A write that stands: what the contract answered, the transaction's id and its block's number."""
+
+    result: Any
+    tx_id: str
+    block: int
+
+
+class Contract:
+    """The chaincode of one channel, spoken to as one identity. Thread safe."""
+
+    def __init__(self, connection: Connection, retry: Retry | None = None) -> None:
+        self._connection = connection
+        self._retry = retry or Retry()
+
+    def submit(
+        self, function: str, arguments: dict[str, Any], *, evidence: object | None = None, timeout: float = 30
+    ) -> Committed:
+        """Write: propose, let the hospitals endorse, order, and wait until it stands in a block as valid.
+
+        `function`: `<contract>:<Verb>`. `arguments`: one object of plain JSON values. `evidence`: plain JSON that the
+        endorsers see and no block holds. `timeout`: seconds for the whole flow, retries of lost races included.
+        Raises Refused (the contract said no; nothing is written), EndorseError, SubmitError, CommitStatusError (the
+        outcome is not known), CommitError (it was ordered and found invalid).
+        """
+        deadline = Deadline(timeout)
+        attempt = 0
+        while True:
+            try:
+                return self._attempt(self.proposal(function, arguments, evidence=evidence), deadline)
+            except GatewayError as error:
+                attempt += 1
+                if attempt >= self._retry.attempts or deadline.passed or not self._retry.worthwhile(error):
+                    raise
+            time.sleep(min(self._retry.delay(attempt - 1), deadline.left))
+
+    def evaluate(self, function: str, arguments: dict[str, Any], *, timeout: float = 30) -> Any:
+        """Read: one peer's answer from its committed state; nothing is ordered. Raises Refused, EvaluateError."""
+        return _value(self.proposal(function, arguments).evaluate(timeout))
+
+    def proposal(
+        self,
+        function: str,
+        arguments: dict[str, Any],
+        *,
+        evidence: object | None = None,
+        timestamp: float | None = None,
+    ) -> Proposal:
+        """The first step of the flow: evaluate or endorse it. `timestamp`: epoch seconds, now unless told."""
+        transient = {} if evidence is None else {"evidence": canonical.encode(evidence)}
+        return Proposal.build(
+            self._connection, [function.encode(), canonical.encode(arguments)], transient, timestamp or time.time()
+        )
+
+    def events(
+        self, start_block: int = 0, after_tx: str | None = None, *, checkpointer: Checkpointer | None = None
+    ) -> Events:
+        """Every event from block `start_block` on, those up to transaction `after_tx` of that block left out.
+
+        A `checkpointer` decides instead of both where to begin; saving is the caller's, once an event is dealt with.
+        """
+        return Events(self._connection, checkpointer or MemoryCheckpointer(Position(start_block, after_tx)))
+
+    def _attempt(self, proposal: Proposal, deadline: Deadline) -> Committed:
+        transaction = proposal.endorse(deadline.left)
+        commit = self._send(transaction, deadline)
+        status = commit.status(deadline.left)
+        if not status.valid:
+            raise CommitError(
+                f"commit.{status.name.lower().replace('_', '-')}",
+                f"the transaction was found invalid ({status.name}) and wrote nothing",
+                tx_id=status.tx_id,
+                validation=status.name,
+                block=status.block,
+            )
+        return Committed(_value(transaction.result), status.tx_id, status.block)
+
+    def _send(self, transaction: Transaction, deadline: Deadline) -> Any:
+        """Submit, and again while the ordering service is overloaded or away: the same bytes count once."""
+        for attempt in range(self._retry.attempts):
+            try:
+                return transaction.submit(deadline.left)
+            except SubmitError as error:
+                if attempt > 0 and error.status == grpc.StatusCode.ALREADY_EXISTS.name:
+                    return transaction.commit()
+                if error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
+                    raise
+                last = error
+            time.sleep(min(self._retry.delay(attempt + 3), deadline.left))
+        raise last
+
+
+def _value(payload: bytes) -> Any:
+    return canonical.decode(payload) if payload else None
