@@ -1,0 +1,139 @@
+"""The configuration groups of a Covenant channel: one function of the organisations, so that reading is comparing."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fabric_protos.common import configtx_pb2, configuration_pb2, policies_pb2
+from fabric_protos.msp import msp_config_pb2
+from fabric_protos.orderer import configuration_pb2 as orderer_pb2
+
+from ledger.errors import LedgerError
+from ledger.protocol import policy
+from ledger.protocol.exact import parse, serialise
+
+ORDERER_MSP = "OrdererMSP"
+CONSENSUS = "embedded"
+FABRIC_MSP = 0  # msp.ProviderType FABRIC
+ADMINS = "Admins"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MspConfig:
+    """An organisation's root certificates and revocation lists, each PEM."""
+
+    msp_id: str
+    root_certs: tuple[bytes, ...]
+    revocation_lists: tuple[bytes, ...] = ()
+
+
+def channel_group(hospitals: Sequence[MspConfig], institutes: Sequence[MspConfig], orderer: MspConfig) -> Any:
+    """The channel's ConfigGroup."""
+    names = [each.msp_id for each in hospitals]
+    admins = _signature(policy.majority(names, "admin"))
+    application = configtx_pb2.ConfigGroup(
+        mod_policy=ADMINS,
+        groups={each.msp_id: _organisation(each) for each in (*hospitals, *institutes)},
+        values={"Capabilities": _capabilities("V2_5")},
+        policies={
+            "Readers": _any("Readers"), "Writers": _any("Writers"), ADMINS: admins,
+            "Endorsement": _signature(policy.majority(names, "peer")),
+            "LifecycleEndorsement": _signature(policy.majority(names, "peer")),
+        },
+    )
+    return configtx_pb2.ConfigGroup(
+        mod_policy=ADMINS,
+        groups={"Application": application, "Orderer": _orderer_group(orderer, admins)},
+        values={
+            "HashingAlgorithm": _value(configuration_pb2.HashingAlgorithm(name="SHA256")),
+            "BlockDataHashingStructure": _value(configuration_pb2.BlockDataHashingStructure(width=2**32 - 1)),
+            "Capabilities": _capabilities("V3_0"),
+        },
+        policies={"Readers": _any("Readers"), "Writers": _any("Writers"), ADMINS: admins},
+    )
+
+
+def voters(endorsement: Any) -> tuple[str, ...]:
+    """The hospitals that an endorsement policy counts."""
+    return tuple(msp_id for msp_id, _ in policy.principals(endorsement))
+
+
+def consensus(orderer: Any) -> str:
+    """The kind of ordering that an Orderer group names."""
+    kind: str = parse(orderer_pb2.ConsensusType, orderer.values["ConsensusType"].value, "consensus type").type
+    if kind != CONSENSUS:
+        raise LedgerError("genesis.consensus", f"this ledger orders by {CONSENSUS}, not by {kind}")
+    return kind
+
+
+def _orderer_group(orderer: MspConfig, admins: Any) -> Any:
+    sealing = _signature(policy.out_of(1, [orderer.msp_id], "orderer"))
+    return configtx_pb2.ConfigGroup(
+        mod_policy=ADMINS,
+        groups={orderer.msp_id: _organisation(orderer)},
+        values={
+            "ConsensusType": _value(orderer_pb2.ConsensusType(type=CONSENSUS)),
+            "BatchSize": _value(
+                orderer_pb2.BatchSize(max_message_count=500, absolute_max_bytes=2**26, preferred_max_bytes=2**22)
+            ),
+            "BatchTimeout": _value(orderer_pb2.BatchTimeout(timeout="20ms")),
+            "Capabilities": _capabilities("V2_0"),
+        },
+        policies={
+            "Readers": _any("Readers"), "Writers": _any("Writers"), ADMINS: admins, "BlockValidation": sealing,
+        },
+    )
+
+
+def _organisation(organisation: MspConfig) -> Any:
+    name = organisation.msp_id
+    units = {
+        f"{role}_ou_identifier": {"organizational_unit_identifier": role}
+        for role in ("client", "peer", "admin", "orderer")
+    }
+    inner = msp_config_pb2.FabricMSPConfig(
+        name=name,
+        root_certs=organisation.root_certs,
+        revocation_list=organisation.revocation_lists,
+        crypto_config={"signature_hash_family": "SHA2", "identity_identifier_hash_function": "SHA256"},
+        fabric_node_ous={"enable": True, **units},
+    )
+    return configtx_pb2.ConfigGroup(
+        mod_policy=ADMINS,
+        values={"MSP": _value(msp_config_pb2.MSPConfig(type=FABRIC_MSP, config=serialise(inner)))},
+        policies={
+            "Readers": _own(name, "admin", "peer", "client", "orderer"),
+            "Writers": _own(name, "admin", "client", "orderer"),
+            ADMINS: _own(name, "admin"),
+            "Endorsement": _own(name, "peer"),
+        },
+    )
+
+
+def _own(msp_id: str, *roles: str) -> Any:
+    identities = [policy.out_of(1, [msp_id], role).identities[0] for role in roles]
+    branches = [policies_pb2.SignaturePolicy(signed_by=index) for index in range(len(roles))]
+    rule = policies_pb2.SignaturePolicy(n_out_of={"n": 1, "rules": branches})
+    return _signature(policies_pb2.SignaturePolicyEnvelope(version=0, rule=rule, identities=identities))
+
+
+def _signature(rule: Any) -> Any:
+    return _config_policy(policies_pb2.Policy.SIGNATURE, rule)
+
+
+def _any(name: str) -> Any:
+    rule = policies_pb2.ImplicitMetaPolicy(sub_policy=name, rule=policies_pb2.ImplicitMetaPolicy.ANY)
+    return _config_policy(policies_pb2.Policy.IMPLICIT_META, rule)
+
+
+def _config_policy(kind: int, rule: Any) -> Any:
+    return configtx_pb2.ConfigPolicy(mod_policy=ADMINS, policy={"type": kind, "value": serialise(rule)})
+
+
+def _capabilities(version: str) -> Any:
+    return _value(configuration_pb2.Capabilities(capabilities={version: configuration_pb2.Capability()}))
+
+
+def _value(message: Any) -> Any:
+    return configtx_pb2.ConfigValue(mod_policy=ADMINS, value=serialise(message))
