@@ -1,0 +1,140 @@
+"""Who belongs to the consortium, and which roles each organisation may use.
+
+State: `members/consortium` -> Consortium, `members/org/<msp>` -> Organisation.
+"""
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from consent.canonical import Document
+from ledger.contracts.constitution import ROLES_OF_A_HOSPITAL, ROLES_OF_AN_INSTITUTE
+from ledger.contracts.fields import Msp, Origin, Title
+from ledger.contracts.functions import Contract, Role, query, transaction
+from ledger.contracts.state import Ledger, agree
+from ledger.errors import Refused
+
+CONSORTIUM = "members/consortium"
+
+
+class Organisation(Document):
+    """One member. `roles`: what its certificates may carry. `origins`: the addresses of its portal. Both are kept sorted."""
+
+    msp: Msp
+    name: Title
+    kind: Literal["hospital", "institute"]
+    roles: Annotated[tuple[str, ...], Meta(max_length=8)]
+    origins: Annotated[tuple[Origin, ...], Meta(max_length=16)]
+
+
+class Consortium(Document):
+    """The MSP ids of all members, each list sorted."""
+
+    hospitals: tuple[str, ...]
+    institutes: tuple[str, ...]
+
+
+class Members(Contract):
+    """The members; after the founding, only an executed proposal changes them."""
+
+    name = "members"
+
+    @transaction(role=(), event="members.founded")
+    def found(
+        self, ledger: Ledger, organisations: Annotated[tuple[Organisation, ...], Meta(min_length=1, max_length=64)]
+    ) -> Consortium:
+        """Found the consortium: once, by a steward of one of its hospitals.
+
+        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `role.missing`, `members.known-differently`
+        (it stands, with other members).
+        """
+        organisations = tuple(checked(organisation) for organisation in organisations)
+        consortium = consortium_of(organisations)
+        founder = next((one for one in organisations if one.msp == ledger.creator.organisation), None)
+        if founder is None or not {Role.STEWARD} & ledger.creator.roles & set(founder.roles):
+            raise lacking((Role.STEWARD,), "certificate", ledger)
+        if standing := find_consortium(ledger):
+            agree(standing, consortium, "members.known-differently")
+            for organisation in organisations:
+                agree(require(ledger, organisation.msp), organisation, "members.known-differently")
+            return standing
+        ledger.put(CONSORTIUM, consortium)
+        for organisation in organisations:
+            ledger.put(org_key(organisation.msp), organisation)
+        return consortium
+
+    @query
+    def list(self, ledger: Ledger) -> tuple[Organisation, ...]:
+        """All members, by MSP id."""
+        return tuple(organisation for _, organisation in ledger.scan("members/org/", Organisation))
+
+
+def org_key(msp: str) -> str:
+    return f"members/org/{msp}"
+
+
+def find_consortium(ledger: Ledger) -> Consortium | None:
+    return ledger.find(CONSORTIUM, Consortium)
+
+
+def require_consortium(ledger: Ledger) -> Consortium:
+    """The consortium; refuses `members.not-founded`."""
+    consortium = find_consortium(ledger)
+    if consortium is None:
+        raise Refused("members.not-founded", "found the consortium first")
+    return consortium
+
+
+def require(ledger: Ledger, msp: str) -> Organisation:
+    """The member `msp`; refuses `members.unknown`."""
+    organisation = ledger.find(org_key(msp), Organisation)
+    if organisation is None:
+        raise Refused("members.unknown", "this organisation is not a member of the consortium", organisation=msp)
+    return organisation
+
+
+def require_role(ledger: Ledger, roles: tuple[Role, ...]) -> Organisation:
+    """The caller's organisation, if its certificate carries one of `roles` and `members` allows the organisation that role.
+
+    Refuses `members.unknown`, `role.missing`.
+    """
+    organisation = require(ledger, ledger.creator.organisation)
+    carried = ledger.creator.roles.intersection(roles)
+    if not carried:
+        raise lacking(roles, "certificate", ledger)
+    if carried.isdisjoint(organisation.roles):
+        raise lacking(roles, "members", ledger)
+    return organisation
+
+
+def lacking(roles: tuple[Role, ...], where: str, ledger: Ledger) -> Refused:
+    return Refused(
+        "role.missing",
+        "this needs a certificate with one of the named roles, from an organisation that members allows it",
+        roles=[str(role) for role in roles], lacking_in=where, organisation=ledger.creator.organisation,
+    )
+
+
+def consortium_of(organisations: tuple[Organisation, ...]) -> Consortium:
+    """Refuses `members.twice`, `members.no-hospital`."""
+    names = [organisation.msp for organisation in organisations]
+    if len(set(names)) != len(names):
+        raise Refused("members.twice", "name each organisation once")
+    hospitals = tuple(sorted(one.msp for one in organisations if one.kind == "hospital"))
+    if not hospitals:
+        raise Refused("members.no-hospital", "a consortium has at least one hospital")
+    return Consortium(
+        hospitals=hospitals, institutes=tuple(sorted(one.msp for one in organisations if one.kind == "institute"))
+    )
+
+
+def checked(organisation: Organisation) -> Organisation:
+    """The organisation with its lists in order; refuses `members.roles` (one that its kind cannot have)."""
+    allowed = ROLES_OF_A_HOSPITAL if organisation.kind == "hospital" else ROLES_OF_AN_INSTITUTE
+    if alien := set(organisation.roles).difference(allowed):
+        raise Refused("members.roles", f"a {organisation.kind} may have these roles: {', '.join(allowed)}",
+                      organisation=organisation.msp, roles=sorted(alien))
+    roles, origins = tuple(sorted(set(organisation.roles))), tuple(sorted(set(organisation.origins)))
+    return msgspec.structs.replace(organisation, roles=roles, origins=origins)

@@ -1,0 +1,23 @@
+"""A grant as the public sees it: what the ledger keeps of a signed statement, sealed by its commitment."""
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from consent.canonical import Document
+from ledger.contracts.fields import Digest, Month, Msp, TextId
+
+Preset = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class SealedGrant(Document):
+    """The public part of a grant. `valid_from`, `valid_until`: months, both included. `attestation`: who held the key."""
+
+    commitment: Digest
+    hospital: Msp
+    text: TextId
+    preset: Preset
+    valid_from: Month
+    valid_until: Month
+    attestation: Literal["passkey", "device-key", "portal-key", "hospital-attested"]
