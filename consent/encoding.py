@@ -21,7 +21,7 @@ def to_base64url(data: bytes) -> str:
 
 
 def from_base64url(text: str) -> bytes:
-    """The bytes of `text`; raises CanonicalRefused `canonical.base64url` for padding, other characters or spare bits."""
+    """The bytes of `text`; raises CanonicalRefused `canonical.base64url` for padding, other letters or spare bits."""
     try:
         data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError:

@@ -1,0 +1,103 @@
+"""Calendar periods as half-open spans of epoch seconds, UTC: from the first instant named to the first no longer named.
+
+    >>> months("2026-01", "2026-03").end == days("2026-01-01", "2026-03-31").end
+    True
+    >>> days("2026-01-01", "2026-01-01")
+    Period(start=1767225600, end=1767312000)
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated
+
+from msgspec import Meta
+
+from consent.errors import ConsentError
+
+Month = Annotated[str, Meta(pattern=r"^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])\Z", description="a month, YYYY-MM")]
+Day = Annotated[str, Meta(pattern=r"^(19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9]\Z", description="a day, YYYY-MM-DD")]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start` up to, not including, `end` (epoch seconds, UTC); empty where they are equal."""
+
+    start: int
+    end: int
+
+    def contains(self, when: int) -> bool:
+        return self.start <= when < self.end
+
+    def covers(self, other: Period) -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+    def overlap(self, other: Period) -> Period:
+        """The time that both have in common; empty where they have none."""
+        start = max(self.start, other.start)
+        return Period(start, max(start, min(self.end, other.end)))
+
+
+def months(first: str, last: str) -> Period:
+    """All of the months `first` to `last` ("YYYY-MM", both included).
+
+    Raises ConsentError `periods.malformed`, and `periods.reversed` where `last` is before `first`.
+    """
+    return _span(month_start(first), month_start(shift_months(last, 1)), first, last)
+
+
+def days(first: str, last: str) -> Period:
+    """All of the days `first` to `last` ("YYYY-MM-DD", both included); raises as `months` does."""
+    return _span(_midnight(first), _midnight(last) + 86_400, first, last)
+
+
+def shift_months(month: str, by: int) -> str:
+    """The month `by` months after `month` (before, where `by` is negative); raises ConsentError `periods.malformed`."""
+    month_start(month)
+    year, index = divmod(int(month[:4]) * 12 + int(month[5:]) - 1 + by, 12)
+    return f"{year:04}-{index + 1:02}"
+
+
+def month_of(when: int) -> str:
+    """The month in which `when` (epoch seconds, UTC) lies, as "YYYY-MM"."""
+    return f"{_moment(when):%Y-%m}"
+
+
+def day_of(when: int) -> str:
+    """The day in which `when` (epoch seconds, UTC) lies, as "YYYY-MM-DD"."""
+    return f"{_moment(when):%Y-%m-%d}"
+
+
+def long_past(until: str, now: int, *, months_ago: int) -> bool:
+    """Whether a period that ended with the month `until` had ended more than `months_ago` whole months before `now`."""
+    return now >= month_start(shift_months(until, months_ago + 1))
+
+
+@lru_cache(maxsize=4096)
+def month_start(month: str) -> int:
+    """The first instant of `month`, epoch seconds UTC; raises ConsentError `periods.malformed`."""
+    if len(month) != len("YYYY-MM"):
+        raise ConsentError("periods.malformed", "write a month as YYYY-MM, like 2026-03")
+    return _midnight(f"{month}-01")
+
+
+@lru_cache(maxsize=65_536)
+def _midnight(day: str) -> int:
+    try:
+        moment = date.fromisoformat(day)
+    except ValueError:
+        moment = None
+    if moment is None or moment.isoformat() != day:
+        raise ConsentError("periods.malformed", "write a day as YYYY-MM-DD, like 2026-03-31")
+    return (moment - date(1970, 1, 1)).days * 86_400
+
+
+def _moment(when: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=when)
+
+
+def _span(start: int, end: int, first: str, last: str) -> Period:
+    if end <= start:
+        raise ConsentError("periods.reversed", f"the period ends ({last}) before it starts ({first})")
+    return Period(start, end)
