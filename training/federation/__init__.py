@@ -1,0 +1,1 @@
+"""How hospitals learn together: rounds, attempts, aggregation, and the one module that speaks Flower."""

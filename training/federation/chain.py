@@ -1,0 +1,71 @@
+"""The chain of models: from the plan's initial weights through every closed round, recomputed, never believed.
+
+A site holds a model for true only where its own arithmetic over the released updates gives the digest on the ledger.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from training.errors import TrainingError
+from training.federation.aggregate import check
+from training.federation.studies import Round, Studies, Study
+from training.federation.transport import Blobs
+from training.federation.vectors import Vector, from_bytes
+
+
+class Verified(Protocol):
+    """Vectors that stood this check before."""
+
+    def get(self, digest: str) -> Vector | None: ...
+
+    def put(self, vector: Vector) -> str: ...
+
+
+class Chain:
+    """Models of the studies in `studies`; vectors come from `blobs`, checked ones are kept in `verified`."""
+
+    def __init__(self, studies: Studies, blobs: Blobs, verified: Verified) -> None:
+        self._studies = studies
+        self._blobs = blobs
+        self._verified = verified
+
+    def entering(self, study: Study, attempt: Round) -> Vector:
+        """The weights that `attempt` starts from.
+
+        Raises TrainingError `chain.base` (the round names other weights than the last closed one gave),
+        `aggregate.mismatch` and `blob.missing`.
+        """
+        before = [item for item in self._studies.closed(study.study) if item.round < attempt.round]
+        names = self._names(study, before)
+        if attempt.base != names[-1]:
+            raise TrainingError("chain.base", "this round starts from other weights than the last closed round gave")
+        return self._model(study, before, names)
+
+    def final(self, study: Study) -> Vector:
+        """The model after the last training round; TrainingError `chain.unfinished` while rounds are missing."""
+        closed = list(self._studies.closed(study.study))
+        if len(closed) != study.plan.rounds:
+            raise TrainingError("chain.unfinished", f"{len(closed)} of {study.plan.rounds} rounds are closed")
+        return self._model(study, closed, self._names(study, closed))
+
+    def _names(self, study: Study, closed: list[Round]) -> list[str]:
+        if [item.round for item in closed] != list(range(1, len(closed) + 1)):
+            raise TrainingError("chain.gap", "a round before this one never closed")
+        return [study.plan.initial, *(item.model or "" for item in closed)]
+
+    def _model(self, study: Study, closed: list[Round], names: list[str]) -> Vector:
+        step = len(closed)
+        while (model := self._verified.get(names[step])) is None and step:
+            step -= 1
+        if model is None:
+            model = from_bytes(self._blobs.get(names[0]))
+            self._verified.put(model)
+        for item, name in zip(closed[step:], names[step + 1 :], strict=True):
+            updates = self._studies.updates(item)
+            deltas = {site: from_bytes(self._blobs.get(updates[site])) for site in item.sites if site in updates}
+            if set(deltas) != set(item.sites):
+                raise TrainingError("chain.update-missing", f"round {item.round} closed without an update of each site")
+            model = check(model, deltas, study.plan.weights, name)
+            self._verified.put(model)
+        return model

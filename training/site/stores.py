@@ -1,0 +1,132 @@
+"""What a hospital's site needs from its hospital, as protocols: consents, records, cohorts, attempts.
+
+The portal implements the first three over the hospital's own database; attempts stand in files beside it
+(training.site.attempts). Nothing here can be reached from outside the hospital.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consent.decide import ConsentView
+from training.federation.studies import Plan
+from training.federation.vectors import Vector
+
+TRAINING, EVALUATION = "training", "evaluation"
+
+
+class Attempt(NamedTuple):
+    """What a cohort and an update belong to. `kind` is TRAINING or EVALUATION."""
+
+    study: str
+    round: int
+    attempt: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One grant of one patient, as this hospital's projection and its own counter know it.
+
+    `view`: what the gate decides on; its status is the present one. `recorded_block`, `withdrawn_block`: None while the
+    ledger does not show it. `withdrawn_here`: handed in at this hospital, perhaps not yet on the ledger. `secret`: the
+    patient's 32 bytes, from the opened details.
+    """
+
+    patient: str
+    commitment: str
+    view: ConsentView
+    attestation: str
+    secret: bytes
+    recorded_block: int | None
+    withdrawn_block: int | None = None
+    withdrawn_by: str | None = None
+    withdrawn_here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One patient in a cohort: the grant that let them in, and their key in the tree (32 bytes)."""
+
+    patient: str
+    commitment: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenCohort:
+    """Who takes part in an attempt: frozen before the root is committed, never changed after.
+
+    `root`: hexadecimal digest of the padded tree. `seed`: 32 secret bytes behind the padding. `opened_block`: the
+    height that consent was decided at.
+    """
+
+    members: tuple[Member, ...]
+    root: str
+    bucket: str
+    seed: bytes
+    opened_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records ready for the model. `features`: float32 (n, d). `labels`: (n,). `owners`: (n,), the patient's index."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[Any]
+    owners: NDArray[np.int64]
+
+
+class ConsentStore(Protocol):
+    def standings(self, patients: Collection[str]) -> Iterable[Standing]:
+        """Every grant that `patients` ever gave here, opened; those the hospital cannot open are left out."""
+
+    def withdrawn_here(self, commitments: Collection[str]) -> set[str]:
+        """Those of `commitments` whose withdrawal was handed in at this hospital by now."""
+
+
+class RecordStore(Protocol):
+    def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
+        """Whose records the data set holds for training, or held out for evaluation."""
+
+    def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
+        """The records of exactly these patients; a patient without a record is refused `site.record-missing`."""
+
+
+class CohortStore(Protocol):
+    def frozen(self, attempt: Attempt) -> FrozenCohort | None: ...
+
+    def freeze(self, attempt: Attempt, cohort: FrozenCohort) -> None:
+        """Keep it durably before returning. A second one for the same attempt is refused `site.cohort-known`."""
+
+
+class AttemptStore(Protocol):
+    def start(self, attempt: Attempt) -> bool:
+        """Note durably that work begins; False where it had begun before."""
+
+    def result(self, attempt: Attempt) -> bytes | None:
+        """What an earlier call finished, noised, as it may be released."""
+
+    def keep(self, attempt: Attempt, result: bytes) -> None:
+        """Keep `result` durably before returning. Raises TrainingError `site.disk-full`, `site.result-known`."""
+
+
+class VectorCache(Protocol):
+    def get(self, digest: str) -> Vector | None: ...
+
+    def put(self, vector: Vector) -> str: ...
+
+
+class Trainer(Protocol):
+    """The part that touches records. Only noised results come out of `train` and `measure`."""
+
+    def train(self, weights: Vector, records: Records, plan: Plan, expected_batch: float) -> Vector:
+        """The noised, filtered update."""
+
+    def measure(self, weights: Vector, records: Records, plan: Plan) -> Mapping[str, int]:
+        """Noised `correct` and `total`."""
