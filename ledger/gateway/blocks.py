@@ -1,16 +1,17 @@
-"""Whole blocks, over the peer's Deliver service."""
+"""Whole blocks, over the Deliver service that Fabric's peers and the embedded ledger both serve."""
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import grpc
 from fabric_protos.common import common_pb2
-from fabric_protos.orderer import ab_pb2
 
 from ledger.gateway.connection import Connection
 from ledger.gateway.errors import BlocksError, translate
+from ledger.protocol import seek
 
 
 def blocks(connection: Connection, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -18,19 +19,16 @@ def blocks(connection: Connection, start: int = 0, stop: int | None = None) -> I
 
     Raises BlocksError: `blocks.missing` when a block is not there, `blocks.denied`, or `gateway.blocks-failed`.
     """
-    last = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest()) if stop is None else _at(stop)
-    yield from _deliver(connection, _at(start), last)
+    yield from _deliver(connection, start, stop)
 
 
 def newest(connection: Connection) -> bytes:
-    """The bytes of the newest block."""
-    position = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest())
-    return next(_deliver(connection, position, position))
+    """The bytes of the newest block. Raises as `blocks`."""
+    return next(_deliver(connection, None, None))
 
 
-def _deliver(connection: Connection, start: ab_pb2.SeekPosition, stop: ab_pb2.SeekPosition) -> Iterator[bytes]:
-    seek = ab_pb2.SeekInfo(start=start, stop=stop, behavior=ab_pb2.SeekInfo.FAIL_IF_NOT_READY)
-    call: Any = connection.deliver.Deliver(iter([_signed(connection, seek)]))
+def _deliver(connection: Connection, start: int | None, stop: int | None) -> Iterator[bytes]:
+    call: Any = connection.deliver.Deliver(iter([_request(connection, start, stop)]))
     try:
         for answer in call:
             if answer.WhichOneof("Type") == "block":
@@ -46,19 +44,17 @@ def _deliver(connection: Connection, start: ab_pb2.SeekPosition, stop: ab_pb2.Se
         call.cancel()
 
 
-def _signed(connection: Connection, seek: ab_pb2.SeekInfo) -> common_pb2.Envelope:
-    channel_header = common_pb2.ChannelHeader(type=common_pb2.DELIVER_SEEK_INFO, channel_id=connection.channel)
-    channel_header.timestamp.GetCurrentTime()
-    signature_header = common_pb2.SignatureHeader(creator=connection.signer.serialized, nonce=os.urandom(24))
-    header = common_pb2.Header(
-        channel_header=channel_header.SerializeToString(), signature_header=signature_header.SerializeToString()
+def _request(connection: Connection, start: int | None, stop: int | None) -> common_pb2.Envelope:
+    payload = seek.build(
+        channel=connection.channel,
+        start=start,
+        stop=stop,
+        wait=False,
+        creator=connection.signer.serialized,
+        nonce=os.urandom(24),
+        seconds=int(time.time()),
     )
-    payload = common_pb2.Payload(header=header, data=seek.SerializeToString()).SerializeToString()
     return common_pb2.Envelope(payload=payload, signature=connection.signer.sign(payload))
-
-
-def _at(number: int) -> ab_pb2.SeekPosition:
-    return ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=number))
 
 
 def _refused(status: int) -> BlocksError:

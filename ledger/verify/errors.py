@@ -1,0 +1,41 @@
+"""What a verifier says when a ledger is not what it claims to be: where, and which check."""
+from __future__ import annotations
+
+from consent.errors import CovenantError
+from ledger.errors import LedgerError
+
+
+class VerificationFailed(LedgerError):
+    """A check that did not hold. `code` is `verify.<check>`; `block` and `transaction` (its place in the block, from 0)
+    say where, None where it concerns the file or a whole block.
+    """
+
+    def __init__(self, code: str, message: str, **context: object) -> None:
+        super().__init__(code, message, **context)
+        self.block: int | None = context.get("block")  # type: ignore[assignment]
+        self.transaction: int | None = context.get("transaction")  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}{place(self.block, self.transaction)}"
+
+
+def failed(
+    check: str, message: str, *, block: int | None = None, transaction: int | None = None, **context: object
+) -> VerificationFailed:
+    return VerificationFailed(f"verify.{check}", message, block=block, transaction=transaction, **context)
+
+
+def of(error: CovenantError, *, block: int | None = None, transaction: int | None = None) -> VerificationFailed:
+    """A lower layer's refusal (`bytes.not-canonical`) as the verifier's (`verify.bytes-not-canonical`), with its
+    place.
+    """
+    if isinstance(error, VerificationFailed):
+        located = {**error.context, "block": block, "transaction": transaction}
+        return VerificationFailed(error.code, error.message, **located)
+    return failed(error.code.replace(".", "-"), error.message, block=block, transaction=transaction, cause=error.code)
+
+
+def place(block: int | None, transaction: int | None) -> str:
+    if block is None:
+        return ""
+    return f" (block {block})" if transaction is None else f" (block {block}, transaction {transaction})"

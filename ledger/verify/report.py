@@ -1,0 +1,107 @@
+"""What a verification found, and in plain words what that proves and what it does not."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChange:
+    """From block `block`, transaction `transaction` on, the endorsers named the contract code `version`."""
+
+    block: int
+    transaction: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A ledger that verified. A failed check never makes a report: it raises VerificationFailed.
+
+    `height`: the number of the newest block (genesis is 0); `head_hash`: its header's hash, 64 hex characters.
+    `invalid`: how many ordered transactions wrote nothing, by Fabric's reason. `attested`: how many of the replayed
+    rested on evidence that only the endorsers saw. `heads`: how many of the caller's own heads were found.
+    `operators`: who holds the keys.
+    """
+
+    channel: str
+    genesis: str
+    hospitals: tuple[str, ...]
+    institutes: tuple[str, ...]
+    consensus: str
+    height: int
+    head_hash: str
+    transactions: int
+    invalid: dict[str, int]
+    signatures: int
+    replayed: int
+    attested: int
+    attested_by_function: dict[str, int]
+    contract_code: str
+    code_changes: tuple[CodeChange, ...]
+    founded: bool
+    heads: int
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def one_operator(self) -> bool:
+        """Whether one operator holds all keys: so on the embedded ledger, which is for one machine."""
+        return self.consensus == "embedded"
+
+    def proven(self) -> list[str]:
+        """What follows from this verification, one sentence each."""
+        blocks = self.height + 1
+        said = [
+            f"Blocks 0 to {self.height} are one unbroken chain from the genesis block you named ({blocks} blocks).",
+            f"All {self.signatures} signatures hold: each transaction's client, each endorser, each block's orderer; "
+            f"each certificate comes from its organisation and was valid at the transaction's own time.",
+            f"Every one of the {self.transactions} transactions was endorsed by a strict majority of the "
+            f"{len(self.hospitals)} hospitals.",
+            f"The verdicts were recomputed: {self.replayed} transactions count, {sum(self.invalid.values())} do not.",
+            f"The contracts, run again, wrote, announced and answered exactly the same in all {self.replayed}.",
+        ]
+        if self.heads:
+            said.append(f"The {self.heads} head(s) you hold are in this chain: nothing up to them was cut or rewritten.")
+        return said
+
+    def not_proven(self) -> list[str]:
+        """What does not follow, one sentence each."""
+        said = [
+            f"{self.attested} transactions rest on evidence that is in no block (patients' signatures): that it was "
+            "checked is attested by the endorsers, and is as good as a majority of them.",
+            "A ledger says what was recorded, not what happened: what a hospital's trainer read, or what a screen "
+            "showed, is outside it.",
+            "Times are the clients' own, held to five minutes by the endorsers' clocks.",
+        ]
+        if not self.heads:
+            said.append(
+                "You named no head: blocks cut off at the end would not show. Pass --head with the height and "
+                "hash of a receipt or certificate."
+            )
+        if self.one_operator:
+            said.append(
+                "One operator holds all keys of this embedded ledger: that operator could have written another chain "
+                "from the same genesis block. Only heads kept by others (receipts, certificates) bind it."
+            )
+        if not self.code_changes:
+            said.append(
+                "The endorsers named no version of the contract code; it was replayed with the code installed here."
+            )
+        return said
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for `--json`."""
+        return {
+            "ok": True,
+            **{name: getattr(self, name) for name in self.__slots__ if name not in ("code_changes", "seconds")},
+            "hospitals": list(self.hospitals),
+            "institutes": list(self.institutes),
+            "code_changes": [
+                {"block": each.block, "transaction": each.transaction, "version": each.version}
+                for each in self.code_changes
+            ],
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            "one_operator": self.one_operator,
+            "proven": self.proven(),
+            "not_proven": self.not_proven(),
+        }

@@ -1,0 +1,103 @@
+"""Verifying a ledger from its export alone: no network, no server, no trust but in the genesis block's digest.
+
+    ledger = verify(Path("ledger.blocks"), genesis_sha256, heads=[(17, header_hash)])
+    ledger.report.proven(), ledger.report.not_proven()
+"""
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+from ledger.errors import LedgerError
+from ledger.protocol import genesis
+from ledger.protocol.block import open_block
+from ledger.verify import framing
+from ledger.verify.chain import Chain
+from ledger.verify.errors import failed, of
+from ledger.verify.ledger import Ledger
+from ledger.verify.seal import Sealed, Sealing
+
+CHAINCODE = "covenant"
+AHEAD = 4  # blocks a thread that may be checked before the chain reaches them
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def verify(
+    path: Path,
+    genesis_sha256: str,
+    heads: Sequence[tuple[int, str]] = (),
+    *,
+    chaincode: str = CHAINCODE,
+    workers: int | None = None,
+) -> Ledger:
+    """Check everything in the export `path`, and return the ledger it holds.
+
+    `genesis_sha256`: SHA-256 of the genesis block's bytes, 64 hex characters, from somebody the caller trusts.
+    `heads`: block numbers with header hashes (64 hex characters) that the caller holds, from receipts or
+    certificates; each must be in the chain. `workers`: threads for signatures, one a core unless told.
+    Raises VerificationFailed `verify.*`, with block and transaction; of a ledger that fails, nothing is returned.
+    """
+    began = time.perf_counter()
+    _check_arguments(genesis_sha256, heads)
+    blocks = framing.read(path)
+    first = next(blocks)
+    if sha256(first).hexdigest() != genesis_sha256:
+        raise failed(
+            "genesis", "the file begins with another genesis block than you named: it is another ledger", block=0
+        )
+    try:
+        config = genesis.read(first)
+        chain = Chain(config, open_block(first).hash)
+        sealing = Sealing(config, chaincode)
+    except LedgerError as error:
+        raise of(error, block=0) from error
+    for sealed in _sealed(blocks, sealing, workers or os.cpu_count() or 1):
+        chain.append(sealed)
+    _check_heads(chain.hashes, heads)
+    return chain.close(len(heads), time.perf_counter() - began)
+
+
+def _sealed(blocks: Iterator[bytes], sealing: Sealing, workers: int) -> Iterator[Sealed]:
+    """The blocks in order, each checked by itself; `workers` threads work ahead of the caller."""
+    if workers == 1:
+        for number, data in enumerate(blocks, 1):
+            yield sealing.check(number, data)
+        return
+    with ThreadPoolExecutor(workers, "verify") as pool:
+        waiting: deque[Future[Sealed]] = deque()
+        try:
+            for number, data in enumerate(blocks, 1):
+                waiting.append(pool.submit(sealing.check, number, data))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _check_arguments(genesis_sha256: str, heads: Sequence[tuple[int, str]]) -> None:
+    if not _HASH.fullmatch(genesis_sha256):
+        raise failed("genesis-malformed", "the genesis digest is 64 lower-case hex characters (SHA-256)")
+    for height, header_hash in heads:
+        if height < 0 or not _HASH.fullmatch(header_hash):
+            raise failed("head-malformed", "a head is a block's number and its header's hash, 64 hex characters")
+
+
+def _check_heads(hashes: Sequence[bytes], heads: Sequence[tuple[int, str]]) -> None:
+    for height, header_hash in heads:
+        if height >= len(hashes):
+            raise failed(
+                "head-missing",
+                f"the chain ends at block {len(hashes) - 1}, but you hold the head of block {height}: it was cut short",
+                block=height,
+            )
+        if hashes[height].hex() != header_hash:
+            raise failed("head-other", "this chain has another block than the one you hold the head of", block=height)
