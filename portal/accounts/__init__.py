@@ -1,0 +1,1 @@
+"""Who signs in to this node, and as what."""

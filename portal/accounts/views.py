@@ -1,0 +1,56 @@
+"""Signing in and out, the way to each persona's first page, and the front door."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse, reverse_lazy
+
+from portal.accounts.forms import NewPasswordForm, SignInForm
+from portal.accounts.models import Role
+
+FIRST_PAGE = {
+    Role.PATIENT: "patients:home",
+    Role.STEWARD: "catalogue:home",
+    Role.RESEARCHER: "catalogue:home",
+    Role.AUDITOR: "audit:home",
+}
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """The front door; people who are signed in go straight to their first page."""
+    if request.user.is_authenticated and (address := first_page(request.user.role)):
+        return redirect(address)
+    return render(request, "home.html")
+
+
+def first_page(role: str) -> str | None:
+    try:
+        return reverse(FIRST_PAGE[Role(role)])
+    except (NoReverseMatch, ValueError):
+        return None
+
+
+class SignIn(LoginView):
+    template_name = "accounts/login.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class SignOut(LogoutView):
+    http_method_names = ["post", "options"]
+
+
+class NewPassword(PasswordChangeView):
+    template_name = "accounts/password.html"
+    form_class = NewPasswordForm
+    success_url = reverse_lazy("accounts:password-changed")
+
+
+def password_changed(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/password_changed.html")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/400.html", status=400)

@@ -1,0 +1,187 @@
+"""What a hospital alone keeps: patients, their keys and opened grants, and who was in which cohort."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+from consent import canonical
+from consent.decide import ConsentView
+from consent.grant import Details
+from portal.patients.vault import Encrypted
+
+
+class Patient(models.Model):
+    """Somebody whose records this hospital keeps. `id` is a pseudonym that means nothing outside this database."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    account = models.OneToOneField(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="patient")
+    sealed_records = Encrypted()  # JSON list: the ids of this patient's rows in the data sets
+    enrolled = models.DateTimeField(auto_now_add=True)
+
+    @property
+    def record_ids(self) -> tuple[str, ...]:
+        return tuple(json.loads(self.sealed_records))
+
+    @record_ids.setter
+    def record_ids(self, ids: Sequence[str]) -> None:
+        self.sealed_records = json.dumps(list(ids)).encode()
+
+    def __str__(self) -> str:
+        return f"patient {self.pk}"
+
+
+class Key(models.Model):
+    """The key this patient signs with. `private`: PKCS 8, DER; `public`: the 65-byte point. One a patient and hospital."""
+
+    patient = models.OneToOneField(Patient, models.CASCADE, related_name="key")
+    private = Encrypted()
+    public = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"key of {self.patient_id}"
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", "on its way to the ledger"
+    RECORDED = "recorded", "recorded"
+    WITHDRAWN = "withdrawn", "withdrawn"
+    REFUSED = "refused", "refused by the ledger"
+
+
+class Grant(models.Model):
+    """One signed consent. `status` follows the ledger; `local_withdrawn_at` counts from the moment it is set.
+
+    `details` (canonical JSON), `secret` (32 bytes; one a patient, kept from grant to grant, so that no new grant makes old
+    proofs of absence hollow) and `code` (16 bytes) are opened at this hospital alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="grants")
+    commitment = models.CharField(max_length=64, unique=True)
+    statement = models.BinaryField()
+    signature = models.BinaryField()
+    attestation = models.CharField(max_length=20)
+    text = models.CharField(max_length=64)
+    preset = models.CharField(max_length=64)
+    valid_from = models.CharField(max_length=7)
+    valid_until = models.CharField(max_length=7)
+    details = Encrypted()
+    secret = Encrypted()
+    code = Encrypted()
+    replaces = models.ForeignKey("self", models.SET_NULL, null=True, related_name="replaced_by")
+    made = models.DateTimeField(auto_now_add=True)
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    refusal = models.CharField(max_length=64, blank=True)
+    tx_id = models.CharField(max_length=64, blank=True)
+    recorded_block = models.PositiveBigIntegerField(null=True)
+    recorded_at = models.BigIntegerField(null=True)  # epoch seconds, contract time
+    withdrawn_block = models.PositiveBigIntegerField(null=True)
+    withdrawn_at = models.BigIntegerField(null=True)  # epoch seconds, contract time
+    withdrawn_by = models.CharField(max_length=10, blank=True)  # patient, code or registrar
+
+    local_withdrawn_at = models.DateTimeField(null=True)
+    withdrawal_signature = models.BinaryField(null=True)
+    acknowledgement = models.BinaryField(null=True)
+
+    class Meta:
+        ordering = ("-made",)
+        indexes = [models.Index(fields=("status",), name="grant_status")]
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.local_withdrawn_at is not None or self.status == Status.WITHDRAWN
+
+    @property
+    def stands(self) -> bool:
+        return not self.is_withdrawn and self.status != Status.REFUSED
+
+    def opened(self) -> Details:
+        return canonical.decode_as(bytes(self.details), Details)
+
+    def view(self, height: int) -> ConsentView:
+        """What this hospital knows of the grant at block `height`, minus withdrawals handed in here since."""
+        recorded = self.recorded_block is not None and self.recorded_block <= height
+        gone = self.withdrawn_block is not None and self.withdrawn_block <= height
+        withdrawn = self.local_withdrawn_at is not None or gone
+        status = "withdrawn" if withdrawn else "active" if recorded else "unknown"
+        return ConsentView(
+            status=status,
+            preset=self.preset,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+            recorded_at=self.recorded_at if recorded else None,
+            withdrawn_at=self.withdrawn_at if gone else None,
+            details=self.opened(),
+        )
+
+    def __str__(self) -> str:
+        return f"grant {self.pk}"
+
+
+class HandedIn(models.Model):
+    """A withdrawal by statement and code from somebody without an account: for this hospital's grants or another's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    commitment = models.CharField(max_length=64, unique=True)
+    statement = models.BinaryField()
+    key = models.BinaryField()
+    code = Encrypted()
+    acknowledgement = models.BinaryField()
+    received = models.DateTimeField(auto_now_add=True)
+    withdrawn_block = models.PositiveBigIntegerField(null=True)
+    refusal = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"withdrawal {self.pk}"
+
+
+class Cohort(models.Model):
+    """A frozen cohort of this hospital: who is in it stands here before its root stands on the ledger.
+
+    `lost`: a restored store found the root on the ledger and not the cohort here; it must never be made again.
+    """
+
+    class Kind(models.TextChoices):
+        TRAINING = "training"
+        EVALUATION = "evaluation"
+
+    study = models.UUIDField()
+    round = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    dataset = models.CharField(max_length=128, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    root = models.CharField(max_length=64, blank=True)
+    bucket = models.CharField(max_length=24, blank=True)
+    seed = Encrypted(null=True)
+    opened_block = models.PositiveBigIntegerField(default=0)
+    lost = models.BooleanField(default=False)
+    frozen = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("study", "round", "attempt")
+        constraints = [models.UniqueConstraint(fields=("study", "round", "attempt"), name="one_cohort_an_attempt")]
+
+    def __str__(self) -> str:
+        return f"cohort {self.study}/{self.round}/{self.attempt}"
+
+
+class CohortEntry(models.Model):
+    """One patient in a cohort. `key`: the 32-byte cohort key that stands in the tree; `grant`: what permitted it."""
+
+    cohort = models.ForeignKey(Cohort, models.CASCADE, related_name="entries")
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="uses")
+    grant = models.ForeignKey(Grant, models.PROTECT, null=True)
+    key = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("cohort", "patient"), name="once_a_cohort")]
+
+    def __str__(self) -> str:
+        return f"entry {self.pk}"

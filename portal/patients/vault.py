@@ -1,0 +1,47 @@
+"""Secrets at rest: encrypted with the node's own key, which lies in a file outside the database (mode 0600).
+
+A copy of the database alone opens nothing. The key file may hold several keys, one a line: the first encrypts, all open.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+
+from portal.errors import PortalError
+
+
+class Encrypted(models.BinaryField):
+    """Bytes that the database only ever sees encrypted."""
+
+    def from_db_value(self, value: Any, *_: object) -> bytes | None:
+        return None if value is None else unseal(bytes(value))
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return super().get_db_prep_value(None if value is None else seal(bytes(value)), connection, prepared)
+
+
+def seal(plain: bytes) -> bytes:
+    return vault(settings.NODE.encryption_key()).encrypt(plain)
+
+
+def unseal(token: bytes) -> bytes:
+    """Raises PortalError `vault.wrong-key` when the node's key did not make `token`."""
+    try:
+        return vault(settings.NODE.encryption_key()).decrypt(token)
+    except InvalidToken:
+        raise PortalError("vault.wrong-key", "this node's key does not open its store: restore the key file") from None
+
+
+@lru_cache(maxsize=4)
+def vault(key_file: bytes) -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(line) for line in key_file.split()])
+    except ValueError:
+        raise PortalError(
+            "vault.key", "encryption_key_file holds no Fernet key: make one with Fernet.generate_key()"
+        ) from None

@@ -1,0 +1,1 @@
+"""The reactor: this node's mirror of the ledger, kept up in order, and the only thing pages read."""

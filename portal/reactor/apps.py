@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ReactorConfig(AppConfig):
+    name = "portal.reactor"
+    label = "reactor"

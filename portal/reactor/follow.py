@@ -1,0 +1,143 @@
+"""The follower: a process that reads the ledger's events for ever and brings the mirror forward.
+
+One thread reads the stream into a bounded queue; the main thread takes what is there, up to BATCH events, and applies it
+in one database transaction: alone an event waits for nothing, under load a commit is shared.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+import structlog
+from django.db import close_old_connections, transaction
+
+from ledger.gateway import Events
+from portal import ledger
+from portal.reactor import projection
+from portal.reactor.models import Position
+from portal.reactor.projection import Source
+
+log = structlog.get_logger(__name__)
+BATCH = 256
+SWEEP_SECONDS = 5.0
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def follow(stop: threading.Event) -> None:
+    """Keep the mirror up until `stop` is set. The ledger may go and come back; the position is where we go on."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            with stream() as events:
+                for _ in run(events, stop):
+                    failures = 0
+        except ledger.UNREACHABLE as error:
+            log.warning("ledger unreachable", exc_info=error)
+        except Exception as error:  # the mirror is what pages read: go on, and say where it failed
+            log.error("projection failed", exc_info=error)
+        stop.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+        failures += 1
+
+
+def stream() -> Events:
+    """The ledger's events after the saved position; EventsError when the position belongs to another ledger."""
+    reached = Position.objects.filter(id=Position.ONLY).first() or Position()
+    return ledger.events(start_block=reached.block, after_tx=reached.tx_id or None)
+
+
+def run(sources: Iterable[Source], stop: threading.Event) -> Iterator[int]:
+    """Apply `sources` as they come; yields after each batch how many events were new. Ends when `stop` is set or they end."""
+    waiting: queue.Queue[Source | BaseException | None] = queue.Queue(maxsize=4 * BATCH)
+    reader = threading.Thread(target=read, args=(sources, waiting, stop), name="events", daemon=True)
+    reader.start()
+    swept = 0.0
+    while not stop.is_set():
+        if time.monotonic() - swept > SWEEP_SECONDS:
+            tidy()
+            swept = time.monotonic()
+        batch, ended = take(waiting)
+        if batch:
+            yield projection.apply(batch)
+        if isinstance(ended, BaseException):
+            raise ended
+        if ended == "end":
+            return
+
+
+def read(sources: Iterable[Source], waiting: queue.Queue[Source | BaseException | None], stop: threading.Event) -> None:
+    """The reading thread: puts events, then the error that ended them, or None."""
+    last: BaseException | None = None
+    try:
+        for source in sources:
+            if not put(waiting, source, stop):
+                return
+    except BaseException as error:
+        last = error
+    put(waiting, last, stop)
+
+
+def put(
+    waiting: queue.Queue[Source | BaseException | None], item: Source | BaseException | None, stop: threading.Event
+) -> bool:
+    while not stop.is_set():
+        try:
+            waiting.put(item, timeout=0.5)
+            return True
+        except queue.Full:
+            continue
+    return False
+
+
+def take(waiting: queue.Queue[Source | BaseException | None]) -> tuple[list[Source], BaseException | str | None]:
+    """What is there now, at most BATCH events; waits up to half a second for the first. And how the stream ended, if it did."""
+    batch: list[Source] = []
+    try:
+        item = waiting.get(timeout=0.5)
+        while True:
+            if item is None:
+                return batch, "end"
+            if isinstance(item, BaseException):
+                return batch, item
+            batch.append(item)
+            if len(batch) == BATCH:
+                return batch, None
+            item = waiting.get_nowait()
+    except queue.Empty:
+        return batch, None
+
+
+def tidy() -> None:
+    """Sweep, and drop database connections that have gone bad."""
+    close_old_connections()
+    try:
+        projection.sweep()
+    except Exception as error:  # a sweep is tried again; following must not end with it
+        log.warning("sweep failed", exc_info=error)
+
+
+def rebuild() -> int:
+    """Forget the projection and replay it up to where it stood, in one transaction: readers see the old one until then.
+
+    Returns the number of events replayed.
+    """
+    with transaction.atomic():
+        reached = projection.forget()
+        count = 0
+        if reached.block or reached.index >= 0:
+            with ledger.events(start_block=0) as events:
+                for batch in projection.batches(until(events, reached), BATCH):
+                    count += projection.apply(batch, live=False)
+    log.info("projection rebuilt", events=count, block=reached.block)
+    return count
+
+
+def until(sources: Iterable[Source], reached: Position) -> Iterator[Source]:
+    for source in sources:
+        if (source.block, source.index) > (reached.block, reached.index):
+            return
+        yield source
+        if (source.block, source.index) == (reached.block, reached.index):
+            return
