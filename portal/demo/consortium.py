@@ -1,0 +1,104 @@
+"""Who takes part: a certificate authority and identities for each organisation, the genesis block, each node's settings.
+
+Each node's keys lie in that node's folder alone; only the embedded ledger's own folder holds the hospitals' peer keys.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from ledger.embedded.create import create
+from ledger.identity.ca import Authority
+from portal.config import IDENTITIES
+from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site, port_of, write_json
+
+CHANNEL = "covenant"
+
+
+def role_of(site: Site) -> str:
+    return "hub" if site is HUB else "hospital"
+
+
+def found(layout: Layout) -> None:
+    """Make authorities, identities, key files and the genesis block: all of it, or again from the start."""
+    if (layout.ledger / "genesis.block").exists():
+        return
+    authorities = {site.msp: authority(layout.node(site) / "ca", site) for site in SITES}
+    for site in SITES:
+        for role in IDENTITIES[role_of(site)]:
+            identity = authorities[site.msp].issue(f"{role}.{site.name}", roles=[role])
+            identity.save(layout.node(site) / "identities" / role)
+        key_file(layout.node(site) / "secret.key", secrets.token_urlsafe(48).encode())
+        if site is not HUB:
+            key_file(layout.node(site) / "encryption.key", Fernet.generate_key())
+    create(
+        layout.ledger,
+        list(authorities.values()),
+        hospitals=[site.msp for site in HOSPITALS],
+        institutes=[HUB.msp],
+        channel=CHANNEL,
+    )
+
+
+def authority(folder: Path, site: Site) -> Authority:
+    if (folder / "ca.key").exists():
+        return Authority.load(folder)
+    made = Authority.create(site.msp, f"ca.{site.name}")
+    made.save(folder)
+    return made
+
+
+def key_file(file: Path, content: bytes) -> None:
+    """Write a secret once, for its owner's eyes."""
+    if file.exists():
+        return
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        handle.write(content)
+
+
+def configure(layout: Layout, choices: Choices, ledger: dict[str, Any], brokers: dict[str, str]) -> None:
+    """Write every node's settings. `ledger`: its address.json; `brokers`: the broker's URL for each node, by name."""
+    for site in SITES:
+        node = layout.node(site)
+        (node / "data").mkdir(parents=True, exist_ok=True)
+        settings: dict[str, Any] = {
+            "name": site.name,
+            "role": role_of(site),
+            "msp": site.msp,
+            "title": site.title,
+            "host": f"{site.name}.localhost",
+            "port": port_of(site, choices.port),
+            "database": f"sqlite:///{node / 'store.sqlite3'}",
+            "ledger": {"address": f"{ledger['host']}:{ledger['port']}", "tls_ca": ledger["tls_ca"]},
+            "identities": {role: str(node / "identities" / role) for role in IDENTITIES[role_of(site)]},
+            "broker": {"url": brokers[site.name]},
+            "data": str(node / "data"),
+            "secret_key_file": str(node / "secret.key"),
+            "peers": [
+                {"name": other.name, "msp": other.msp, "title": other.title, "url": layout.address(other, choices.port)}
+                for other in SITES
+                if other is not site
+            ],
+        }
+        if site is not HUB:
+            settings["encryption_key_file"] = str(node / "encryption.key")
+        write_json(layout.config(site), settings)
+
+
+def founding_organisations() -> list[dict[str, Any]]:
+    """The organisations as `members:Found` records them."""
+    return [
+        {
+            "msp": site.msp,
+            "name": site.title,
+            "kind": "institute" if site is HUB else "hospital",
+            "roles": list(IDENTITIES[role_of(site)]) + ([] if site is HUB else ["peer"]),
+            "origins": [f"http://{site.name}.localhost"],
+        }
+        for site in SITES
+    ]
