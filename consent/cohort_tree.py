@@ -27,7 +27,7 @@ KEY_BYTES = BITS // 8
 class Proof:
     """The way down to where `key` belongs: `siblings` from the root on, then `found`, the key standing there.
 
-    `siblings`: at most 256 hashes of 32 bytes; `found`: None where nothing stands. A proof means nothing before `verify` has returned.
+    `siblings`: at most 256 hashes of 32 bytes; `found`: None where nothing stands. Nothing is shown before `verify`.
     """
 
     key: bytes

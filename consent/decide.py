@@ -1,4 +1,4 @@
-"""May this be used for that, now? Three answers, each with a rule and a reason: permit, deny, abstain (a person decides).
+"""May this be used for that, now? Permit, deny or abstain (a person decides), each with a rule and a reason.
 
 Whatever is unknown is denied. A patient's consent and a data set's own terms are judged by the same rules; modifiers
 that a program cannot check make it abstain, and at the gate only a permit counts.
@@ -56,13 +56,13 @@ class ConsentView(msgspec.Struct, frozen=True):
 
 def decide(view: ConsentView, purpose: Purpose, when: int) -> Decision:
     """Whether the patient's grant allows `purpose` at `when` (epoch seconds of contract time). Never raises."""
-    return _judge_grant(_facts(view, when), purpose, when)
+    return _judge_grant(_facts(view, when, _Calendar(when)), purpose, when)
 
 
 def decide_all(views: Iterable[ConsentView], purpose: Purpose, when: int) -> list[Decision]:
     """What `decide` answers for each of `views`, in order; equal facts are judged once."""
-    known = _Known(purpose, when)
-    return [known[_facts(view, when)] for view in views]
+    known, calendar = _Known(purpose, when), _Calendar(when)
+    return [known[_facts(view, when, calendar)] for view in views]
 
 
 def decide_record(details: Details, day: str | None) -> Decision:
@@ -137,18 +137,36 @@ def _judge_modifier(code: str, purpose: Purpose) -> Decision:
     return Decision("permit", "modifier.kept")
 
 
+class _Calendar(dict[str, int | None]):
+    """How a day stands to the day of `when`: -1 before, 0 the same, 1 after, None where it is no day."""
+
+    def __init__(self, when: int) -> None:
+        super().__init__()
+        self._today = periods.day_of(when)
+
+    def __missing__(self, day: str) -> int | None:
+        known = periods.is_day(day)
+        self[day] = relation = (day > self._today) - (day < self._today) if known else None
+        return relation
+
+
 # status, preset, valid from, valid until, recorded by now, withdrawn, the details' (start, end, diseases)
-_Facts = tuple[str, str, str, str, bool, bool, tuple[str, str, tuple[str, ...]] | None]
+_Exact = tuple[int | None, int | None, tuple[str, ...]]
+_Facts = tuple[str, str, str, str, bool, bool, _Exact | None]
 
 
-def _facts(view: ConsentView, when: int) -> _Facts:
-    """All that a decision looks at, small enough for many grants to share."""
+def _facts(view: ConsentView, when: int, calendar: _Calendar) -> _Facts:
+    """All that a decision looks at, so coarse that many grants share it."""
     details, recorded = view.details, view.recorded_at
     return (
-        view.status, view.preset, view.valid_from, view.valid_until,
-        recorded is not None and recorded <= when, view.withdrawn_at is not None,
-        None if details is None else (details.starts, details.ends, details.diseases),
-    )  # fmt: skip
+        view.status,
+        view.preset,
+        view.valid_from,
+        view.valid_until,
+        recorded is not None and recorded <= when,
+        view.withdrawn_at is not None,
+        None if details is None else (calendar[details.starts], calendar[details.ends], details.diseases),
+    )
 
 
 class _Known(dict[_Facts, Decision]):
@@ -170,7 +188,7 @@ def _judge_grant(facts: _Facts, purpose: Purpose, when: int) -> Decision:
         broken = "consent.not-opened"
     if not broken and details is not None:
         starts, ends, finer = details
-        broken = _time((valid_from, valid_until), (starts, ends), when) or _choice(preset, finer, purpose)
+        broken = _months(valid_from, valid_until, when) or _days(starts, ends) or _choice(preset, finer, purpose)
     return Decision("deny", broken) if broken else judge_terms(presets.PRESETS[preset], purpose)
 
 
@@ -183,14 +201,23 @@ def _standing(status: str, recorded: bool, withdrawn: bool) -> str | None:
     return None if recorded else "consent.not-yet-recorded"
 
 
-def _time(valid: tuple[str, str], exact: tuple[str, str], when: int) -> str | None:
+def _months(valid_from: str, valid_until: str, when: int) -> str | None:
     try:
-        period = periods.months(*valid).overlap(periods.days(*exact))
+        valid = periods.months(valid_from, valid_until)
     except ConsentError:
         return "consent.unclear-dates"
-    if period.contains(when):
+    if valid.contains(when):
         return None
-    return "consent.not-yet" if when < period.start else "consent.expired"
+    return "consent.not-yet" if when < valid.start else "consent.expired"
+
+
+def _days(starts: int | None, ends: int | None) -> str | None:
+    """`starts`, `ends`: how those days stand to today."""
+    if starts is None or ends is None:
+        return "consent.unclear-dates"
+    if starts > 0:
+        return "consent.not-yet"
+    return "consent.expired" if ends < 0 else None
 
 
 def _choice(preset: str, finer: tuple[str, ...], purpose: Purpose) -> str | None:

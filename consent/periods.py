@@ -74,6 +74,15 @@ def long_past(until: str, now: int, *, months_ago: int) -> bool:
     return now >= month_start(shift_months(until, months_ago + 1))
 
 
+def is_day(day: str) -> bool:
+    """Whether `day` is a day of the calendar, written YYYY-MM-DD."""
+    try:
+        _midnight(day)
+    except ConsentError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=4096)
 def month_start(month: str) -> int:
     """The first instant of `month`, epoch seconds UTC; raises ConsentError `periods.malformed`."""

@@ -23,7 +23,7 @@ def after(status: Status, act: Act) -> Status:
     if act == "withdraw":
         return {"unknown": "tombstone", "active": "withdrawn"}.get(status, status)  # type: ignore[return-value]
     if status == "withdrawn":
-        raise GrantRefused("grant.withdrawn", "this grant was withdrawn: the patient must sign a new one")
+        raise GrantRefused("grant.withdrawn", "this grant was withdrawn: sign a new one")
     if status == "tombstone":
-        raise GrantRefused("grant.tombstone", "this grant was withdrawn before it came: the patient must sign a new one")
+        raise GrantRefused("grant.tombstone", "this grant was withdrawn before it came: sign a new one")
     return "active"
