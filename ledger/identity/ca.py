@@ -99,7 +99,7 @@ class Authority:
         if any(not role.replace("-", "").isalnum() or not role.isascii() for role in roles):
             raise LedgerError("identity.role", "a role is a word of letters, digits and hyphens")
         key = ec.generate_private_key(ec.SECP256R1())
-        begin = not_before or datetime.now(UTC) - CLOCK_MARGIN
+        begin = max(not_before or datetime.now(UTC) - CLOCK_MARGIN, self.certificate.not_valid_before_utc)
         end = min(not_after or begin + timedelta(days=IDENTITY_DAYS), self.certificate.not_valid_after_utc)
         builder = (
             _builder(_name(common_name, self.msp_id, ou), self.certificate.subject, key.public_key(), begin, end)

@@ -49,8 +49,8 @@ class Endorsement:
 class Transaction:
     """An opened envelope: well-formed and bound together, signatures not yet checked.
 
-    `payload` and `signature` are the envelope's; `response` is the contract's answer; `endorsed` is what each endorser
-    signed, without its identity at the end.
+    `version` is that of the contracts that ran; `payload` and `signature` are the envelope's; `response` is the
+    contract's answer; `endorsed` is what each endorser signed, without its identity at the end.
     """
 
     heading: Heading
@@ -59,22 +59,25 @@ class Transaction:
     results: bytes
     response: bytes
     event: Event | None
+    version: str
     endorsed: bytes
     endorsements: tuple[Endorsement, ...]
     payload: bytes
     signature: bytes
 
 
-def endorsed_bytes(proposal: Proposal, results: bytes, response: bytes, event: Event | None) -> bytes:
-    """The ProposalResponsePayload: what a contract did for `proposal`. `results`: read/write set, `response`:
-    answer.
+def endorsed_bytes(proposal: Proposal, results: bytes, response: bytes, event: Event | None, version: str) -> bytes:
+    """The ProposalResponsePayload: what a contract did for `proposal`.
+
+    `results`: read/write set; `response`: the answer; `version`: of the contracts
+    (ledger.contracts.host.source_digest).
     """
     heading = proposal.heading
     action = proposal_pb2.ChaincodeAction(
         results=results,
         events=b"" if event is None else serialise(_event(heading, event)),
         response={"status": OK, "payload": response},
-        chaincode_id=chaincode_pb2.ChaincodeID(name=heading.chaincode),
+        chaincode_id=chaincode_pb2.ChaincodeID(name=heading.chaincode, version=version),
     )
     return serialise(
         proposal_response_pb2.ProposalResponsePayload(proposal_hash=proposal.hash, extension=serialise(action))
@@ -138,6 +141,7 @@ def open_transaction(payload: bytes, signature: bytes) -> Transaction:
         done.results,
         _response(heading, done),
         _open_event(heading, done.events),
+        done.chaincode_id.version,
         endorsed,
         tuple(Endorsement(each.endorser, each.signature) for each in action.action.endorsements),
         payload,
@@ -149,7 +153,8 @@ def _response(heading: Heading, done: Any) -> bytes:
     expected = proposal_pb2.ChaincodeAction(response={"status": OK, "payload": done.response.payload})
     if done.response != expected.response:
         raise LedgerError("envelope.response", "only a successful answer can be committed")
-    if done.chaincode_id != chaincode_pb2.ChaincodeID(name=heading.chaincode):
+    answered = done.chaincode_id
+    if answered != chaincode_pb2.ChaincodeID(name=heading.chaincode, version=answered.version):
         raise LedgerError("envelope.response", "another chaincode answered")
     answer: bytes = done.response.payload
     return answer

@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    return Authority.create("AliceMSP", "ca.alice")
+    return Authority.create("AliceMSP", "ca.alice", now=NOW - timedelta(days=30))
 
 
 def code(validator: Validator, serialized: bytes, when: float = NOW.timestamp()) -> str:
