@@ -1,0 +1,172 @@
+"""What a patient keeps: a receipt for a recorded grant, and the hospital's acknowledgement of a withdrawal.
+
+Both are checked offline. A receipt carries the ledger's height and header hash, so whoever holds one finds a chain that
+was cut short or rewritten; it also carries the secret and the withdrawal code: it is to be kept like a key.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import Meta
+
+from consent import canonical, grant, keys
+from consent.encoding import Base64Url, Hex32, from_base64url, to_base64url
+from consent.errors import CanonicalRefused, ConsentError, GrantRefused, ProofRefused
+from consent.ledger_view import LedgerView
+from consent.status import Status
+
+ACKNOWLEDGEMENT_TAG = b"covenant.acknowledgement.v1\n"
+Seconds = Annotated[int, Meta(ge=0)]
+
+
+class LedgerHead(canonical.Document, frozen=True, kw_only=True):
+    """How far a ledger had come: its number of blocks, and the header hash of its last block."""
+
+    height: Annotated[int, Meta(ge=1)]
+    header_hash: Hex32
+
+
+class Receipt(canonical.Document, frozen=True, kw_only=True):
+    """The receipt file. `tx_id`: the transaction that recorded the grant; `head`: the ledger then or later."""
+
+    format: Literal["covenant.receipt.v1"] = "covenant.receipt.v1"
+    statement: Base64Url
+    key: Base64Url
+    signature: Base64Url
+    details: grant.Details
+    secret: Hex32
+    withdrawal_code: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    tx_id: Hex32
+    head: LedgerHead
+
+    @property
+    def evidence(self) -> grant.Evidence:
+        """The signed grant; raises CanonicalRefused `canonical.base64url`."""
+        return grant.Evidence(*(from_base64url(part) for part in (self.statement, self.key, self.signature)))
+
+    def to_bytes(self) -> bytes:
+        return canonical.encode(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptReport:
+    """What a receipt has shown: the grant, and what the ledger says of it today."""
+
+    commitment: str
+    hospital: str
+    status: Status
+    recorded_block: int
+    withdrawn_block: int | None
+
+
+class Acknowledgement(canonical.Document, frozen=True, kw_only=True):
+    """A hospital's word that it received a withdrawal, given before the ledger has it."""
+
+    format: Literal["covenant.acknowledgement.v1"] = "covenant.acknowledgement.v1"
+    commitment: Hex32
+    received_by: grant.Name  # MSP id
+    received_at: Seconds  # epoch seconds
+    how: Literal["signature", "code", "registrar"]
+
+
+class SignedAcknowledgement(canonical.Document, frozen=True, kw_only=True):
+    """An acknowledgement under the signature of the receiving hospital's ledger identity.
+
+    `certificate`: PEM; whether it is that hospital's is for `ledger.identity` to say.
+    """
+
+    acknowledgement: Acknowledgement
+    certificate: str
+    signature: Base64Url
+
+
+def build_receipt(
+    evidence: grant.Evidence, details: grant.Details, *, secret: bytes, code: bytes, tx_id: str, head: LedgerHead
+) -> Receipt:
+    """The receipt of a recorded grant; `verify_receipt` is what checks it."""
+    return Receipt(
+        statement=to_base64url(evidence.statement),
+        key=to_base64url(evidence.key),
+        signature=to_base64url(evidence.signature),
+        details=details,
+        secret=secret.hex(),
+        withdrawal_code=code.hex(),
+        tx_id=tx_id,
+        head=head,
+    )
+
+
+def read_receipt(data: bytes) -> Receipt:
+    """The receipt in the file's bytes; raises ProofRefused `receipt.malformed`."""
+    try:
+        return canonical.decode_as(data, Receipt)
+    except CanonicalRefused as error:
+        raise ProofRefused("receipt.malformed", error.message) from None
+
+
+def verify_receipt(receipt: Receipt, ledger: LedgerView) -> ReceiptReport:
+    """Return what `receipt` has shown, or raise ProofRefused; then it has shown nothing.
+
+    Codes: `receipt.malformed`, `receipt.signature-invalid`, `receipt.details-mismatch`, `receipt.secret-mismatch`,
+    `receipt.code-mismatch`, `receipt.head-mismatch` (the chain was cut short or rewritten),
+    `receipt.commitment-unknown`, `receipt.transaction-mismatch`.
+    """
+    statement, commitment = _check_grant(receipt)
+    if ledger.header_hash(receipt.head.height) != receipt.head.header_hash:
+        raise ProofRefused("receipt.head-mismatch", "this ledger was cut short or rewritten since then")
+    standing = ledger.standing(commitment)
+    if standing is None or standing.recorded_block is None or standing.hospital != statement.hospital:
+        raise ProofRefused("receipt.commitment-unknown", "no such grant stands on this ledger for this hospital")
+    if standing.recorded_tx != receipt.tx_id or standing.recorded_block >= receipt.head.height:
+        raise ProofRefused("receipt.transaction-mismatch", "the grant was recorded by another transaction, or later")
+    withdrawn = standing.withdrawn_block
+    status: Status = "active" if withdrawn is None else "withdrawn"
+    return ReceiptReport(commitment, statement.hospital, status, standing.recorded_block, withdrawn)
+
+
+def acknowledgement_bytes(acknowledgement: Acknowledgement) -> bytes:
+    """The bytes that the receiving hospital signs: the tag, a line feed, the canonical JSON."""
+    return ACKNOWLEDGEMENT_TAG + canonical.encode(acknowledgement)
+
+
+def sign_acknowledgement(
+    acknowledgement: Acknowledgement, key: ec.EllipticCurvePrivateKey, certificate: str
+) -> SignedAcknowledgement:
+    """The acknowledgement under `key`, which belongs to `certificate` (PEM)."""
+    signature = to_base64url(keys.sign(key, acknowledgement_bytes(acknowledgement)))
+    return SignedAcknowledgement(acknowledgement=acknowledgement, certificate=certificate, signature=signature)
+
+
+def verify_acknowledgement(signed: SignedAcknowledgement, key: bytes) -> None:
+    """Return quietly if `key` (65 bytes, taken from a certificate that was checked) signed it.
+
+    Raises ProofRefused `receipt.acknowledgement-invalid`.
+    """
+    try:
+        message = acknowledgement_bytes(signed.acknowledgement)
+        good = keys.verifies(keys.load(key), from_base64url(signed.signature), message)
+    except ConsentError:
+        good = False
+    if not good:
+        raise ProofRefused("receipt.acknowledgement-invalid", "this hospital did not sign this acknowledgement")
+
+
+def _check_grant(receipt: Receipt) -> tuple[grant.Statement, str]:
+    """The statement and its commitment (hex), with signature, details, secret and code checked against it."""
+    try:
+        evidence = receipt.evidence
+        statement = evidence.verify()
+    except GrantRefused as error:
+        code = "receipt.signature-invalid" if error.code == "grant.signature-invalid" else "receipt.malformed"
+        raise ProofRefused(code, error.message, cause=error.code) from None
+    except CanonicalRefused as error:
+        raise ProofRefused("receipt.malformed", error.message) from None
+    if receipt.details.digest() != statement.details_digest:
+        raise ProofRefused("receipt.details-mismatch", "these are not the details that were signed")
+    if grant.secret_digest(bytes.fromhex(receipt.secret)) != receipt.details.secret_digest:
+        raise ProofRefused("receipt.secret-mismatch", "this is not the secret that the details name")
+    if grant.withdrawal_code_digest(bytes.fromhex(receipt.withdrawal_code)) != statement.withdrawal_code_digest:
+        raise ProofRefused("receipt.code-mismatch", "this is not the withdrawal code that was signed")
+    return statement, evidence.commitment.hex()
