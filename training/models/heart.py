@@ -1,0 +1,110 @@
+"""The tabular network for heart disease: its parameters, and the public constants that a study of it starts from.
+
+Imports no torch: the hub plans studies and aggregates with this, and only hospitals build the network.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from training.errors import ModelRefused
+from training.models.weights import Shapes
+
+MODEL = "heart-fcn"
+FEATURES = "fed-heart-1"
+INPUTS = 13
+TRAINING_PERCENT = 66  # FLamby's share of training patients
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The `configuration` part of a plan: `hidden` units (0..1024; 0 is logistic regression), decimals as strings."""
+
+    model: str
+    hidden: int
+    learning_rate: str
+    local_steps: int
+    features: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Public constants, tuned once on public data (tests/bench/bench_accuracy.py prints what they reach)."""
+
+    hidden: int
+    learning_rate: str
+    local_steps: int
+    rounds: int
+    q: str
+    clip: str
+    delta: str
+    epsilon: str
+    metrics_sigma: str
+
+    def configuration(self) -> dict[str, str | int]:
+        """What a plan's `configuration` holds."""
+        return {
+            "model": MODEL,
+            "hidden": self.hidden,
+            "learning_rate": self.learning_rate,
+            "local_steps": self.local_steps,
+            "features": FEATURES,
+        }
+
+
+DEFAULTS = Defaults(
+    hidden=0,
+    learning_rate="2",
+    local_steps=5,
+    rounds=12,
+    q="0.2",
+    clip="1",
+    delta="0.0001",
+    epsilon="5",
+    metrics_sigma="20",
+)
+
+
+def shapes(hidden: int) -> Shapes:
+    """The parameters of the network in its module's order (a test compares the two)."""
+    if not 0 <= hidden <= 1024:
+        raise ModelRefused("model.configuration", "hidden must be a whole number from 0 to 1024")
+    if hidden == 0:
+        return {"output.weight": (1, INPUTS), "output.bias": (1,)}
+    return {
+        "hidden_0.0.weight": (hidden, INPUTS),
+        "hidden_0.0.bias": (hidden,),
+        "output.weight": (1, hidden),
+        "output.bias": (1,),
+    }
+
+
+def nominal_patients(bucket: str) -> int:
+    """How many patients a data set of size `bucket` (like "200-499") trains with, by convention.
+
+    The bounds' geometric mean, rounded down, and 66 % of it: a public constant, so that neither the weight of a
+    hospital nor its learning rate tells how many patients it has today.
+
+    >>> [nominal_patients(bucket) for bucket in ("20-49", "100-199", "200-499")]
+    [20, 92, 207]
+    """
+    low, _, high = bucket.partition("-")
+    if not (low.isdigit() and high.isdigit() and 0 < int(low) <= int(high)):
+        raise ModelRefused("model.bucket", "a size bucket is written like 200-499")
+    return max(1, math.isqrt(int(low) * int(high)) * TRAINING_PERCENT // 100)
+
+
+def expected_batch(bucket: str, q: str) -> str:
+    """The public constant that a step's noised sum is divided by: q times the bucket's nominal patients.
+
+    >>> expected_batch("200-499", "0.2")
+    '41.4'
+    """
+    return format((Decimal(q) * nominal_patients(bucket)).normalize(), "f")
+
+
+def weight(bucket: str) -> int:
+    """The public aggregation weight of a data set: the bucket's nominal patients."""
+    return nominal_patients(bucket)

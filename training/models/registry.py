@@ -1,0 +1,61 @@
+"""Networks by the name a plan gives them. Asking for parameters or initial weights imports no torch; building does."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from training.errors import ModelRefused
+from training.models import heart, weights
+from training.models.heart import Configuration
+
+if TYPE_CHECKING:
+    from training.models.networks import Network
+
+
+def configuration(value: object) -> Configuration:
+    """The checked form of a plan's `configuration` (a mapping, or a struct with the same names).
+
+    Raises ModelRefused `model.configuration`, `model.unknown`, `model.features`.
+    """
+    try:
+        checked = msgspec.convert(value, Configuration, from_attributes=True)
+    except msgspec.ValidationError as error:
+        raise ModelRefused("model.configuration", f"the plan's configuration does not fit: {error}") from None
+    if checked.model != heart.MODEL:
+        raise ModelRefused("model.unknown", f"this hospital has no network of that name: use {heart.MODEL}")
+    if checked.features != heart.FEATURES:
+        raise ModelRefused("model.features", f"the network {heart.MODEL} takes the features {heart.FEATURES}")
+    if checked.local_steps < 1:
+        raise ModelRefused("model.configuration", "local_steps must be at least 1")
+    heart.shapes(checked.hidden)
+    learning_rate(checked)
+    return checked
+
+
+def learning_rate(checked: Configuration) -> float:
+    """Above 0 and at most 1000. Raises ModelRefused `model.configuration`."""
+    try:
+        rate = float(checked.learning_rate)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1000:
+        raise ModelRefused("model.configuration", "learning_rate must be a decimal above 0 and at most 1000")
+    return rate
+
+
+def parameters(value: object) -> int:
+    """How many weights the network of this configuration has. Errors as `configuration`."""
+    return weights.count(heart.shapes(configuration(value).hidden))
+
+
+def initial_weights(value: object, seed: int) -> weights.Weights:
+    """The weights a study starts from: float32 (P,), the same for the same configuration and seed everywhere."""
+    return weights.initial(heart.shapes(configuration(value).hidden), seed)
+
+
+def build(value: object) -> Network:
+    """The network of this configuration, its loss and its prediction. Errors as `configuration`. Imports torch."""
+    from training.models.networks import heart_network
+
+    return heart_network(configuration(value).hidden)

@@ -1,0 +1,42 @@
+"""How many weights a network has, and their initial values from a seed. Imports no torch: the hub plans with it.
+
+Bytes and digests of weights are in training.federation.vectors.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consent import canonical
+from training.errors import ModelRefused
+from training.privacy.noise import expand
+
+Weights = NDArray[np.float32]
+Shapes = Mapping[str, tuple[int, ...]]
+"""Parameter name -> shape, in the module's own order."""
+
+
+def count(shapes: Shapes) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def initial(shapes: Shapes, seed: int) -> Weights:
+    """Weights for linear layers, from no global generator: the same `seed` (0..2**63 - 1), the same weights anywhere.
+
+    Uniform within 1/sqrt(inputs) of zero, as torch.nn.Linear does; a bias takes its layer's inputs.
+    Raises ModelRefused `model.seed`.
+    """
+    if not 0 <= seed < 2**63:
+        raise ModelRefused("model.seed", "the seed of initial weights must be a whole number from 0 to 2**63 - 1")
+    uniforms = expand(canonical.digest("covenant.initial-weights.v1", seed.to_bytes(8, "big")), count(shapes))
+    bounds = np.concatenate([np.full(math.prod(shape), _bound(shapes, name)) for name, shape in shapes.items()])
+    weights: Weights = ((2.0 * uniforms - 1.0) * bounds).astype(np.float32)
+    return weights
+
+
+def _bound(shapes: Shapes, name: str) -> float:
+    _, *inputs = shapes[name.rsplit(".", 1)[0] + ".weight"]
+    return 1.0 / math.sqrt(math.prod(inputs))

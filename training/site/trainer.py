@@ -1,0 +1,177 @@
+"""DP-SGD on one hospital's cohort: what goes in is records, what comes out is noised.
+
+Each of the round's local steps takes a fresh Poisson sample of patients, adds Gaussian noise of standard deviation
+sigma * clip to the clipped sum of their gradients, and divides by a public constant, never by the sample's size: with
+none sampled, the noise alone moves the weights (Abadi et al. 2016, arXiv 1607.00133, algorithm 1; Poisson as analysed).
+The steps' noised sums are the release that the plan's event describes; the update is computed from them alone.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.errors import TrainingError
+from training.federation.studies import Plan
+from training.models import registry
+from training.models.networks import Network
+from training.models.weights import Weights
+from training.privacy.engine import PatientEngine
+from training.privacy.events import require_sigma
+from training.privacy.mechanism import Mechanism, number
+from training.privacy.noise import Keystream
+from training.privacy.sampling import poisson_sample
+from training.site import outgoing
+from training.site.stores import Records
+
+
+class SiteTrainer:
+    """The trainer of a site: nothing leaves it unfiltered or without noise (training.site.stores.Trainer)."""
+
+    def train(self, weights: Weights, records: Records, plan: Plan, expected_batch: float) -> Weights:
+        """The noised, filtered update. Errors as `train` and `outgoing.inspect`."""
+        update = train(
+            weights, records.features, records.labels, records.owners, plan.privacy, plan.configuration, expected_batch
+        )
+        outgoing.inspect(update, outgoing.Limits.of(plan.privacy, plan.configuration, expected_batch, records.owners))
+        return update
+
+    def measure(self, weights: Weights, records: Records, plan: Plan) -> Mapping[str, int]:
+        """Noised `correct` and `total`. Raises TrainingError `records.per-patient` where a patient counts twice."""
+        if len(np.unique(records.owners)) != len(records.owners):
+            raise TrainingError("records.per-patient", "accuracy counts patients: hold out one record of each")
+        correct, total = evaluate(weights, records.features, records.labels, plan.configuration)
+        noised = noised_counts(correct, total, number(plan.metrics.sigma, "sigma"))
+        return {"correct": noised[0], "total": noised[1]}
+
+
+def train(  # noqa: PLR0917  # the joint with the site agent
+    weights: Weights,
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    owners: NDArray[np.integer],
+    privacy: object,
+    configuration: object,
+    expected_batch: float | str,
+) -> Weights:
+    """One round at one site: the noised change of the weights, float32 (P,).
+
+    `weights`: float32 (P,). `features`: float32 (n, d); `labels`: int64 (n,); `owners`: (n,), equal for records of one
+    patient. `privacy`, `configuration`: a plan's parts. `expected_batch` (> 0): the plan's public constant.
+    Raises PrivacyRefused `privacy.*`, ModelRefused `model.*`, `weights.shape`, TrainingError `records.*`,
+    `training.steps`, `training.expected-batch`, `training.diverged`. No seed: see training.privacy.noise.
+    """
+    mechanism = Mechanism.of(privacy)
+    checked = registry.configuration(configuration)
+    if mechanism.event.steps != checked.local_steps:
+        raise TrainingError("training.steps", "the plan's steps a round and local_steps must be the same number")
+    network = registry.build(checked)
+    network.take(weights)  # checks their shape
+    patients = group(features, labels, owners, mechanism.records_per_patient)
+    step = Step(
+        engine=PatientEngine(network.module, network.loss, mechanism.clip),
+        mechanism=mechanism,
+        scale=registry.learning_rate(checked) / positive(expected_batch),
+        stream=Keystream(),
+    )
+    return run(weights, patients, step, checked.local_steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """Records sorted by patient: those of patient `p` stand at starts[p]:starts[p + 1]."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    starts: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def sample(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.intp]]:
+        """Features, labels and owners (0.. in the order of `chosen`) of the chosen patients' records."""
+        counts = self.starts[chosen + 1] - self.starts[chosen]
+        owners = np.repeat(np.arange(len(chosen)), counts)
+        offsets = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = np.repeat(self.starts[chosen], counts) + offsets
+        return self.features[places], self.labels[places], owners
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One noised step; `scale`: learning rate over expected batch."""
+
+    engine: PatientEngine
+    mechanism: Mechanism
+    scale: float
+    stream: Keystream
+
+    def change(self, weights: NDArray[np.float64], patients: Patients) -> NDArray[np.float64]:
+        """How the weights move, float64 (P,)."""
+        chosen = poisson_sample(len(patients), self.mechanism.event.q, self.stream)
+        total = self.engine.clipped_sum(torch.from_numpy(weights.astype(np.float32)), *patients.sample(chosen))
+        noise = self.mechanism.noise * self.stream.normals(len(weights))
+        moved: NDArray[np.float64] = -self.scale * (total.numpy().astype(np.float64) + noise)
+        return moved
+
+
+def run(weights: Weights, patients: Patients, step: Step, steps: int) -> Weights:
+    """`steps` steps from `weights`: the change they make together. Raises TrainingError `training.diverged`."""
+    start = weights.astype(np.float64)
+    current = start
+    for _ in range(steps):
+        current = current + step.change(current, patients)
+    with np.errstate(over="ignore"):
+        update: Weights = (current - start).astype(np.float32)
+    if not np.isfinite(update).all():
+        raise TrainingError("training.diverged", "the weights left the range of float32: lower the learning rate")
+    return update
+
+
+def group(
+    features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDArray[np.integer], most: int
+) -> Patients:
+    """Records by patient. Raises TrainingError `records.shape`, `records.per-patient` (one has more than `most`)."""
+    if not (features.ndim == 2 and features.dtype == np.float32 and len(features) == len(labels) == len(owners)):
+        raise TrainingError("records.shape", "features must be float32 (n, d), with n labels and n owners")
+    order = np.argsort(owners, kind="stable")
+    _, counts = np.unique(owners, return_counts=True)
+    if len(counts) and counts.max() > most:
+        raise TrainingError("records.per-patient", f"a patient has more than the plan's {most} records: prepare fewer")
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
+    return Patients(features[order], labels[order].astype(np.int64), starts)
+
+
+def evaluate(
+    weights: Weights, features: NDArray[np.float32], labels: NDArray[np.int64], configuration: object
+) -> tuple[int, int]:
+    """(correct, total) on held-out records, exact: it must not leave the hospital but through `noised_counts`."""
+    network: Network = registry.build(configuration)
+    network.take(weights)
+    if not len(features):
+        return 0, 0
+    return int((network.classes(features) == labels).sum()), len(labels)
+
+
+def noised_counts(correct: int, total: int, sigma: float) -> tuple[int, int]:
+    """Both counts with Gaussian noise, rounded: one release of the event Gaussian(sigma).
+
+    One patient (with one record) changes each count by at most 1, both together by sqrt(2): the noise has standard
+    deviation sigma * sqrt(2). The results may be negative or beyond each other. Raises PrivacyRefused `privacy.sigma`.
+    """
+    require_sigma(sigma)
+    noise = Keystream().normals(2) * sigma * np.sqrt(2.0)
+    return round(correct + float(noise[0])), round(total + float(noise[1]))
+
+
+def positive(expected_batch: float | str) -> float:
+    try:
+        value = float(expected_batch)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise TrainingError("training.expected-batch", "expected_batch must be a finite number above 0")
+    return value
