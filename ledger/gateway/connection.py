@@ -64,6 +64,8 @@ class Connection:
             return method(request, timeout=timeout)
         except grpc.RpcError as error:
             raise translate(error, kind, tx_id) from error
+        except ValueError as error:  # what gRPC raises on a channel that was closed
+            raise kind("gateway.closed", "this gateway was closed: connect again", tx_id=tx_id) from error
 
 
 def dial(

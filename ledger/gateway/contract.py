@@ -9,11 +9,13 @@ import grpc
 
 from consent import canonical
 from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
+from ledger.gateway.commit import Commit
 from ledger.gateway.connection import Connection, Deadline
-from ledger.gateway.errors import CommitError, GatewayError, SubmitError
+from ledger.gateway.errors import CommitError, CommitStatusError, GatewayError, SubmitError
 from ledger.gateway.events import Events
 from ledger.gateway.proposal import Proposal
 from ledger.gateway.retry import Retry
+from ledger.gateway.status import Status
 from ledger.gateway.transaction import Transaction
 
 
@@ -83,8 +85,7 @@ class Contract:
 
     def _attempt(self, proposal: Proposal, deadline: Deadline) -> Committed:
         transaction = proposal.endorse(deadline.left)
-        commit = self._send(transaction, deadline)
-        status = commit.status(deadline.left)
+        status = self._outcome(self._send(transaction, deadline), deadline)
         if not status.valid:
             raise CommitError(
                 f"commit.{status.name.lower().replace('_', '-')}",
@@ -95,7 +96,19 @@ class Contract:
             )
         return Committed(_value(transaction.result), status.tx_id, status.block)
 
-    def _send(self, transaction: Transaction, deadline: Deadline) -> Any:
+    def _outcome(self, commit: Commit, deadline: Deadline) -> Status:
+        """Ask what became of it, and again when the connection broke: the ledger may have restarted in between."""
+        attempt = 0
+        while True:
+            try:
+                return commit.status(deadline.left)
+            except CommitStatusError as error:
+                if error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
+                    raise
+            time.sleep(min(self._retry.delay(attempt + 3), deadline.left))
+            attempt += 1
+
+    def _send(self, transaction: Transaction, deadline: Deadline) -> Commit:
         """Submit, and again while the ordering service is overloaded or away: the same bytes count once."""
         for attempt in range(self._retry.attempts):
             try:

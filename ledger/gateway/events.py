@@ -83,6 +83,8 @@ class Events:
                 for answer in self._listen():
                     self._pause = FIRST_PAUSE
                     yield from self._fresh(answer)
+            except ValueError as error:  # what gRPC raises on a channel that was closed
+                raise EventsError("gateway.closed", "this gateway was closed: connect again") from error
             except grpc.RpcError as error:
                 if self._closed.is_set():
                     return

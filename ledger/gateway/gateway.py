@@ -23,9 +23,7 @@ from ledger.protocol import block as wire
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A chain's newest block: its number (genesis is 0) and the hash of its header (32 bytes), which binds all before
-    it.
-    """
+    """How far a chain has come: its number of blocks, and the newest one's header hash (32 bytes)."""
 
     height: int
     hash: bytes
@@ -61,9 +59,9 @@ class Gateway:
         return blocks.blocks(self._connection, start, stop)
 
     def head(self) -> Head:
-        """The newest block's number and header hash; raises BlocksError."""
+        """The chain's number of blocks and its newest header hash; raises BlocksError."""
         header = common_pb2.Block.FromString(blocks.newest(self._connection)).header
-        return Head(header.number, wire.header_hash(header.number, header.previous_hash, header.data_hash))
+        return Head(header.number + 1, wire.header_hash(header.number, header.previous_hash, header.data_hash))
 
     def close(self) -> None:
         self._connection.grpc_channel.close()

@@ -68,7 +68,7 @@ class Chain:
             hospitals=self._config.hospitals,
             institutes=self._config.institutes,
             consensus=self._config.consensus,
-            height=len(self.hashes) - 1,
+            height=len(self.hashes),
             head_hash=self.hashes[-1].hex(),
             transactions=self._transactions,
             invalid=dict(sorted(self._invalid.items())),
@@ -98,10 +98,10 @@ class Chain:
             self._state.write(key, value, version)
         self._ids[version] = transaction.heading.tx_id
         self._replayed += 1
-        self._attested[transaction.args[0].decode()] += attested
+        if attested:
+            self._attested[transaction.args[0].decode()] += 1
         self._note_code(transaction, block, place)
 
     def _note_code(self, transaction: Transaction, block: int, place: int) -> None:
-        version = str(getattr(transaction, "version", ""))
-        if version and (not self._codes or self._codes[-1].version != version):
-            self._codes.append(CodeChange(block, place, version))
+        if not self._codes or self._codes[-1].version != transaction.version:
+            self._codes.append(CodeChange(block, place, transaction.version))

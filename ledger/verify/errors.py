@@ -1,6 +1,8 @@
 """What a verifier says when a ledger is not what it claims to be: where, and which check."""
 from __future__ import annotations
 
+from typing import Any
+
 from consent.errors import CovenantError
 from ledger.errors import LedgerError
 
@@ -15,27 +17,30 @@ class VerificationFailed(LedgerError):
         self.block: int | None = context.get("block")  # type: ignore[assignment]
         self.transaction: int | None = context.get("transaction")  # type: ignore[assignment]
 
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}{place(self.block, self.transaction)}"
-
 
 def failed(
-    check: str, message: str, *, block: int | None = None, transaction: int | None = None, **context: object
+    check: str, message: str, *, block: int | None = None, transaction: int | None = None, **context: Any
 ) -> VerificationFailed:
-    return VerificationFailed(f"verify.{check}", message, block=block, transaction=transaction, **context)
+    """The error `verify.<check>`; its message names the place."""
+    where = _place(block, transaction)
+    return VerificationFailed(f"verify.{check}", message + where, block=block, transaction=transaction, **context)
 
 
 def of(error: CovenantError, *, block: int | None = None, transaction: int | None = None) -> VerificationFailed:
     """A lower layer's refusal (`bytes.not-canonical`) as the verifier's (`verify.bytes-not-canonical`), with its
     place.
     """
-    if isinstance(error, VerificationFailed):
-        located = {**error.context, "block": block, "transaction": transaction}
-        return VerificationFailed(error.code, error.message, **located)
-    return failed(error.code.replace(".", "-"), error.message, block=block, transaction=transaction, cause=error.code)
+    if not isinstance(error, VerificationFailed):
+        check = error.code.replace(".", "-")
+        return failed(check, error.message, block=block, transaction=transaction, cause=error.code)
+    if error.block is not None:
+        return error
+    context = {name: value for name, value in error.context.items() if name not in {"block", "transaction"}}
+    check = error.code.removeprefix("verify.")
+    return failed(check, error.message, block=block, transaction=transaction, **context)
 
 
-def place(block: int | None, transaction: int | None) -> str:
+def _place(block: int | None, transaction: int | None) -> str:
     if block is None:
         return ""
     return f" (block {block})" if transaction is None else f" (block {block}, transaction {transaction})"

@@ -37,12 +37,14 @@ class Ledger:
 
     @property
     def height(self) -> int:
-        """The number of the newest block."""
+        """The number of blocks."""
         return self.report.height
 
-    def header_hash(self, height: int) -> bytes | None:
-        """The hash of block `height`'s header (32 bytes); None when the chain has no such block."""
-        return self._hashes[height] if 0 <= height < len(self._hashes) else None
+    def header_hash(self, height: int) -> str | None:
+        """The header hash (64 hex characters) of block `height` - 1, the newest when the chain had `height` blocks;
+        None when it never had as many.
+        """
+        return self._hashes[height - 1].hex() if 1 <= height <= len(self._hashes) else None
 
     def state(self, key: str) -> Any:
         """The record that stands under `key`, as plain JSON values; None where nothing stands."""

@@ -7,7 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """From block `block`, transaction `transaction` on, the endorsers named the contract code `version`."""
+    """From block `block`, transaction `transaction` on, the endorsers named the contract code `version`: the digest
+    of its source (ledger.contracts.host.source_digest).
+    """
 
     block: int
     transaction: int
@@ -18,7 +20,7 @@ class CodeChange:
 class Report:
     """A ledger that verified. A failed check never makes a report: it raises VerificationFailed.
 
-    `height`: the number of the newest block (genesis is 0); `head_hash`: its header's hash, 64 hex characters.
+    `height`: the number of blocks; `head_hash`: the newest one's header hash, 64 hex characters.
     `invalid`: how many ordered transactions wrote nothing, by Fabric's reason. `attested`: how many of the replayed
     rested on evidence that only the endorsers saw. `heads`: how many of the caller's own heads were found.
     `operators`: who holds the keys.
@@ -50,9 +52,8 @@ class Report:
 
     def proven(self) -> list[str]:
         """What follows from this verification, one sentence each."""
-        blocks = self.height + 1
         said = [
-            f"Blocks 0 to {self.height} are one unbroken chain from the genesis block you named ({blocks} blocks).",
+            f"The {self.height} blocks are one unbroken chain from the genesis block you named.",
             f"All {self.signatures} signatures hold: each transaction's client, each endorser, each block's orderer; "
             f"each certificate comes from its organisation and was valid at the transaction's own time.",
             f"Every one of the {self.transactions} transactions was endorsed by a strict majority of the "
@@ -61,7 +62,7 @@ class Report:
             f"The contracts, run again, wrote, announced and answered exactly the same in all {self.replayed}.",
         ]
         if self.heads:
-            said.append(f"The {self.heads} head(s) you hold are in this chain: nothing up to them was cut or rewritten.")
+            said.append(f"The {self.heads} head(s) you hold are in it: nothing up to them was cut or rewritten.")
         return said
 
     def not_proven(self) -> list[str]:
@@ -83,9 +84,10 @@ class Report:
                 "One operator holds all keys of this embedded ledger: that operator could have written another chain "
                 "from the same genesis block. Only heads kept by others (receipts, certificates) bind it."
             )
-        if not self.code_changes:
+        if any(each.version != self.contract_code for each in self.code_changes):
             said.append(
-                "The endorsers named no version of the contract code; it was replayed with the code installed here."
+                "Part of it was endorsed under other contract code than is installed here. It does the same when "
+                "run by the code here; whether a majority was right to change the code is for people to judge."
             )
         return said
 

@@ -39,8 +39,8 @@ def verify(
     """Check everything in the export `path`, and return the ledger it holds.
 
     `genesis_sha256`: SHA-256 of the genesis block's bytes, 64 hex characters, from somebody the caller trusts.
-    `heads`: block numbers with header hashes (64 hex characters) that the caller holds, from receipts or
-    certificates; each must be in the chain. `workers`: threads for signatures, one a core unless told.
+    `heads`: numbers of blocks, each with the last one's header hash (64 hex characters), that the caller holds from
+    receipts or certificates; each must be in the chain. `workers`: threads for signatures, one a core unless told.
     Raises VerificationFailed `verify.*`, with block and transaction; of a ledger that fails, nothing is returned.
     """
     began = time.perf_counter()
@@ -87,17 +87,19 @@ def _check_arguments(genesis_sha256: str, heads: Sequence[tuple[int, str]]) -> N
     if not _HASH.fullmatch(genesis_sha256):
         raise failed("genesis-malformed", "the genesis digest is 64 lower-case hex characters (SHA-256)")
     for height, header_hash in heads:
-        if height < 0 or not _HASH.fullmatch(header_hash):
-            raise failed("head-malformed", "a head is a block's number and its header's hash, 64 hex characters")
+        if height < 1 or not _HASH.fullmatch(header_hash):
+            message = "a head is a number of blocks and the last one's header hash, 64 hex characters"
+            raise failed("head-malformed", message)
 
 
 def _check_heads(hashes: Sequence[bytes], heads: Sequence[tuple[int, str]]) -> None:
     for height, header_hash in heads:
-        if height >= len(hashes):
+        if height > len(hashes):
             raise failed(
                 "head-missing",
-                f"the chain ends at block {len(hashes) - 1}, but you hold the head of block {height}: it was cut short",
-                block=height,
+                f"the file holds {len(hashes)} blocks, but you hold the head of {height}: it was cut short",
+                height=height,
             )
-        if hashes[height].hex() != header_hash:
-            raise failed("head-other", "this chain has another block than the one you hold the head of", block=height)
+        if hashes[height - 1].hex() != header_hash:
+            message = "the chain has another block here than the one you hold the head of: it was rewritten"
+            raise failed("head-other", message, block=height - 1)

@@ -1,0 +1,89 @@
+"""Where to fetch a ledger from: a demo's directory, a node's, or an embedded ledger's, found by what lies in it."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import LedgerError
+from ledger.gateway import Gateway, connect
+from ledger.identity.msp import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A ledger's gateway ("host:port"), the PEM file of its TLS authority, and the MSP folder of who reads."""
+
+    address: str
+    tls_ca: Path
+    identity: Path
+    channel: str = "covenant"
+
+    def connect(self) -> Gateway:
+        """Raises LedgerError `source.tls-ca`, `identity.*`; an unreachable ledger shows in the first call."""
+        try:
+            tls_ca = self.tls_ca.read_bytes()
+        except OSError as error:
+            raise LedgerError("source.tls-ca", f"{self.tls_ca} cannot be read: {error.strerror}") from None
+        return connect(self.address, tls_ca, Identity.load(self.identity), channel=self.channel)
+
+
+def find(directory: Path) -> Source:
+    """The source that `directory` describes: it holds node.json (a node), hub/node.json (a demo) or genesis.block (a
+    ledger).
+
+    Raises LedgerError `source.missing`, `source.malformed`, `source.not-served` (the ledger is not running).
+    """
+    for node in (directory / "node.json", directory / "hub" / "node.json"):
+        if node.exists():
+            return _of_node(node)
+    for ledger in (directory, directory / "ledger"):
+        if (ledger / "genesis.block").exists():
+            return _of_ledger(ledger)
+    raise LedgerError(
+        "source.missing", f"{directory} holds no node and no ledger: name a demo's, a node's or a ledger's directory"
+    )
+
+
+def _of_node(file: Path) -> Source:
+    node = _read(file)
+    home = file.parent
+    try:
+        identities = node["identities"]
+        role = next(name for name in ("auditor", "site", *identities) if name in identities)
+        return Source(
+            node["ledger"]["address"],
+            home / node["ledger"]["tls_ca"],
+            home / identities[role],
+            node.get("channel", "covenant"),
+        )
+    except (KeyError, TypeError, StopIteration):
+        raise _malformed(file) from None
+
+
+def _of_ledger(directory: Path) -> Source:
+    file = directory / "address.json"
+    if not file.exists():
+        raise LedgerError("source.not-served", f"nobody serves the ledger in {directory}: start it, then export")
+    address = _read(file)
+    peer = next(iter(sorted((directory / "identities").glob("*/peer"))), None)
+    try:
+        place = f"{address['host']}:{address['port']}"
+        tls_ca = directory / address["tls_ca"]
+    except (KeyError, TypeError):
+        raise _malformed(file) from None
+    if peer is None:
+        raise LedgerError("source.missing", f"{directory} holds no identity that could read the ledger")
+    return Source(place, tls_ca, peer)
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        raise _malformed(file) from None
+
+
+def _malformed(file: Path) -> LedgerError:
+    return LedgerError("source.malformed", f"{file} is not what its name says: set the node up again", path=str(file))
