@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fabric_protos.common import common_pb2
-from fabric_protos.peer import events_pb2
+from fabric_protos.peer import events_pb2, events_pb2_grpc
 
 from ledger.embedded.node import Node
 from ledger.errors import LedgerError
@@ -15,7 +15,7 @@ from ledger.protocol import seek
 WINDOW = 15 * 60  # seconds a request's time may be off: Fabric's default authentication.timewindow
 
 
-class DeliverService:
+class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]  # generated code is untyped
     """The servicer: one signed SeekInfo envelope in, blocks and a final status out. Filtered blocks are not served."""
 
     def __init__(self, node: Node) -> None:

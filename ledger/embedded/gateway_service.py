@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 from fabric_protos.common import common_pb2
-from fabric_protos.gateway import gateway_pb2
+from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 
 from ledger.embedded.committer import Pending
 from ledger.embedded.endorser import check_names
@@ -24,7 +24,7 @@ from ledger.protocol.exact import parse
 LARGE = 48 * 1024  # bytes: a proposal beyond this runs in a thread, so that small ones need not wait for it
 
 
-class GatewayService:
+class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated code is untyped
     """The servicer. Small proposals run on the event loop: handing them to a thread would cost more than they do."""
 
     def __init__(self, node: Node) -> None:
