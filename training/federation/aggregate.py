@@ -1,8 +1,8 @@
 """The weighted mean of the hospitals' updates, the same bits wherever it is computed.
 
-w' = w + sum(weight_i * delta_i) / sum(weight_i), in float64, hospital by hospital in the order of their MSP ids, rounded
-to float32 once, at the end. Elementwise IEEE 754 sums and products in a fixed order have one answer, so each hospital
-can recompute what the hub announces (McMahan et al. 2017, arXiv:1602.05629, algorithm 1, with public weights).
+w' = w + sum(weight_i * delta_i) / sum(weight_i), in float64, hospital by hospital in the order of their MSP ids,
+rounded to float32 once, at the end. Elementwise IEEE 754 sums and products in a fixed order have one answer, so each
+hospital can recompute what the hub announces (McMahan et al. 2017, arXiv:1602.05629, algorithm 1, with public weights).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from training.federation.vectors import Vector, digest
 def aggregate(base: Vector, deltas: Mapping[str, Vector], weights: Mapping[str, int]) -> Vector:
     """The model after a round.
 
-    `base`: float32 (P,), the weights that entered the round. `deltas`: MSP id -> float32 (P,), the noised update of each
-    site in the fixed set. `weights`: MSP id -> the plan's public weight, >= 1; more entries than deltas are fine.
+    `base`: float32 (P,), the weights that entered the round. `deltas`: MSP id -> float32 (P,), the noised update of
+    each site in the fixed set. `weights`: MSP id -> the plan's public weight, >= 1; more entries than deltas are fine.
     Raises TrainingError `aggregate.empty`, `aggregate.weight`, `aggregate.shape`, `aggregate.not-finite`.
     """
     if not deltas:
@@ -33,7 +33,7 @@ def aggregate(base: Vector, deltas: Mapping[str, Vector], weights: Mapping[str, 
         if delta.shape != base.shape:
             raise TrainingError("aggregate.shape", f"the update of {site} has another shape than the model", site=site)
         if not np.isfinite(delta).all():
-            raise TrainingError("aggregate.not-finite", f"the update of {site} holds a value that is no number", site=site)
+            raise TrainingError("aggregate.not-finite", f"the update of {site} has a value that is no number", site=site)
         total += np.float64(weight) * delta.astype(np.float64)
         mass += weight
     with np.errstate(over="ignore"):

@@ -11,7 +11,7 @@ from training.errors import TrainingError
 from training.federation.aggregate import check
 from training.federation.studies import Round, Studies, Study
 from training.federation.transport import Blobs
-from training.federation.vectors import Vector, from_bytes
+from training.federation.vectors import Vector, digest, from_bytes
 
 
 class Verified(Protocol):
@@ -20,6 +20,21 @@ class Verified(Protocol):
     def get(self, digest: str) -> Vector | None: ...
 
     def put(self, vector: Vector) -> str: ...
+
+
+class MemoryVectors:
+    """Verified vectors of one process; a restart checks them again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Vector] = {}
+
+    def get(self, name: str) -> Vector | None:
+        return self._kept.get(name)
+
+    def put(self, vector: Vector) -> str:
+        name = digest(vector)
+        self._kept[name] = vector
+        return name
 
 
 class Chain:

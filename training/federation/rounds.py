@@ -9,7 +9,7 @@ aborts the attempt with a reason; what was spent stays spent; the next attempt i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,7 @@ CONFIRM_SECONDS = 120.0
 MARGIN = 1.0  # seconds a deadline is overshot, so that contract time has passed it
 POLL = 0.01  # seconds between two looks at the projection
 
+TRANSIENT = frozenset({"portal.ledger-unavailable", "portal.broker-unavailable", "site.ledger-stale"})
 OPEN = frozenset({"open", "training", "closed", "aborted"})
 FIXED = frozenset({"training", "closed", "aborted"})
 CLOSED = frozenset({"closed"})
@@ -123,22 +124,24 @@ class StudyRunner:
         sites = [site for site in study.plan.sites if site not in self.studies.commitments(attempt)]
         if sites:
             replies = self._ask("cohort", attempt, sites, attempt.cohort_deadline)
-            self._refuse_failed(replies)
             if len(replies) < len(sites):
                 self._wait_until(attempt.cohort_deadline)
         reach("hub.gathered")
         try:
             fixed = self._submit("studies:Fix", attempt, FIXED)
         except CovenantError as error:
-            raise AttemptFailed(error.code) from error
+            raise refused(error) from error
         reach("hub.fixed")
         return fixed
 
     def _train(self, study: Study, attempt: Round) -> None:
-        request, seconds = self._request("train", attempt), self._left(attempt.update_deadline)
         base = self.chain.entering(study, attempt)
-        replies, model = self.federation.train(request, attempt.sites, seconds, base, study.plan.weights)
-        self._refuse_failed(replies)
+        model = None
+        for seconds in self._tries(attempt.update_deadline):
+            request = self._request("train", attempt)
+            replies, model = self.federation.train(request, attempt.sites, seconds, base, study.plan.weights)
+            if not refuse_failed(replies):
+                break
         if model is None:
             raise AttemptFailed("rounds.update-missing")
         reach("hub.aggregated")
@@ -147,7 +150,6 @@ class StudyRunner:
 
     def _evaluate(self, attempt: Round) -> None:
         replies = self._ask("evaluate", attempt, attempt.sites, attempt.update_deadline)
-        self._refuse_failed(replies)
         if len(replies) < len(attempt.sites):
             raise AttemptFailed("rounds.measure-missing")
         self._close_attempt(attempt)
@@ -156,9 +158,7 @@ class StudyRunner:
         try:
             self._submit("studies:Close", attempt, CLOSED, **facts)
         except CovenantError as error:
-            if not error.code.startswith("studies."):
-                raise
-            raise AttemptFailed(error.code) from error
+            raise refused(error) from error
         reach("hub.closed")
 
     def _confirm(self, study: Study) -> None:
@@ -181,7 +181,24 @@ class StudyRunner:
             self.sleep(POLL)
 
     def _ask(self, kind: Kind, attempt: Round, sites: Sequence[str], deadline: int | None) -> dict[str, Reply]:
-        return self.federation.ask(self._request(kind, attempt), sites, self._left(deadline))
+        """The answers by the deadline; a site whose ledger or broker was away for a moment is asked again."""
+        answers: dict[str, Reply] = {}
+        for seconds in self._tries(deadline):
+            waiting = [site for site in sites if site not in answers]
+            replies = self.federation.ask(self._request(kind, attempt), waiting, seconds)
+            again = refuse_failed(replies)
+            answers |= {site: reply for site, reply in replies.items() if site not in again}
+            if not again:
+                break
+        return answers
+
+    def _tries(self, deadline: int | None) -> Iterator[float]:
+        """How many seconds are left, for as often as another try makes sense before `deadline`."""
+        yield self._left(deadline)
+        while (deadline or 0) - self.clock() > MARGIN:
+            self.alive()
+            self.sleep(MARGIN)
+            yield self._left(deadline)
 
     def _request(self, kind: Kind, attempt: Round) -> Request:
         height = self.ledger.height()
@@ -210,12 +227,18 @@ class StudyRunner:
             self.alive()
             self.sleep(min(left, 0.5))
 
-    @staticmethod
-    def _refuse_failed(replies: dict[str, Reply]) -> None:
-        """An attempt stops at the first refusal, by site; fail closed (Flower by itself would go on)."""
-        for _, reply in sorted(replies.items()):
-            if reply.code is not None:
-                raise AttemptFailed(reply.code)
+
+def refuse_failed(replies: dict[str, Reply]) -> set[str]:
+    """The sites to ask again. An attempt stops at the first real refusal: fail closed (Flower by itself would go on)."""
+    for _, reply in sorted(replies.items()):
+        if reply.code is not None and reply.code not in TRANSIENT:
+            raise AttemptFailed(reply.code)
+    return {site for site, reply in replies.items() if reply.code is not None}
+
+
+def refused(error: CovenantError) -> Exception:
+    """A contract that will not go on with this attempt ends the attempt; anything else is not the attempt's fault."""
+    return AttemptFailed(error.code) if error.code.startswith(("studies.", "budget.", "access.")) else error
 
 
 def named(place: tuple[str, int, int]) -> dict[str, str | int]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.errors import TrainingError
+from training.errors import ModelRefused, TrainingError
 from training.federation.studies import Plan
 from training.models import registry
+from training.models.heart import Configuration
 from training.models.networks import Network
 from training.models.weights import Weights
 from training.privacy.engine import PatientEngine
@@ -68,16 +70,23 @@ def train(  # noqa: PLR0917  # the joint with the site agent
     checked = registry.configuration(configuration)
     if mechanism.event.steps != checked.local_steps:
         raise TrainingError("training.steps", "the plan's steps a round and local_steps must be the same number")
-    network = registry.build(checked)
-    network.take(weights)  # checks their shape
+    if weights.shape != (registry.parameters(checked),) or weights.dtype != np.float32:
+        raise ModelRefused("weights.shape", f"this network takes {registry.parameters(checked)} float32 weights")
     patients = group(features, labels, owners, mechanism.records_per_patient)
     step = Step(
-        engine=PatientEngine(network.module, network.loss, mechanism.clip),
+        engine=engine(checked, mechanism.clip),
         mechanism=mechanism,
         scale=registry.learning_rate(checked) / positive(expected_batch),
         stream=Keystream(),
     )
     return run(weights, patients, step, checked.local_steps)
+
+
+@lru_cache(maxsize=8)
+def engine(configuration: Configuration, clip: float) -> PatientEngine:
+    """The engine of a network; it keeps traces between rounds, and no data, weights or noise."""
+    network = registry.build(configuration)
+    return PatientEngine(network.module, network.loss, clip)
 
 
 @dataclass(frozen=True, slots=True)

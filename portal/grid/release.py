@@ -1,0 +1,59 @@
+"""Writing a release down: files first, then their digests on the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from consent.canonical import decode
+from consent.errors import CovenantError
+from portal import ledger
+from portal.grid.ledgers import Mirror, Signer
+from training.federation.crashpoint import reach
+from training.federation.release import Head, Package, package
+from training.federation.studies import Studies
+from training.federation.vectors import Vector, digest
+from training.site.attempts import write
+
+MODEL, CERTIFICATE = "model.safetensors", "certificate.json"
+
+
+def folder(study: str) -> Path:
+    """Where the hub keeps what a study released."""
+    return Path(settings.NODE.data) / "studies" / study
+
+
+def publish(study: str, model: Vector) -> None:
+    """Write model and certificate, then release them on the ledger; done before, it only makes sure of the ledger.
+
+    A certificate names the ledger's head at the time it is first written, so the files of a run cut short are kept.
+    """
+    view, place = Mirror(), folder(study)
+    standing = Studies(view).study(study)
+    if standing.status == "released":
+        return
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = kept(place, digest(model)) or package(view, standing, model, chain_head())
+    write(place / MODEL, made.weights)
+    write(place / CERTIFICATE, made.certificate)
+    reach("hub.packaged")
+    digests = {"model": made.model, "weights": made.weights_digest, "certificate": made.certificate_digest}
+    Signer("runner").submit("studies:Release", {"study": study, **digests})
+    reach("hub.released")
+
+
+def kept(place: Path, model: str) -> Package | None:
+    """The files of a run that was cut short after writing them: their digests may stand on the ledger already."""
+    try:
+        found = Package(model, (place / MODEL).read_bytes(), (place / CERTIFICATE).read_bytes())
+        facts = decode(found.certificate)
+    except (OSError, CovenantError):
+        return None
+    return found if (facts["model"], facts["weights"]) == (model, found.weights_digest) else None
+
+
+def chain_head() -> Head:
+    """Raises LedgerUnavailable through the gateway's own errors."""
+    head = ledger.gateway("runner").head()
+    return Head(head.height, head.hash.hex())

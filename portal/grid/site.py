@@ -1,0 +1,56 @@
+"""A hospital's end: one message in, its answer out. Built once a worker; importing it imports torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+
+from django.conf import settings
+
+from portal.grid.blobs import BrokerBlobs
+from portal.grid.ledgers import Mirror, Signer, hospitals
+from portal.grid.stores import Cohorts, Consents, RecordFiles, attempts_folder, vectors_folder
+from training.federation import flower
+from training.federation.chain import Chain
+from training.federation.messages import Request
+from training.federation.studies import Studies
+from training.federation.vectors import Vector
+from training.site.agent import SiteAgent
+from training.site.attempts import FileAttempts, FileVectors
+from training.site.code import code_digest
+from training.site.trainer import SiteTrainer
+
+
+def answer(message: bytes) -> bytes:
+    """Flower's ClientApp of this hospital on one message."""
+    vectors = blobs()
+    return flower.deliver(flower.client_app(settings.NODE.msp, handle), vectors, message)
+
+
+def handle(request: Request) -> tuple[Mapping[str, str], Vector | None]:
+    given = agent().handle(request)
+    return given.facts, given.vector
+
+
+@cache
+def agent() -> SiteAgent:
+    view = Mirror()
+    return SiteAgent(
+        msp=settings.NODE.msp,
+        code=code_digest(),
+        clock=time.time,
+        ledger=view,
+        writer=Signer("site"),
+        consents=Consents(),
+        records=RecordFiles(),
+        cohorts=Cohorts(),
+        attempts=FileAttempts(attempts_folder()),
+        chain=Chain(Studies(view), blobs(), FileVectors(vectors_folder())),
+        trainer=SiteTrainer(),
+    )
+
+
+@cache
+def blobs() -> BrokerBlobs:
+    return BrokerBlobs(settings.NODE.broker.url, settings.NODE.msp, hospitals())

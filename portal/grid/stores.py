@@ -1,0 +1,160 @@
+"""A hospital's stores (training.site.stores) over its own database and its own files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from consent.errors import CovenantError
+from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient
+from training.errors import TrainingError
+from training.site.stores import Attempt, FrozenCohort, Member, Records, Standing
+
+CHUNK = 500  # names in one query: SQLite takes at most 999 of any kind on old builds
+
+
+class Consents:
+    """ConsentStore: every grant of these patients, opened with this hospital's key."""
+
+    def standings(self, patients: Collection[str]) -> Iterable[Standing]:
+        handed_in = set(HandedIn.objects.values_list("commitment", flat=True))
+        for chunk in chunks(patients):
+            for grant in Grant.objects.filter(patient_id__in=chunk).order_by("commitment"):
+                if (standing := opened(grant, handed_in)) is not None:
+                    yield standing
+
+    def withdrawn_here(self, commitments: Collection[str]) -> set[str]:
+        gone: set[str] = set()
+        for chunk in chunks(commitments):
+            local = Grant.objects.filter(commitment__in=chunk, local_withdrawn_at__isnull=False)
+            gone.update(local.values_list("commitment", flat=True))
+            gone.update(HandedIn.objects.filter(commitment__in=chunk).values_list("commitment", flat=True))
+        return gone
+
+
+class RecordFiles:
+    """RecordStore: a data set's file as it was registered, split by its fixed seed, rows joined to patients here."""
+
+    def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
+        from portal.catalogue import manifests
+        from training.site.split import split
+        from training.site.stores import TRAINING
+
+        parts = split(loaded(dataset, version), manifests.split_seed(dataset, version))
+        rows = set(parts.training if kind == TRAINING else parts.held_out)
+        return sorted(patient for patient, row in owners().items() if row in rows)
+
+    def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
+        known = owners()
+        if missing := [patient for patient in patients if patient not in known]:
+            raise TrainingError("site.record-missing", f"{len(missing)} patients of the cohort have no record here")
+        chosen = loaded(dataset, version).of(known[patient] for patient in patients)
+        return Records(chosen.features, chosen.labels, chosen.owners)
+
+
+class Cohorts:
+    """CohortStore: in the hospital's database, seed encrypted, beside the patients whose pages show it."""
+
+    def frozen(self, attempt: Attempt) -> FrozenCohort | None:
+        """Raises TrainingError `site.attempt-lost` where a restored store knows only that there was one."""
+        cohort = Cohort.objects.filter(study=attempt.study, round=attempt.round, attempt=attempt.attempt).first()
+        if cohort is None:
+            return None
+        if cohort.lost or cohort.kind != attempt.kind:
+            raise TrainingError("site.attempt-lost", "this store lost that cohort: open another attempt")
+        entries = cohort.entries.select_related("grant").order_by("patient_id")
+        members = tuple(
+            Member(str(entry.patient_id), entry.grant.commitment, bytes(entry.key)) for entry in entries if entry.grant
+        )
+        return FrozenCohort(members, cohort.root, cohort.bucket, bytes(cohort.seed), cohort.opened_block)
+
+    def freeze(self, attempt: Attempt, cohort: FrozenCohort) -> None:
+        grants = dict(commitments(member.commitment for member in cohort.members))
+        try:
+            with transaction.atomic():
+                row = Cohort.objects.create(
+                    study=attempt.study,
+                    round=attempt.round,
+                    attempt=attempt.attempt,
+                    kind=attempt.kind,
+                    root=cohort.root,
+                    bucket=cohort.bucket,
+                    seed=cohort.seed,
+                    opened_block=cohort.opened_block,
+                )
+                CohortEntry.objects.bulk_create(
+                    CohortEntry(
+                        cohort=row,
+                        patient_id=uuid.UUID(member.patient),
+                        grant_id=grants[member.commitment],
+                        key=member.key,
+                    )
+                    for member in cohort.members
+                )
+        except IntegrityError:
+            raise TrainingError("site.cohort-known", "this attempt's cohort is frozen already") from None
+
+
+def opened(grant: Grant, handed_in: Collection[str]) -> Standing | None:
+    """What the gate looks at, or None where this hospital cannot open the grant: unknown is no consent."""
+    try:
+        view, secret = grant.view(grant.recorded_block or 0), bytes(grant.secret)
+    except (CovenantError, ValueError):
+        return None
+    if len(secret) != 32:
+        return None
+    return Standing(
+        patient=str(grant.patient_id),
+        commitment=grant.commitment,
+        view=view,
+        attestation=grant.attestation,
+        secret=secret,
+        recorded_block=grant.recorded_block,
+        withdrawn_block=grant.withdrawn_block,
+        withdrawn_by=grant.withdrawn_by or None,
+        withdrawn_here=grant.local_withdrawn_at is not None or grant.commitment in handed_in,
+    )
+
+
+def owners() -> dict[str, str]:
+    """Patient -> the id of their row; patients with several rows have a data set each, one row in any of them."""
+    return {str(patient.pk): row for patient in Patient.objects.all() for row in patient.record_ids[:1]}
+
+
+def loaded(dataset: str, version: int):  # type: ignore[no-untyped-def]
+    from portal.catalogue import manifests
+
+    file = manifests.file_of(dataset, version)
+    return read(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def read(file: Path, changed: int):  # type: ignore[no-untyped-def]
+    """The file's records, once for each state of the file."""
+    from training.site.loader import load
+
+    return load(file)
+
+
+def commitments(wanted: Iterable[str]) -> Iterator[tuple[str, uuid.UUID]]:
+    for chunk in chunks(list(wanted)):
+        yield from Grant.objects.filter(commitment__in=chunk).values_list("commitment", "id")
+
+
+def chunks(names: Collection[str]) -> Iterator[list[str]]:
+    every = list(names)
+    for start in range(0, len(every), CHUNK):
+        yield every[start : start + CHUNK]
+
+
+def attempts_folder() -> Path:
+    return Path(settings.NODE.data) / "attempts"
+
+
+def vectors_folder() -> Path:
+    return Path(settings.NODE.data) / "models"

@@ -1,0 +1,173 @@
+"""What a finished study hands out: the model as safetensors, and a certificate of what it cost and what that leaves out.
+
+Both follow from the ledger, the weights and the ledger's head alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from hashlib import sha256
+from typing import Any
+
+from safetensors.numpy import save
+
+from consent.canonical import encode
+from training.errors import TrainingError
+from training.federation.studies import LedgerView, Round, Studies, Study
+from training.federation.vectors import Vector, digest
+from training.models import heart
+from training.models.registry import configuration
+from training.privacy.accountants import pld_epsilon, rdp_epsilon
+from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
+from training.site.stores import EVALUATION, TRAINING
+
+FORMAT = "covenant.certificate.v1"
+UNCOVERED = (
+    "what a hospital's software did with the records beside this program",
+    "the libraries beneath this program (their versions are pinned, their behaviour is not proven)",
+    "records that a patient has in several hospitals, where the hospitals' patients are declared disjoint",
+    "other studies: each hospital's account on the ledger composes them",
+    "what the model makes of a single patient later: accuracy is a noised count over held-out patients",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last block the certificate rests on. `hash`: of its header, hexadecimal."""
+
+    height: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The files of a release, and their SHA-256 as they go on the ledger."""
+
+    model: str
+    weights: bytes
+    certificate: bytes
+
+    @property
+    def weights_digest(self) -> str:
+        return sha256(self.weights).hexdigest()
+
+    @property
+    def certificate_digest(self) -> str:
+        return sha256(self.certificate).hexdigest()
+
+
+def package(view: LedgerView, study: Study, model: Vector, head: Head) -> Package:
+    """The release of `study` with its confirmed final `model`; raises TrainingError `release.unconfirmed`."""
+    studies, name = Studies(view), digest(model)
+    part = {site for item in studies.closed(study.study) for site in item.sites}
+    if part - set(studies.confirmations(study.study)):
+        raise TrainingError("release.unconfirmed", "not every site that took part has confirmed the final model")
+    weights = safetensors(model, study)
+    facts = certificate(view, study, name, sha256(weights).hexdigest(), head)
+    return Package(name, weights, encode(facts))
+
+
+def safetensors(model: Vector, study: Study) -> bytes:
+    """The network's parameters by name, in the safetensors format."""
+    shapes, tensors, place = heart.shapes(configuration(study.plan.configuration).hidden), {}, 0
+    for name, shape in shapes.items():
+        size = 1
+        for length in shape:
+            size *= length
+        tensors[name] = model[place : place + size].reshape(shape)
+        place += size
+    if place != len(model):
+        raise TrainingError("release.shape", "the final model does not fit the plan's network")
+    return bytes(save(tensors, {"study": study.study, "plan": study.plan_digest}))
+
+
+def certificate(view: LedgerView, study: Study, model: str, weights: str, head: Head) -> dict[str, Any]:
+    """What a reader can check against the ledger; decimals are strings, epsilons rounded up to six digits."""
+    studies, plan = Studies(view), study.plan
+    events = spent(studies, study)
+    disjoint = are_disjoint(view, tuple(events))
+    groups = list(events.values()) if disjoint else [[event for one in events.values() for event in one]]
+    delta = float(plan.privacy.delta)
+    return {
+        "format": FORMAT,
+        "study": study.study,
+        "plan": study.plan_digest,
+        "model": model,
+        "weights": weights,
+        "unit": "patient",
+        "adjacency": "add or remove one patient of one hospital",
+        "hospitals_disjoint": disjoint,
+        "mechanisms": {site: [spelled(event) for event in one] for site, one in sorted(events.items())},
+        "delta": plan.privacy.delta,
+        "epsilon": {
+            "rdp": upwards(max(rdp_epsilon(group, delta) for group in groups)),
+            "pld": upwards(max(pld_epsilon(group, delta) for group in groups)),
+            "gated_by": "rdp",
+        },
+        "cohorts": [cohorts(studies, item) for item in studies.rounds(study.study)],
+        "metrics": {"sigma": plan.metrics.sigma, "sites": metrics(studies, study)},
+        "datasets": [dataset_root(view, item.dataset, item.version) for item in plan.datasets],
+        "ledger": {"height": head.height, "header": head.hash},
+        "not_covered": list(UNCOVERED),
+    }
+
+
+def spent(studies: Studies, study: Study) -> dict[str, list[Event]]:
+    """Every event each site spent in this study, aborted attempts included: spent is spent."""
+    privacy, events = study.plan.privacy, dict[str, list[Event]]()
+    training = PoissonSampledGaussian(float(privacy.sigma), float(privacy.q), privacy.steps)
+    metric = Gaussian(float(study.plan.metrics.sigma))
+    for item in studies.rounds(study.study):
+        sites = studies.updates(item) if item.kind == TRAINING else studies.measures(item)
+        for site in sites:
+            events.setdefault(site, []).append(training if item.kind == TRAINING else metric)
+    if not events:
+        raise TrainingError("release.nothing", "this study released nothing, so there is nothing to certify")
+    return events
+
+
+def are_disjoint(view: LedgerView, sites: tuple[str, ...]) -> bool:
+    """Whether an executed proposal declares the patients of all `sites` disjoint; else they count as shared."""
+    entry = view.entry("budget/disjoint")
+    return entry is not None and set(sites) <= set(entry.body["hospitals"])
+
+
+def cohorts(studies: Studies, item: Round) -> dict[str, Any]:
+    roots = {
+        site: {"root": answer.root, "bucket": answer.bucket}
+        for site, answer in sorted(studies.commitments(item).items())
+        if not answer.declined
+    }
+    return {"round": item.round, "attempt": item.attempt, "kind": item.kind, "status": item.status, "sites": roots}
+
+
+def metrics(studies: Studies, study: Study) -> dict[str, Any]:
+    """Noised counts by site, from the evaluation that closed; null for a site that released none."""
+    closed = [item for item in studies.rounds(study.study) if item.kind == EVALUATION and item.status == "closed"]
+    measures = studies.measures(closed[-1]) if closed else {}
+    return {
+        site: {"correct": measures[site].correct, "total": measures[site].total} if site in measures else None
+        for site in study.plan.sites
+    }
+
+
+def dataset_root(view: LedgerView, dataset: str, version: int) -> dict[str, Any]:
+    entry = view.entry(f"catalogue/dataset/{dataset}/{version}")
+    return {"dataset": dataset, "version": version, "root": None if entry is None else entry.body.get("root")}
+
+
+def spelled(event: Event) -> Mapping[str, Any]:
+    if isinstance(event, Gaussian):
+        return {"mechanism": "gaussian", "sigma": repr(event.sigma)}
+    return {
+        "mechanism": "poisson-sampled-gaussian",
+        "sigma": repr(event.sigma),
+        "q": repr(event.q),
+        "steps": event.steps,
+    }
+
+
+def upwards(value: float) -> str:
+    return str(Decimal(value).quantize(Decimal("0.000001"), ROUND_CEILING))
