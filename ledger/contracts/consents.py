@@ -1,8 +1,9 @@
 """What patients allow: grants, withdrawals, and the texts that were agreed to.
 
-State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text. Never a name, never a record: the signed statement
-is transient evidence, which endorsers see, check and forget.
+State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text. Never a name, never a record: the signed
+statement is transient evidence, which endorsers see, check and forget.
 """
+
 from __future__ import annotations
 
 from typing import Annotated, Literal
@@ -12,7 +13,9 @@ from msgspec.structs import replace
 
 from consent import periods
 from consent.canonical import Document
+from consent.errors import GrantRefused
 from consent.presets import PRESETS
+from consent.status import after
 from ledger.contracts.constitution import MAX_BATCH, MAX_PAST_MONTHS
 from ledger.contracts.evidence import Evidence, WithdrawalEvidence, check_grant, check_withdrawal
 from ledger.contracts.fields import Digest, Language, Seconds, TextId
@@ -24,7 +27,7 @@ from ledger.errors import Refused
 Presets = Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)]
 
 
-class Text(Document):
+class Text(Document, frozen=True):
     """A consent version: the digests of its wording in each language, the presets it offers."""
 
     text: str
@@ -34,7 +37,7 @@ class Text(Document):
     published: Seconds
 
 
-class Record(Document):
+class Record(Document, frozen=True):
     """One commitment. For a tombstone (a withdrawal that came before its grant) everything about the grant is null."""
 
     commitment: Digest
@@ -52,20 +55,37 @@ class Record(Document):
     @classmethod
     def of(cls, grant: SealedGrant, now: int) -> Record:
         return cls(
-            commitment=grant.commitment, status="active", hospital=grant.hospital, text=grant.text, preset=grant.preset,
-            valid_from=grant.valid_from, valid_until=grant.valid_until, attestation=grant.attestation, recorded=now,
-            withdrawn=None, withdrawn_by=None,
+            commitment=grant.commitment,
+            status="active",
+            hospital=grant.hospital,
+            text=grant.text,
+            preset=grant.preset,
+            valid_from=grant.valid_from,
+            valid_until=grant.valid_until,
+            attestation=grant.attestation,
+            recorded=now,
+            withdrawn=None,
+            withdrawn_by=None,
         )
 
     @classmethod
     def tombstone(cls, commitment: str, now: int, by: Literal["patient", "code"]) -> Record:
         return cls(
-            commitment=commitment, status="tombstone", hospital=None, text=None, preset=None, valid_from=None,
-            valid_until=None, attestation=None, recorded=None, withdrawn=now, withdrawn_by=by,
+            commitment=commitment,
+            status="tombstone",
+            hospital=None,
+            text=None,
+            preset=None,
+            valid_from=None,
+            valid_until=None,
+            attestation=None,
+            recorded=None,
+            withdrawn=now,
+            withdrawn_by=by,
         )
 
 
-class Recorded(Document):
+class Recorded(Document, frozen=True):
     """The answer to a batch: how many grants it recorded, and how many stood already."""
 
     recorded: int
@@ -79,7 +99,11 @@ class Consents(Contract):
 
     @transaction(role=Role.STEWARD, event="consents.published")
     def publish_text(
-        self, ledger: Ledger, text: TextId, digests: Annotated[dict[Language, Digest], Meta(min_length=1, max_length=64)],
+        self,
+        ledger: Ledger,
+        *,
+        text: TextId,
+        digests: Annotated[dict[Language, Digest], Meta(min_length=1, max_length=64)],
         presets: Presets,
     ) -> Text:
         """Publish a consent version, unchangeable from then on: any change of words or choices is a new version.
@@ -89,7 +113,10 @@ class Consents(Contract):
         if unknown := sorted(set(presets).difference(PRESETS)):
             raise Refused("consents.preset-unknown", "offer presets that exist", presets=unknown)
         offered = Text(
-            text=text, digests=digests, presets=tuple(sorted(set(presets))), publisher=ledger.creator.organisation,
+            text=text,
+            digests=digests,
+            presets=tuple(sorted(set(presets))),
+            publisher=ledger.creator.organisation,
             published=ledger.now,
         )
         if standing := ledger.find(text_key(text), Text):
@@ -99,14 +126,14 @@ class Consents(Contract):
         return offered
 
     @transaction(role=Role.REGISTRAR, event="consents.recorded")
-    def record(self, ledger: Ledger, grant: SealedGrant, evidence: Evidence | None) -> Record:
+    def record(self, ledger: Ledger, *, grant: SealedGrant, evidence: Evidence | None) -> Record:
         """Record one grant of the caller's hospital; the same grant again is answered with the record that stands.
 
         Refuses `consents.text-unknown`, `consents.preset-unknown`, `consents.wrong-hospital`, `consents.wrong-channel`,
-        `consents.validity-reversed`, `consents.validity-past`, `consents.evidence-missing`, `consents.evidence-invalid`,
-        `consents.malformed`, `consents.key-encoding`, `consents.key-mismatch`, `consents.signature-invalid`,
-        `consents.commitment-mismatch`, `consents.statement-mismatch`, `consents.withdrawn`, `consents.tombstone`,
-        `consents.known-differently`.
+        `consents.validity-reversed`, `consents.validity-past`, `consents.evidence-missing`,
+        `consents.evidence-invalid`, `consents.malformed`, `consents.key-encoding`, `consents.key-mismatch`,
+        `consents.signature-invalid`, `consents.commitment-mismatch`, `consents.statement-mismatch`,
+        `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
         """
         record = admit(ledger, grant, {})
         if evidence is not None:
@@ -118,7 +145,7 @@ class Consents(Contract):
 
     @transaction(role=Role.REGISTRAR, event="consents.recorded")
     def record_batch(
-        self, ledger: Ledger, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...] | None
+        self, ledger: Ledger, *, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...] | None
     ) -> Recorded:
         """Record up to 500 grants of the caller's hospital, sorted by commitment: all of them, or none.
 
@@ -131,7 +158,8 @@ class Consents(Contract):
             raise Refused("consents.not-sorted", "sort the batch by commitment, each commitment once")
         if evidence is not None:
             check_all(ledger, grants, evidence)
-        fresh, texts = [], {}
+        fresh: list[Record] = []
+        texts: dict[str, Text | None] = {}
         for index, grant in enumerate(grants):
             try:
                 record = admit(ledger, grant, texts)
@@ -145,12 +173,17 @@ class Consents(Contract):
 
     @transaction(role=ANY_ROLE, event="consents.withdrawn")
     def withdraw(
-        self, ledger: Ledger, commitment: Digest, by: Literal["signature", "code"], evidence: WithdrawalEvidence | None
+        self,
+        ledger: Ledger,
+        *,
+        commitment: Digest,
+        by: Literal["signature", "code"],
+        evidence: WithdrawalEvidence | None,
     ) -> Record:
         """Withdraw a grant, on any member's page, by the patient's signature or the withdrawal code.
 
-        A commitment that is not known yet gets a tombstone: its grant is refused for ever. Withdrawing again is answered
-        with the record that stands.
+        A commitment that is not known yet gets a tombstone: its grant is refused for ever. Withdrawing again is
+        answered with the record that stands.
         Refuses `consents.evidence-missing`, `consents.evidence-invalid`, `consents.wrong-channel`,
         `consents.withdrawal-invalid` (a stranger, a wrong code, another grant's statement).
         """
@@ -158,17 +191,18 @@ class Consents(Contract):
             check_withdrawal(commitment, by, evidence, ledger.channel)
         actor: Literal["patient", "code"] = "patient" if by == "signature" else "code"
         standing = ledger.find(key(commitment), Record)
+        status = after("unknown" if standing is None else standing.status, "withdraw")
         if standing is None:
             record = Record.tombstone(commitment, ledger.now, actor)
-        elif standing.status == "active":
-            record = replace(standing, status="withdrawn", withdrawn=ledger.now, withdrawn_by=actor)
-        else:
+        elif standing.status == status:
             return standing
+        else:
+            record = replace(standing, status=status, withdrawn=ledger.now, withdrawn_by=actor)
         ledger.put(key(commitment), record)
         return record
 
     @transaction(role=Role.REGISTRAR, event="consents.withdrawn")
-    def withdraw_by_registrar(self, ledger: Ledger, commitment: Digest) -> Record:
+    def withdraw_by_registrar(self, ledger: Ledger, *, commitment: Digest) -> Record:
         """Withdraw a grant of the caller's own hospital, shown for ever as withdrawn by the registrar.
 
         Refuses `consents.unknown`, `consents.wrong-hospital`.
@@ -177,8 +211,11 @@ class Consents(Contract):
         if standing is None:
             raise Refused("consents.unknown", "no grant stands under this commitment", commitment=commitment)
         if standing.hospital not in {None, ledger.creator.organisation}:
-            raise Refused("consents.wrong-hospital", "a registrar withdraws grants of the own hospital only",
-                          commitment=commitment)
+            raise Refused(
+                "consents.wrong-hospital",
+                "a registrar withdraws grants of the own hospital only",
+                commitment=commitment,
+            )
         if standing.status != "active":
             return standing
         record = replace(standing, status="withdrawn", withdrawn=ledger.now, withdrawn_by="registrar")
@@ -186,12 +223,12 @@ class Consents(Contract):
         return record
 
     @query
-    def get(self, ledger: Ledger, commitment: Digest) -> Record | None:
+    def get(self, ledger: Ledger, *, commitment: Digest) -> Record | None:
         """The record under `commitment`, or null."""
         return ledger.find(key(commitment), Record)
 
     @query
-    def text(self, ledger: Ledger, text: TextId) -> Text | None:
+    def text(self, ledger: Ledger, *, text: TextId) -> Text | None:
         """The consent version `text`, or null."""
         return ledger.find(text_key(text), Text)
 
@@ -210,8 +247,12 @@ def admit(ledger: Ledger, grant: SealedGrant, texts: dict[str, Text | None]) -> 
     `texts` remembers the texts read in this call.
     """
     if grant.hospital != ledger.creator.organisation:
-        raise Refused("consents.wrong-hospital", "a registrar records grants given to the own hospital only",
-                      commitment=grant.commitment, hospital=grant.hospital)
+        raise Refused(
+            "consents.wrong-hospital",
+            "a registrar records grants given to the own hospital only",
+            commitment=grant.commitment,
+            hospital=grant.hospital,
+        )
     if grant.text not in texts:
         texts[grant.text] = ledger.find(text_key(grant.text), Text)
     text = texts[grant.text]
@@ -222,8 +263,11 @@ def admit(ledger: Ledger, grant: SealedGrant, texts: dict[str, Text | None]) -> 
     if grant.valid_until < grant.valid_from:
         raise Refused("consents.validity-reversed", "the grant ends before it starts", commitment=grant.commitment)
     if periods.long_past(grant.valid_until, ledger.now, months_ago=MAX_PAST_MONTHS):
-        raise Refused("consents.validity-past", f"the grant ended more than {MAX_PAST_MONTHS} months ago",
-                      commitment=grant.commitment)
+        raise Refused(
+            "consents.validity-past",
+            f"the grant ended more than {MAX_PAST_MONTHS} months ago",
+            commitment=grant.commitment,
+        )
     return Record.of(grant, ledger.now)
 
 
@@ -235,10 +279,12 @@ def find_standing(ledger: Ledger, record: Record) -> Record | None:
     standing = ledger.find(key(record.commitment), Record)
     if standing is None:
         return None
-    if standing.status != "active":
-        code = "consents.tombstone" if standing.status == "tombstone" else "consents.withdrawn"
-        raise Refused(code, "this grant was withdrawn: only a new one, newly signed, can follow it",
-                      commitment=record.commitment)
+    try:
+        after(standing.status, "grant")
+    except GrantRefused as error:
+        raise Refused(
+            error.code.replace("grant.", "consents.", 1), error.message, commitment=record.commitment
+        ) from None
     agree(standing, record, "consents.known-differently", "recorded")
     return standing
 
@@ -246,14 +292,19 @@ def find_standing(ledger: Ledger, record: Record) -> Record | None:
 def check_all(ledger: Ledger, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...]) -> None:
     """Refuse the first entry, in order, whose evidence does not make it true."""
     if len(evidence) != len(grants):
-        raise Refused("consents.evidence-missing", "send one piece of evidence for each grant, in the same order",
-                      grants=len(grants), evidence=len(evidence))
+        raise Refused(
+            "consents.evidence-missing",
+            "send one piece of evidence for each grant, in the same order",
+            grants=len(grants),
+            evidence=len(evidence),
+        )
 
     def outcome(entry: tuple[SealedGrant, Evidence]) -> Refused | None:
         try:
-            return check_grant(*entry, ledger.channel)
+            check_grant(*entry, ledger.channel)
         except Refused as refusal:
             return refusal
+        return None
 
     for index, refusal in enumerate(ledger.each(outcome, tuple(zip(grants, evidence, strict=True)))):
         if refusal is not None:

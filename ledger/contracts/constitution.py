@@ -3,6 +3,7 @@
 Each is checked on every path that could pass it, also when an executed proposal acts. A hospital's own installed
 software checks the ones that concern it once more.
 """
+
 from __future__ import annotations
 
 from decimal import Decimal

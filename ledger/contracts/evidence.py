@@ -1,8 +1,9 @@
 """The evidence for a grant or a withdrawal: seen by every endorser, kept by none, able only to refuse.
 
-The signed statement, the patient's key and the signature are checked by `consent.grant`; here they are held against what
-the public arguments say.
+The signed statement, the patient's key and the signature are checked by `consent.grant`; here they are held against
+what the public arguments say.
 """
+
 from __future__ import annotations
 
 from typing import Literal
@@ -16,7 +17,7 @@ from ledger.contracts.sealed import SealedGrant
 from ledger.errors import Refused
 
 
-class Evidence(Document):
+class Evidence(Document, frozen=True):
     """The signed statement's bytes, the key as a 65-byte uncompressed point, the DER signature; each base64url."""
 
     statement: Base64Url
@@ -24,8 +25,8 @@ class Evidence(Document):
     signature: Base64Url
 
 
-class WithdrawalEvidence(Document):
-    """The statement that was signed, its key, and either the withdrawal's signature or the 16-byte code; each base64url."""
+class WithdrawalEvidence(Document, frozen=True):
+    """The signed statement, its key, and the withdrawal's signature or the 16-byte code; each base64url."""
 
     statement: Base64Url
     key: Base64Url
@@ -44,19 +45,31 @@ def check_grant(grant: SealedGrant, evidence: Evidence, channel: str) -> None:
     try:
         statement = grants.verify_grant(statement_bytes, point, opened(evidence.signature))
     except GrantRefused as error:
-        raise Refused(error.code.replace("grant.", "consents.", 1), error.message, commitment=grant.commitment) from None
+        raise Refused(
+            error.code.replace("grant.", "consents.", 1), error.message, commitment=grant.commitment
+        ) from None
     if statement.channel != channel:
-        raise Refused("consents.wrong-channel", "this statement was signed for another ledger", commitment=grant.commitment)
+        raise Refused(
+            "consents.wrong-channel", "this statement was signed for another ledger", commitment=grant.commitment
+        )
     if statement.hospital != grant.hospital:
-        raise Refused("consents.wrong-hospital", "this statement was signed for another hospital",
-                      commitment=grant.commitment)
+        raise Refused(
+            "consents.wrong-hospital", "this statement was signed for another hospital", commitment=grant.commitment
+        )
     if grants.commitment(statement_bytes, point).hex() != grant.commitment:
-        raise Refused("consents.commitment-mismatch", "the commitment is not that of this statement and key",
-                      commitment=grant.commitment)
+        raise Refused(
+            "consents.commitment-mismatch",
+            "the commitment is not that of this statement and key",
+            commitment=grant.commitment,
+        )
     for name in ("text", "preset", "valid_from", "valid_until"):
         if getattr(statement, name) != getattr(grant, name):
-            raise Refused("consents.statement-mismatch", f"the patient signed another {name}",
-                          commitment=grant.commitment, field=name)
+            raise Refused(
+                "consents.statement-mismatch",
+                f"the patient signed another {name}",
+                commitment=grant.commitment,
+                field=name,
+            )
 
 
 def check_withdrawal(
@@ -76,8 +89,9 @@ def check_withdrawal(
         else:
             statement = grants.verify_withdrawal(statement_bytes, point, code=opened(proof))
         if grants.commitment(statement_bytes, point).hex() != commitment:
-            raise Refused("consents.withdrawal-invalid", "this statement is not the one to be withdrawn",
-                          commitment=commitment)
+            raise Refused(
+                "consents.withdrawal-invalid", "this statement is not the one to be withdrawn", commitment=commitment
+            )
     except GrantRefused as error:
         raise Refused("consents.withdrawal-invalid", error.message, commitment=commitment, cause=error.code) from None
     if statement.channel != channel:

@@ -2,6 +2,7 @@
 
 All have bounds: a ledger keeps for ever what it is given.
 """
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -13,8 +14,25 @@ from consent.encoding import Base64Url, Hex32
 from consent.periods import Day, Month
 
 __all__ = [
-    "Base64Url", "Code", "Count", "DatasetId", "Day", "DecimalText", "Digest", "Language", "Month", "Msp", "Name", "Origin",
-    "Positive", "Seconds", "Signed", "TextId", "Title", "Uuid", "number",
+    "Base64Url",
+    "Code",
+    "Count",
+    "DatasetId",
+    "Day",
+    "DecimalText",
+    "Digest",
+    "Language",
+    "Month",
+    "Msp",
+    "Name",
+    "Origin",
+    "Positive",
+    "Seconds",
+    "Signed",
+    "TextId",
+    "Title",
+    "Uuid",
+    "number",
 ]
 
 Digest = Hex32

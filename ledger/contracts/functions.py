@@ -5,6 +5,7 @@ canonical JSON object `{"grant": {...}}`. One positional-only Struct stands for 
 `evidence` is filled from transient data, never from the arguments. Who calls comes from the certificate: the decorator
 names the role, and no method ever takes an organisation's word for who it is.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -105,8 +106,10 @@ def _function(contract: Contract, name: str, terms: Terms) -> Function:
     if parameters.pop("evidence", None) is not None:
         evidence = next(part for part in get_args(hints["evidence"]) if part is not type(None))
     whole = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_ONLY]
-    arguments = hints[whole[0]] if whole else msgspec.defstruct(
-        verb, [(name, hints[name]) for name in parameters], bases=(Document,), kw_only=True
+    arguments = (
+        hints[whole[0]]
+        if whole
+        else msgspec.defstruct(verb, [(name, hints[name]) for name in parameters], bases=(Document,), kw_only=True)
     )
     return Function(
         f"{contract.name}:{verb}", terms, arguments, evidence, bool(whole), method, inspect.getdoc(method) or ""

@@ -3,6 +3,7 @@
 `invoke` finds the function, asks for the caller's role, reads the arguments strictly, and only then lets the contract
 speak. Whatever goes wrong leaves as Refused, and a host discards the writes of a refused call.
 """
+
 from __future__ import annotations
 
 from concurrent.futures import Executor
@@ -13,16 +14,35 @@ from typing import Any
 import consent
 from consent import canonical
 from consent.errors import CanonicalRefused, CovenantError
+from ledger.contracts.access import Access
+from ledger.contracts.budget import Budget
+from ledger.contracts.catalogue import Catalogue
 from ledger.contracts.consents import Consents
+from ledger.contracts.contributions import Contributions
 from ledger.contracts.functions import Contract, Function
+from ledger.contracts.governance import Governance
 from ledger.contracts.members import Members, require_role
+from ledger.contracts.releases import Releases
+from ledger.contracts.rounds import Rounds
 from ledger.contracts.state import Ledger
 from ledger.contracts.stub import Stub
+from ledger.contracts.studies import Studies
 from ledger.errors import Refused
 
 VERSION = "0.1.0"
 
-CONTRACTS: tuple[Contract, ...] = (Members(), Consents())
+CONTRACTS: tuple[Contract, ...] = (
+    Members(),
+    Governance(),
+    Consents(),
+    Catalogue(),
+    Budget(),
+    Access(),
+    Studies(),
+    Rounds(),
+    Contributions(),
+    Releases(),
+)
 FUNCTIONS: dict[str, Function] = {function.name: function for part in CONTRACTS for function in part.functions()}
 
 
@@ -52,8 +72,9 @@ def invoke(stub: Stub, args: list[bytes], *, pool: Executor | None = None) -> by
     except CovenantError as error:
         raise Refused(error.code, error.message, **error.context) from error
     except Exception as error:
-        raise Refused("contracts.fault", "the contract failed: report this, nothing was written",
-                      kind=type(error).__name__) from error
+        raise Refused(
+            "contracts.fault", "the contract failed: report this, nothing was written", kind=type(error).__name__
+        ) from error
 
 
 def find(args: list[bytes]) -> Function:
@@ -71,7 +92,9 @@ def parse(data: bytes, function: Function) -> Any:
     try:
         return canonical.decode_as(data, function.arguments)
     except CanonicalRefused as error:
-        raise Refused(error.code.replace("canonical.", "arguments.", 1), error.message, function=function.name) from None
+        raise Refused(
+            error.code.replace("canonical.", "arguments.", 1), error.message, function=function.name
+        ) from None
 
 
 def evidence_of(stub: Stub, function: Function) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 State: `members/consortium` -> Consortium, `members/org/<msp>` -> Organisation.
 """
+
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from consent.canonical import Document
 from ledger.contracts.constitution import ROLES_OF_A_HOSPITAL, ROLES_OF_AN_INSTITUTE
@@ -19,8 +20,8 @@ from ledger.errors import Refused
 CONSORTIUM = "members/consortium"
 
 
-class Organisation(Document):
-    """One member. `roles`: what its certificates may carry. `origins`: the addresses of its portal. Both are kept sorted."""
+class Organisation(Document, frozen=True):
+    """One member. `roles`: what its certificates may carry. `origins`: its portal's addresses. Both are kept sorted."""
 
     msp: Msp
     name: Title
@@ -29,7 +30,7 @@ class Organisation(Document):
     origins: Annotated[tuple[Origin, ...], Meta(max_length=16)]
 
 
-class Consortium(Document):
+class Consortium(Document, frozen=True):
     """The MSP ids of all members, each list sorted."""
 
     hospitals: tuple[str, ...]
@@ -43,7 +44,7 @@ class Members(Contract):
 
     @transaction(role=(), event="members.founded")
     def found(
-        self, ledger: Ledger, organisations: Annotated[tuple[Organisation, ...], Meta(min_length=1, max_length=64)]
+        self, ledger: Ledger, *, organisations: Annotated[tuple[Organisation, ...], Meta(min_length=1, max_length=64)]
     ) -> Consortium:
         """Found the consortium: once, by a steward of one of its hospitals.
 
@@ -96,7 +97,7 @@ def require(ledger: Ledger, msp: str) -> Organisation:
 
 
 def require_role(ledger: Ledger, roles: tuple[Role, ...]) -> Organisation:
-    """The caller's organisation, if its certificate carries one of `roles` and `members` allows the organisation that role.
+    """The caller's organisation, if its certificate carries one of `roles` and `members` allows it that role.
 
     Refuses `members.unknown`, `role.missing`.
     """
@@ -109,11 +110,19 @@ def require_role(ledger: Ledger, roles: tuple[Role, ...]) -> Organisation:
     return organisation
 
 
+def carries(ledger: Ledger, role: Role) -> bool:
+    """Whether the caller's certificate carries `role` and `members` allows its organisation that role."""
+    organisation = ledger.find(org_key(ledger.creator.organisation), Organisation)
+    return organisation is not None and role in ledger.creator.roles and role in organisation.roles
+
+
 def lacking(roles: tuple[Role, ...], where: str, ledger: Ledger) -> Refused:
     return Refused(
         "role.missing",
         "this needs a certificate with one of the named roles, from an organisation that members allows it",
-        roles=[str(role) for role in roles], lacking_in=where, organisation=ledger.creator.organisation,
+        roles=[str(role) for role in roles],
+        lacking_in=where,
+        organisation=ledger.creator.organisation,
     )
 
 
@@ -134,7 +143,18 @@ def checked(organisation: Organisation) -> Organisation:
     """The organisation with its lists in order; refuses `members.roles` (one that its kind cannot have)."""
     allowed = ROLES_OF_A_HOSPITAL if organisation.kind == "hospital" else ROLES_OF_AN_INSTITUTE
     if alien := set(organisation.roles).difference(allowed):
-        raise Refused("members.roles", f"a {organisation.kind} may have these roles: {', '.join(allowed)}",
-                      organisation=organisation.msp, roles=sorted(alien))
+        raise Refused(
+            "members.roles",
+            f"a {organisation.kind} may have these roles: {', '.join(allowed)}",
+            organisation=organisation.msp,
+            roles=sorted(alien),
+        )
     roles, origins = tuple(sorted(set(organisation.roles))), tuple(sorted(set(organisation.origins)))
-    return msgspec.structs.replace(organisation, roles=roles, origins=origins)
+    return replace(organisation, roles=roles, origins=origins)
+
+
+def admit(consortium: Consortium, organisation: Organisation) -> Consortium:
+    """The consortium with `organisation` in it."""
+    if organisation.kind == "hospital":
+        return replace(consortium, hospitals=tuple(sorted({*consortium.hospitals, organisation.msp})))
+    return replace(consortium, institutes=tuple(sorted({*consortium.institutes, organisation.msp})))

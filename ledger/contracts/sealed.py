@@ -1,4 +1,5 @@
 """A grant as the public sees it: what the ledger keeps of a signed statement, sealed by its commitment."""
+
 from __future__ import annotations
 
 from typing import Annotated, Literal
@@ -11,8 +12,8 @@ from ledger.contracts.fields import Digest, Month, Msp, TextId
 Preset = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class SealedGrant(Document):
-    """The public part of a grant. `valid_from`, `valid_until`: months, both included. `attestation`: who held the key."""
+class SealedGrant(Document, frozen=True):
+    """The public part of a grant. `valid_from`, `valid_until`: months, inclusive. `attestation`: who held the key."""
 
     commitment: Digest
     hospital: Msp

@@ -4,6 +4,7 @@ Three rules of the house live here, so that no contract can forget them: a key i
 transaction does not read ranges, and whatever is written is announced in exactly one event (which makes any projection
 that follows the events a mirror of the state).
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -91,8 +92,9 @@ def agree(standing: Document, offered: Document, code: str, *set_by_ledger: str)
         if name not in set_by_ledger and getattr(standing, name) != getattr(offered, name)
     ]
     if differ:
-        raise Refused(code, "this id already stands for something else: look at what stands, or choose a new id",
-                      fields=differ)
+        raise Refused(
+            code, "this id already stands for something else: look at what stands, or choose a new id", fields=differ
+        )
 
 
 @cache

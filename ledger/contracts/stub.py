@@ -3,6 +3,7 @@
 Two hosts implement `Stub`: the embedded ledger and the chaincode of a Fabric peer. Neither a clock, nor randomness, nor
 the network can be reached through it, so the same call over the same state writes the same bytes at every hospital.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator

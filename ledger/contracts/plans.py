@@ -1,0 +1,99 @@
+"""What a plan must keep to before anybody is asked to approve it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from consent import cohort
+from ledger.contracts import access, catalogue, reservations
+from ledger.contracts.constitution import MIN_COHORT, MIN_SIGMA
+from ledger.contracts.state import Ledger
+from ledger.contracts.study import Plan, Source
+from ledger.errors import Refused
+
+
+def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
+    """Return quietly if every site could take part in `plan` now, within its account.
+
+    Refuses `studies.plan-*`, `access.unknown`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
+    `budget.no-account`, `budget.over-cap`.
+    """
+    check_mechanism(plan)
+    check_sites(plan)
+    asked = access.require_request(ledger, plan.request)
+    if asked.requester != sponsor:
+        raise Refused("studies.plan-request", "a plan rests on a request of the sponsor itself", request=plan.request)
+    for source in plan.datasets:
+        check_source(ledger, plan, source)
+        hospital = catalogue.owner_of(source.dataset)
+        reservations.reserve(ledger, plan, hospital)
+
+
+def check_mechanism(plan: Plan) -> None:
+    """What is checked of the noise.
+
+    Refuses `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`, `studies.plan-steps`, `studies.plan-delta`.
+    """
+    for sigma in (plan.privacy.sigma, plan.metrics.sigma):
+        if Decimal(sigma) < MIN_SIGMA:
+            raise Refused(
+                "studies.plan-sigma", f"noise below {MIN_SIGMA} times the sensitivity protects nobody", sigma=sigma
+            )
+    if not 0 < Decimal(plan.privacy.q) <= 1:
+        raise Refused("studies.plan-q", "q is a probability above 0 and at most 1", q=plan.privacy.q)
+    if Decimal(plan.privacy.clip) <= 0:
+        raise Refused("studies.plan-clip", "the clip is above 0", clip=plan.privacy.clip)
+    if plan.privacy.steps != plan.configuration.local_steps:
+        raise Refused(
+            "studies.plan-steps",
+            "privacy pays for exactly the steps that are taken: let both numbers agree",
+            steps=plan.privacy.steps,
+            local_steps=plan.configuration.local_steps,
+        )
+    if Decimal(plan.privacy.delta) <= 0:
+        raise Refused("studies.plan-delta", "delta is above 0", delta=plan.privacy.delta)
+
+
+def check_sites(plan: Plan) -> None:
+    """Refuses `studies.plan-min-cohort`, `studies.plan-quorum`, `studies.plan-dataset`."""
+    if plan.min_cohort < MIN_COHORT:
+        raise Refused(
+            "studies.plan-min-cohort", f"a cohort has at least {MIN_COHORT} patients", min_cohort=plan.min_cohort
+        )
+    if plan.quorum > len(plan.datasets):
+        raise Refused("studies.plan-quorum", "the quorum is larger than the number of sites", quorum=plan.quorum)
+    if len(set(plan.hospitals)) != len(plan.datasets):
+        raise Refused("studies.plan-dataset", "each hospital takes part with one data set")
+    for source in plan.datasets:
+        if Decimal(source.expected_batch) <= 0:
+            raise Refused("studies.plan-dataset", "the expected batch is above 0", dataset=source.dataset)
+
+
+def check_source(ledger: Ledger, plan: Plan, source: Source) -> None:
+    """Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `studies.plan-delta`."""
+    check_usable(ledger, plan, source)
+    record = catalogue.require(ledger, source.dataset, source.version)
+    top = cohort.bucket_top(record.size_bucket)
+    if Decimal(plan.privacy.delta) * top >= 1:
+        raise Refused(
+            "studies.plan-delta",
+            f"delta stays below 1/{top}, one patient of the data set",
+            delta=plan.privacy.delta,
+            dataset=source.dataset,
+        )
+
+
+def check_usable(ledger: Ledger, plan: Plan, source: Source) -> None:
+    """Return quietly if the data set may be used for the plan right now: entitled and in use.
+
+    Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`.
+    """
+    entitlement = ledger.find(access.entitlement_key(plan.request, source.dataset, source.version), access.Entitlement)
+    if not access.is_live(entitlement, ledger.now):
+        raise Refused(
+            "studies.entitlement-missing",
+            "this data set has no live entitlement under the plan's request",
+            dataset=source.dataset,
+            hospital=catalogue.owner_of(source.dataset),
+        )
+    catalogue.require_live(ledger, source.dataset, source.version)
