@@ -85,7 +85,7 @@ class Contract:
 
     def _attempt(self, proposal: Proposal, deadline: Deadline) -> Committed:
         transaction = proposal.endorse(deadline.left)
-        status = self._outcome(self._send(transaction, deadline), deadline)
+        status = self._outcome(transaction, deadline)
         if not status.valid:
             raise CommitError(
                 f"commit.{status.name.lower().replace('_', '-')}",
@@ -96,12 +96,14 @@ class Contract:
             )
         return Committed(_value(transaction.result), status.tx_id, status.block)
 
-    def _outcome(self, commit: Commit, deadline: Deadline) -> Status:
-        """Ask what became of it, and again when the connection broke: the ledger may have restarted in between."""
+    def _outcome(self, transaction: Transaction, deadline: Deadline) -> Status:
+        """Submit, and ask what became of it. When the connection breaks, the ledger may have been restarted before it wrote
+        the block: the same bytes are sent again, which count once.
+        """
         attempt = 0
         while True:
             try:
-                return commit.status(deadline.left)
+                return self._send(transaction, deadline).status(deadline.left)
             except CommitStatusError as error:
                 if error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
                     raise
