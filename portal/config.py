@@ -24,7 +24,7 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 class LedgerAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`address`: host:port of the gateway. `tls_ca`: the PEM file of the authority that its certificate must come from."""
+    """`address`: host:port of the gateway. `tls_ca`: the PEM file of the authority that its certificate comes from."""
 
     address: str
     tls_ca: Path

@@ -31,6 +31,7 @@ def submit(
     arguments: Mapping[str, Any],
     evidence: object | None = None,
     key: str | None = None,
+    *,
     timeout: float = 30,
 ) -> Committed:
     """Write as this node's `role` and wait for the commit: `submit("registrar", "consents:Record", {...}, evidence)`.
@@ -56,7 +57,7 @@ def evaluate(role: str, function: str, arguments: Mapping[str, Any], timeout: fl
 
 
 def events(start_block: int = 0, after_tx: str | None = None) -> Events:
-    """The contracts' events from a place on, as the identity this node reads with; close it when done."""
+    """The events from a place on, as the identity this node reads with; close it when done."""
     return contract(reader()).events(start_block, after_tx)
 
 

@@ -36,7 +36,7 @@ class Patient(models.Model):
 
 
 class Key(models.Model):
-    """The key this patient signs with. `private`: PKCS 8, DER; `public`: the 65-byte point. One a patient and hospital."""
+    """The one key this patient signs with here. `private`: PKCS 8, DER; `public`: the 65-byte point."""
 
     patient = models.OneToOneField(Patient, models.CASCADE, related_name="key")
     private = Encrypted()
@@ -56,8 +56,8 @@ class Status(models.TextChoices):
 class Grant(models.Model):
     """One signed consent. `status` follows the ledger; `local_withdrawn_at` counts from the moment it is set.
 
-    `details` (canonical JSON), `secret` (32 bytes; one a patient, kept from grant to grant, so that no new grant makes old
-    proofs of absence hollow) and `code` (16 bytes) are opened at this hospital alone.
+    `details` (canonical JSON), `secret` (32 bytes; one a patient, kept from grant to grant, so that no new grant makes
+    old proofs of absence hollow) and `code` (16 bytes) are opened at this hospital alone.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

@@ -1,6 +1,29 @@
+"""The patients' addresses. They carry opaque ids of grants and studies, never anything about a person."""
+
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from portal.patients import giving, narrowing, public, views
 
 app_name = "patients"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("consent/", views.home, name="home"),
+    path("consent/uses/", views.uses, name="uses"),
+    path("consent/uses/<uuid:study>/<int:round_>/proof.json", views.proof, name="proof"),
+    path("consent/give/", giving.read, name="give"),
+    path("consent/give/purpose/", giving.purpose, name="give-purpose"),
+    path("consent/give/until/", giving.until, name="give-until"),
+    path("consent/give/check/", giving.check, name="give-check"),
+    path("consent/<uuid:pk>/", views.grant, name="grant"),
+    path("consent/<uuid:pk>/narrow/", narrowing.purpose, name="narrow"),
+    path("consent/<uuid:pk>/narrow/until/", narrowing.until, name="narrow-until"),
+    path("consent/<uuid:pk>/narrow/check/", narrowing.check, name="narrow-check"),
+    path("consent/<uuid:pk>/withdraw/", views.withdraw, name="withdraw"),
+    path("consent/<uuid:pk>/receipt/", views.receipt, name="receipt"),
+    path("consent/<uuid:pk>/receipt.json", views.receipt_file, name="receipt-file"),
+    path("consent/<uuid:pk>/acknowledgement.json", views.acknowledgement, name="acknowledgement"),
+    path("withdraw/", public.hand_in, name="handed-in"),
+    path("withdraw/<uuid:pk>/", public.handed_in, name="handed-in-done"),
+    path("withdraw/<uuid:pk>/acknowledgement.json", public.acknowledgement, name="handed-in-file"),
+]

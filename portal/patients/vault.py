@@ -1,6 +1,7 @@
 """Secrets at rest: encrypted with the node's own key, which lies in a file outside the database (mode 0600).
 
-A copy of the database alone opens nothing. The key file may hold several keys, one a line: the first encrypts, all open.
+A copy of the database alone opens nothing. The key file may hold several keys, one a line: the first encrypts,
+all open.
 """
 
 from __future__ import annotations

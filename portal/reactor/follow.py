@@ -1,7 +1,7 @@
 """The follower: a process that reads the ledger's events for ever and brings the mirror forward.
 
-One thread reads the stream into a bounded queue; the main thread takes what is there, up to BATCH events, and applies it
-in one database transaction: alone an event waits for nothing, under load a commit is shared.
+One thread reads the stream into a bounded queue; the main thread takes what is there, up to BATCH events, and applies
+it in one database transaction: alone an event waits for nothing, under load a commit is shared.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def stream() -> Events:
 
 
 def run(sources: Iterable[Source], stop: threading.Event) -> Iterator[int]:
-    """Apply `sources` as they come; yields after each batch how many events were new. Ends when `stop` is set or they end."""
+    """Apply `sources` as they come; yields how many of each batch were new. Ends with `sources`, or when `stop` is set."""
     waiting: queue.Queue[Source | BaseException | None] = queue.Queue(maxsize=4 * BATCH)
     reader = threading.Thread(target=read, args=(sources, waiting, stop), name="events", daemon=True)
     reader.start()
@@ -92,7 +92,7 @@ def put(
 
 
 def take(waiting: queue.Queue[Source | BaseException | None]) -> tuple[list[Source], BaseException | str | None]:
-    """What is there now, at most BATCH events; waits up to half a second for the first. And how the stream ended, if it did."""
+    """What is there, at most BATCH events, after half a second at most; and how the stream ended, if it did."""
     batch: list[Source] = []
     try:
         item = waiting.get(timeout=0.5)

@@ -1,8 +1,9 @@
-"""Bringing the mirror forward: events, their records, each app's handlers and the position, in one database transaction.
+"""Bringing the mirror forward: events, their records, apps' handlers and the position, in one database transaction.
 
-Each app may have a `projections.py` with HANDLERS (event name -> function of an Arrival), `reset()` (forget what handlers
-wrote, before a rebuild) and `sweep()` (work left behind, called every few seconds by the follower). A handler runs when
-the mirror stands exactly at its event; what leaves the database (a task, a message) it hands to `transaction.on_commit`.
+Each app may have a `projections.py` with HANDLERS (event name -> function of an Arrival), `reset()` (forget what
+handlers wrote, before a rebuild) and `sweep()` (work left behind, called every few seconds by the follower). A handler
+runs when the mirror stands exactly at its event; what leaves the database (a task, a message) it hands to
+`transaction.on_commit`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ Handler = Callable[[Arrival], None]
 
 @transaction.atomic
 def apply(sources: Sequence[Source], *, live: bool = True) -> int:
-    """Bring the mirror forward by `sources`, in order; what it already holds is passed over. Returns how many were new."""
+    """Bring the mirror forward by `sources`, in order, passing over what it holds. Returns how many were new."""
     position = locked_position()
     arrivals = [
         arrival(source, live) for source in sources if (source.block, source.index) > (position.block, position.index)

@@ -1,0 +1,37 @@
+"""Which rows a signed-in patient may reach: their own. Everything else is 404, whether or not it exists."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+
+from portal.patients.models import Grant, HandedIn, Patient
+
+HANDED = "handed-in"
+
+
+def patient(request: HttpRequest) -> Patient:
+    """The patient behind the account; 404 for an account without one."""
+    return get_object_or_404(Patient.objects.defer("sealed_records"), account_id=request.user.pk)
+
+
+def grant(request: HttpRequest, pk: UUID) -> Grant:
+    """One of the patient's own grants."""
+    return get_object_or_404(Grant, pk=pk, patient__account_id=request.user.pk)
+
+
+def standing_grant(request: HttpRequest, pk: UUID) -> Grant:
+    """One of the patient's own grants that can still be changed or withdrawn."""
+    found = grant(request, pk)
+    if not found.stands:
+        raise Http404
+    return found
+
+
+def handed_in(request: HttpRequest, pk: UUID) -> HandedIn:
+    """A withdrawal that this very browser session handed in."""
+    if str(pk) not in request.session.get(HANDED, []):
+        raise Http404
+    return get_object_or_404(HandedIn, pk=pk)

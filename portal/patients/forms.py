@@ -1,0 +1,90 @@
+"""One question a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from consent import periods
+from portal.patients import services, texts, words
+
+YEARS = ((12, "1 year"), (24, "2 years"), (60, "5 years"))
+
+
+class AgreeForm(forms.Form):
+    read = forms.BooleanField(
+        label="I have read this, or somebody has read it to me",
+        error_messages={"required": "Tick the box when you have read it. Take all the time you need."},
+    )
+
+
+class PurposeForm(forms.Form):
+    """What the record may be used for; `allowed` restricts the choice when a consent is made smaller."""
+
+    preset = forms.ChoiceField(
+        label="What may your record be used for?",
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose one of these.", "invalid_choice": "Choose one of these."},
+    )
+
+    def __init__(self, *args: Any, allowed: list[str] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        names = allowed or list(texts.PRESETS[texts.CURRENT])
+        self.fields["preset"].choices = [(name, label) for name, label in words.PRESETS.items() if name in names]
+
+
+class UntilForm(forms.Form):
+    """For how long; `latest` ("YYYY-MM") restricts the choice when a consent is made smaller."""
+
+    until = forms.ChoiceField(
+        label="For how long may it be used?",
+        help_text="It ends by itself. You can stop sooner at any time.",
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose one of these.", "invalid_choice": "Choose one of these."},
+    )
+
+    def __init__(self, *args: Any, latest: str | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        now = services.this_month()
+        spans = [(0, "this month"), (6, "half a year"), *YEARS] if latest else YEARS
+        choices = [(periods.shift_months(now, count), text) for count, text in spans]
+        choices = [(value, f"{text.capitalize()}: until the end of {words.month(value)}") for value, text in choices]
+        if latest:
+            choices = [choice for choice in choices if choice[0] < latest]
+            choices.append((latest, f"As now: until the end of {words.month(latest)}"))
+        self.fields["until"].choices = choices
+
+
+class HandInForm(forms.Form):
+    """A receipt (file or text) and the withdrawal code."""
+
+    file = forms.FileField(label="Your receipt file", required=False, help_text="It is called receipt.json.")
+    text = forms.CharField(
+        label="Or paste what stands in it", required=False, widget=forms.Textarea({"rows": 4, "spellcheck": "false"})
+    )
+    code = forms.CharField(
+        label="Your withdrawal code",
+        max_length=64,
+        help_text="32 letters and digits. It is printed on your receipt.",
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": "Type the withdrawal code from your receipt."},
+    )
+
+    def clean_code(self) -> bytes:
+        typed = "".join(self.cleaned_data["code"].split()).replace("-", "").lower()
+        try:
+            code = bytes.fromhex(typed)
+        except ValueError:
+            code = b""
+        if len(code) != 16:
+            raise forms.ValidationError("The code has 32 letters and digits: 0 to 9 and a to f. Check it once more.")
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        file = data.get("file")
+        data["receipt"] = file.read() if file else data.get("text", "").strip().encode()
+        if not data["receipt"]:
+            self.add_error("file", "Choose your receipt file, or paste what stands in it.")
+        return data

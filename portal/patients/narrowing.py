@@ -1,0 +1,68 @@
+"""Allowing less: what for, how long, check, confirm. The new consent replaces the old one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from portal.accounts.access import persona
+from portal.patients import access, services, texts, words
+from portal.patients.forms import PurposeForm, UntilForm
+from portal.patients.models import Grant
+
+
+@persona("patient")
+def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
+    grant = access.standing_grant(request, pk)
+    wide = services.WIDER.get(grant.preset, 0)
+    allowed = [name for name in texts.PRESETS[grant.text] if services.WIDER.get(name, 0) < wide or name == grant.preset]
+    form = PurposeForm(request.POST or None, allowed=allowed, initial={"preset": grant.preset})
+    if form.is_valid():
+        request.session[place(grant)] = {"preset": form.cleaned_data["preset"]}
+        return redirect("patients:narrow-until", pk=pk)
+    return question(request, form, reverse("patients:grant", args=[pk]))
+
+
+@persona("patient")
+def until(request: HttpRequest, pk: UUID) -> HttpResponse:
+    grant = access.standing_grant(request, pk)
+    answers = request.session.get(place(grant), {})
+    if "preset" not in answers:
+        return redirect("patients:narrow", pk=pk)
+    form = UntilForm(request.POST or None, latest=grant.valid_until, initial={"until": grant.valid_until})
+    if form.is_valid():
+        request.session[place(grant)] = {**answers, "until": form.cleaned_data["until"]}
+        return redirect("patients:narrow-check", pk=pk)
+    return question(request, form, reverse("patients:narrow", args=[pk]))
+
+
+@persona("patient")
+def check(request: HttpRequest, pk: UUID) -> HttpResponse:
+    grant = access.standing_grant(request, pk)
+    answers = request.session.get(place(grant), {})
+    if not {"preset", "until"} <= answers.keys():
+        return redirect("patients:narrow", pk=pk)
+    if request.method == "POST":
+        new = services.narrow(grant=grant, preset=answers["preset"], valid_until=answers["until"])
+        del request.session[place(grant)]
+        return redirect("patients:grant", pk=new.pk)
+    shown = {
+        "grant": grant,
+        "purpose": words.PRESETS[answers["preset"]],
+        "until": words.month(answers["until"]),
+        "less": services.allows_less(grant, answers["preset"], answers["until"]),
+    }
+    return render(request, "patients/narrow_check.html", shown)
+
+
+def place(grant: Grant) -> str:
+    """Where the answers about `grant` wait in the session."""
+    return f"narrowing-{grant.pk}"
+
+
+def question(request: HttpRequest, form: PurposeForm | UntilForm, back: str) -> HttpResponse:
+    status = 422 if form.is_bound else 200
+    return render(request, "patients/question.html", {"form": form, "back": back, "title": "Allow less"}, status=status)

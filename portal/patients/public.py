@@ -1,0 +1,37 @@
+"""The page on which anybody with a receipt and its code withdraws, without an account."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from consent.errors import CovenantError
+from portal.patients import access, handing_in
+from portal.patients.forms import HandInForm
+from portal.patients.views import download
+
+
+def hand_in(request: HttpRequest) -> HttpResponse:
+    form = HandInForm(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        try:
+            handed = handing_in.hand_in(receipt=form.cleaned_data["receipt"], code=form.cleaned_data["code"])
+        except CovenantError as refusal:
+            form.add_error("code" if refusal.code == "grant.withdrawal-invalid" else "file", refusal.message)
+        else:
+            request.session[access.HANDED] = [*request.session.get(access.HANDED, []), str(handed.pk)]
+            return redirect("patients:handed-in-done", pk=handed.pk)
+    return render(request, "patients/hand_in.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_safe
+def handed_in(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "patients/handed_in.html", {"handed": access.handed_in(request, pk)})
+
+
+@require_safe
+def acknowledgement(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return download(bytes(access.handed_in(request, pk).acknowledgement), "acknowledgement.json")

@@ -1,0 +1,152 @@
+"""What patient pages show: this hospital's own rows and its mirror of the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from consent.ledger_view import CommittedRoot
+from portal.patients import words
+from portal.patients.models import Cohort, CohortEntry, Grant, Patient, Status
+from portal.reactor import selectors as mirror
+
+
+@dataclass(frozen=True, slots=True)
+class RoundUse:
+    """One round of a study at this hospital. `used`: this patient was in a cohort of it; `when`: epoch seconds or None."""
+
+    number: int
+    kind: str
+    used: bool
+    attempts: int
+    when: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyUse:
+    """A study in which this patient's record was used at least once. `epsilon`: what it has cost here so far."""
+
+    study: str
+    title: str
+    purpose: str
+    rounds: tuple[RoundUse, ...]
+    epsilon: float | None
+    delta: str
+
+    @property
+    def used(self) -> int:
+        return sum(one.used for one in self.rounds)
+
+
+def grants_of(patient: Patient) -> QuerySet[Grant]:
+    """The patient's grants, the newest first, without their secrets."""
+    return patient.grants.defer("details", "secret", "code", "statement", "signature")
+
+
+def current(grants: list[Grant]) -> Grant | None:
+    """The grant that stands, if one does."""
+    return next((grant for grant in grants if grant.stands), None)
+
+
+def newest(patient: Patient, study: str, round_: int) -> Grant | None:
+    """The grant a proof about a round rests on: the one that put the patient there, else the newest withdrawn one."""
+    cohorts = Cohort.objects.filter(study=study, round=round_)
+    entry = CohortEntry.objects.filter(patient=patient, cohort__in=cohorts, grant__isnull=False).first()
+    if entry is not None:
+        return entry.grant
+    recorded = patient.grants.exclude(status__in=(Status.PENDING, Status.REFUSED))
+    return recorded.filter(withdrawn_block__isnull=False).order_by("-withdrawn_block").first() or recorded.first()
+
+
+def uses(patient: Patient) -> list[StudyUse]:
+    """Every study in which this patient's record was used, each with all rounds this hospital took part in."""
+    entered = CohortEntry.objects.filter(patient=patient).values_list(
+        "cohort__study", "cohort__round", "cohort__attempt"
+    )
+    places = {(str(study), number, attempt) for study, number, attempt in entered}
+    return [study_use(study, places) for study in sorted({study for study, _, _ in places})]
+
+
+def study_use(study: str, places: set[tuple[str, int, int]]) -> StudyUse:
+    record = mirror.record(f"studies/study/{study}") or {}
+    plan = record.get("plan", {})
+    request = mirror.record(f"access/request/{plan.get('request')}") or {}
+    rounds: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for body in own_cohorts(study):
+        rounds[body["round"]].append(body)
+    opened = {(body["round"], body["attempt"]): body for body in mirror.records(f"studies/round/{study}/")}
+    return StudyUse(
+        study=study,
+        title=plan.get("title", "A study"),
+        purpose=words.purpose(request.get("purpose")),
+        rounds=tuple(round_use(study, number, rounds[number], opened, places) for number in sorted(rounds)),
+        epsilon=epsilon(study, plan),
+        delta=plan.get("privacy", {}).get("delta", ""),
+    )
+
+
+def round_use(
+    study: str,
+    number: int,
+    cohorts: list[dict[str, Any]],
+    opened: dict[tuple[int, int], dict[str, Any]],
+    places: set[tuple[str, int, int]],
+) -> RoundUse:
+    last = opened.get((number, max(body["attempt"] for body in cohorts)), {})
+    return RoundUse(
+        number=number,
+        kind=last.get("kind", "training"),
+        used=any((study, number, body["attempt"]) in places for body in cohorts),
+        attempts=len(cohorts),
+        when=last.get("opened"),
+    )
+
+
+def own_cohorts(study: str, round_: int | None = None) -> list[dict[str, Any]]:
+    """The cohorts that this hospital committed in `study` (declined rounds have no root)."""
+    prefix = f"studies/cohort/{study}/" if round_ is None else f"studies/cohort/{study}/{round_}/"
+    found = []
+    for key, body in mirror.items(prefix):
+        number, attempt, msp = key.split("/")[-3:]
+        if msp == settings.NODE.msp and body.get("root"):
+            found.append({**body, "round": int(number), "attempt": int(attempt)})
+    return found
+
+
+def committed_roots(study: str, round_: int) -> list[CommittedRoot]:
+    """Every root this hospital committed for a round, over all its attempts."""
+    opened = {body["attempt"]: body for body in mirror.records(f"studies/round/{study}/{round_}/")}
+    return [
+        CommittedRoot(
+            attempt=body["attempt"],
+            kind=opened.get(body["attempt"], {}).get("kind", "training"),
+            dataset=body["dataset"],
+            root=body["root"],
+            opened_block=0,  # a proof does not carry it: whoever verifies reads it from the chain
+        )
+        for body in own_cohorts(study, round_)
+    ]
+
+
+def epsilon(study: str, plan: dict[str, Any]) -> float | None:
+    """What this hospital's releases in `study` have cost each of its patients, by RDP; None where nothing was released."""
+    from training.privacy.accountants import rdp_epsilon  # numpy: only where it is used
+    from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
+
+    if not plan:
+        return None
+    privacy = plan["privacy"]
+    training = PoissonSampledGaussian(float(privacy["sigma"]), float(privacy["q"]), int(privacy["steps"]))
+    events: list[Event] = [training] * released("update", study)
+    events += [Gaussian(float(plan["metrics"]["sigma"]))] * released("measure", study)
+    return rdp_epsilon(events, float(privacy["delta"])) if events else None
+
+
+def released(what: str, study: str) -> int:
+    """How many updates (`update`) or noised results (`measure`) of this hospital stand in `study`."""
+    keys = mirror.standing(f"studies/{what}/{study}/").filter(key__endswith=f"/{settings.NODE.msp}")
+    return keys.count()

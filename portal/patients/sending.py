@@ -1,0 +1,135 @@
+"""Bringing grants and withdrawals to the ledger, now or later. Nothing here decides; what stands is told by events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+
+from consent.encoding import to_base64url
+from ledger.errors import Refused
+from portal import ledger
+from portal.errors import LedgerUnavailable
+from portal.patients.models import Grant, HandedIn, Key, Status
+
+log = structlog.get_logger(__name__)
+BATCH = 500  # ledger.contracts.constitution.MAX_BATCH
+SETTLED = timedelta(seconds=10)  # younger than this is being sent by whoever made it
+MOST = 2_000
+
+
+def send_grants(grants: Sequence[Grant]) -> None:
+    """Send `grants`; what the ledger cannot take now stays pending. One refused grant raises Refused and is kept so."""
+    points = {
+        key.patient_id: bytes(key.public) for key in Key.objects.filter(patient__in={g.patient_id for g in grants})
+    }
+    for batch in batches(sorted(grants, key=lambda grant: grant.commitment)):
+        try:
+            send_batch(batch, points)
+        except LedgerUnavailable:
+            return
+        except Refused as refusal:
+            if len(batch) == 1:
+                mark_refused(batch[0], refusal)
+                raise
+            send_singly(batch, points)
+
+
+def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
+    evidence = [shown(bytes(grant.statement), points[grant.patient_id], bytes(grant.signature)) for grant in batch]
+    if len(batch) == 1:
+        done = ledger.submit("registrar", "consents:Record", {"grant": sealed(batch[0])}, evidence[0])
+    else:
+        entries = [sealed(grant) for grant in batch]
+        done = ledger.submit("registrar", "consents:RecordBatch", {"grants": entries}, evidence, timeout=120)
+    Grant.objects.filter(pk__in=[grant.pk for grant in batch]).update(tx_id=done.tx_id)
+
+
+def send_singly(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
+    """A batch is refused whole: send its grants one by one, so that one bad entry holds up nobody else."""
+    for grant in batch:
+        try:
+            send_batch([grant], points)
+        except Refused as refusal:
+            mark_refused(grant, refusal)
+
+
+def mark_refused(grant: Grant, refusal: Refused) -> None:
+    log.warning("grant refused", code=refusal.code)
+    Grant.objects.filter(pk=grant.pk, status=Status.PENDING).update(status=Status.REFUSED, refusal=refusal.code)
+
+
+def send_withdrawals(grants: Sequence[Grant]) -> None:
+    """Send the patients' signed withdrawals; what the ledger cannot take now is sent again by the sweep."""
+    for grant in grants:
+        if grant.withdrawal_signature is None or grant.withdrawn_block is not None:
+            continue
+        point = bytes(Key.objects.get(patient_id=grant.patient_id).public)
+        evidence = {
+            "statement": to_base64url(bytes(grant.statement)),
+            "key": to_base64url(point),
+            "signature": to_base64url(bytes(grant.withdrawal_signature)),
+            "code": None,
+        }
+        try:
+            withdraw(grant.commitment, "signature", evidence)
+        except LedgerUnavailable:
+            return
+        except Refused as refusal:  # it counts here all the same; somebody has to look
+            log.error("withdrawal refused", code=refusal.code)
+
+
+def send_handed_in(handed: Sequence[HandedIn]) -> None:
+    """As `send_withdrawals`, for those that came with a code."""
+    for one in handed:
+        evidence = {
+            "statement": to_base64url(bytes(one.statement)),
+            "key": to_base64url(bytes(one.key)),
+            "signature": None,
+            "code": to_base64url(bytes(one.code)),
+        }
+        try:
+            withdraw(one.commitment, "code", evidence)
+        except LedgerUnavailable:
+            return
+        except Refused as refusal:
+            log.error("withdrawal refused", code=refusal.code)
+            HandedIn.objects.filter(pk=one.pk).update(refusal=refusal.code)
+
+
+def withdraw(commitment: str, by: str, evidence: dict[str, str | None]) -> None:
+    ledger.submit("registrar", "consents:Withdraw", {"commitment": commitment, "by": by}, evidence)
+
+
+def sweep() -> None:
+    """Send what did not arrive: withdrawals first."""
+    before = datetime.now(UTC) - SETTLED
+    unsent = Q(local_withdrawn_at__lt=before, withdrawn_block=None, withdrawal_signature__isnull=False)
+    send_withdrawals(Grant.objects.filter(unsent).defer("details", "secret", "code")[:MOST])
+    send_handed_in(HandedIn.objects.filter(received__lt=before, withdrawn_block=None, refusal="")[:MOST])
+    waiting = Grant.objects.filter(status=Status.PENDING, made__lt=before, local_withdrawn_at=None)
+    if found := list(waiting.defer("details", "secret", "code")[:MOST]):
+        try:
+            send_grants(found)
+        except Refused:  # kept as refused, and shown to the patient
+            return
+
+
+def sealed(grant: Grant) -> dict[str, Any]:
+    """What the block keeps of `grant`."""
+    names = ("commitment", "text", "preset", "valid_from", "valid_until", "attestation")
+    return {"hospital": settings.NODE.msp, **{name: getattr(grant, name) for name in names}}
+
+
+def shown(statement: bytes, key: bytes, signature: bytes) -> dict[str, str]:
+    """What endorsers see of a grant, and no block holds."""
+    return {"statement": to_base64url(statement), "key": to_base64url(key), "signature": to_base64url(signature)}
+
+
+def batches(grants: Sequence[Grant]) -> Iterator[Sequence[Grant]]:
+    for first in range(0, len(grants), BATCH):
+        yield grants[first : first + BATCH]

@@ -1,0 +1,101 @@
+"""A patient's pages: my consent, withdraw, where my data was used, and the files to take away."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from portal.accounts.access import persona
+from portal.patients import access, files, selectors, services, words
+from portal.patients.models import Grant
+
+
+@persona("patient")
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    grants = list(selectors.grants_of(access.patient(request)))
+    current = selectors.current(grants)
+    earlier = [(grant, facts(grant)) for grant in grants if grant is not current]
+    shown = {"grant": current, "facts": facts(current) if current else None, "earlier": earlier}
+    return render(request, "patients/home.html", shown)
+
+
+@persona("patient")
+@require_safe
+def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One consent. Asked for by htmx it is the state alone, which the page polls while it is pending."""
+    found = access.grant(request, pk)
+    template = "patients/parts/state.html" if request.htmx else "patients/grant.html"
+    return render(request, template, {"grant": found, "facts": facts(found)})
+
+
+@persona("patient")
+def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = access.grant(request, pk)
+    if found.is_withdrawn:
+        return redirect("patients:grant", pk=pk)
+    if request.method == "POST":
+        services.withdraw(grant=found)
+        return redirect("patients:grant", pk=pk)
+    return render(request, "patients/withdraw.html", {"grant": found, "facts": facts(found)})
+
+
+@persona("patient")
+@require_safe
+def receipt(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = access.grant(request, pk)
+    code = bytes(found.code).hex()
+    grouped = " ".join(code[first : first + 4] for first in range(0, len(code), 4))
+    return render(request, "patients/receipt.html", {"grant": found, "facts": facts(found), "code": grouped})
+
+
+@persona("patient")
+@require_safe
+def receipt_file(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return download(files.receipt(access.grant(request, pk)), "receipt.json")
+
+
+@persona("patient")
+@require_safe
+def acknowledgement(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = access.grant(request, pk)
+    if found.acknowledgement is None:
+        raise Http404
+    return download(bytes(found.acknowledgement), "acknowledgement.json")
+
+
+@persona("patient")
+@require_safe
+def uses(request: HttpRequest) -> HttpResponse:
+    return render(request, "patients/uses.html", {"studies": selectors.uses(access.patient(request))})
+
+
+@persona("patient")
+@require_safe
+def proof(request: HttpRequest, study: UUID, round_: int) -> HttpResponse:
+    """The proof about the patient who asks; 404 for a round this hospital took no part in."""
+    found = selectors.newest(access.patient(request), str(study), round_)
+    if found is None or not selectors.committed_roots(str(study), round_):
+        raise Http404
+    return download(files.proof(found, str(study), round_), f"proof-round-{round_}.json")
+
+
+def facts(grant: Grant) -> dict[str, str]:
+    """A grant in words, for every page that shows one."""
+    colour, state = words.state(grant)
+    return {
+        "purpose": words.PRESETS.get(grant.preset, grant.preset),
+        "from": words.month(grant.valid_from),
+        "until": words.month(grant.valid_until),
+        "state": state,
+        "colour": colour,
+    }
+
+
+def download(data: bytes, name: str) -> HttpResponse:
+    return HttpResponse(
+        data, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
