@@ -9,6 +9,7 @@ by bytes is sorting by UTF-16 units, and msgspec's sorted encoding is RFC 8785's
     Traceback (most recent call last):
     consent.errors.CanonicalRefused: canonical.not-canonical: these bytes are not canonical JSON: encode the value again
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 A key is known to the patient and the site alone and differs in every round. Padding brings a cohort to the top of its
 bucket, so that a proof's length tells no more than the bucket does.
 """
+
 from __future__ import annotations
 
 from bisect import bisect_right

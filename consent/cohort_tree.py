@@ -9,6 +9,7 @@ another key of the cohort: pad to the bucket before building.
     >>> proof.verify(tree.root), proof.present
     (None, False)
 """
+
 from __future__ import annotations
 
 from bisect import bisect_left

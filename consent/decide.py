@@ -3,6 +3,7 @@
 Whatever is unknown is denied. A patient's consent and a data set's own terms are judged by the same rules; modifiers
 that a program cannot check make it abstain, and at the gate only a permit counts.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -69,9 +70,10 @@ def decide_record(details: Details, day: str | None) -> Decision:
     """Whether a record made on `day` ("YYYY-MM-DD", None where nobody knows) lies in the patient's window of dates."""
     if details.data_from is None and details.data_until is None:
         return Decision("permit", "record.no-window")
-    if day is None:
+    if day is None or not periods.is_day(day):
         return Decision("deny", "record.undated")
-    if (details.data_from or day) <= day <= (details.data_until or day):
+    first, last = details.data_from or day, details.data_until or day
+    if periods.is_day(first) and periods.is_day(last) and first <= day <= last:
         return Decision("permit", "record.in-window")
     return Decision("deny", "record.outside-window")
 

@@ -6,6 +6,7 @@ we do not know never widens a consent.
     >>> covers("MONDO:0005267", "MONDO:0005010"), covers("MONDO:0005010", "MONDO:0005267")
     (True, False)
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -30,25 +31,27 @@ CANCER = "MONDO:0004992"
 DIABETES = "MONDO:0005015"
 LUNG = "MONDO:0005275"
 
-DISEASES = MappingProxyType({
-    disease.code: disease
-    for disease in (
-        Disease("MONDO:0004995", "cardiovascular disorder", "illness of the heart or the blood vessels"),
-        Disease(HEART, "heart disorder", "heart disease", ("MONDO:0004995",)),
-        Disease("MONDO:0005010", "coronary artery disorder", "narrowed heart arteries", (HEART,)),
-        Disease("MONDO:0005252", "heart failure", "a weak heart", (HEART,)),
-        Disease("MONDO:0004994", "cardiomyopathy", "illness of the heart muscle", (HEART,)),
-        Disease(DIABETES, "diabetes mellitus", "diabetes"),
-        Disease("MONDO:0005147", "type 1 diabetes mellitus", "type 1 diabetes", (DIABETES,)),
-        Disease("MONDO:0005148", "type 2 diabetes mellitus", "type 2 diabetes", (DIABETES,)),
-        Disease(CANCER, "cancer", "cancer"),
-        Disease("MONDO:0007254", "breast cancer", "breast cancer", (CANCER,)),
-        Disease("MONDO:0008903", "lung cancer", "lung cancer", (CANCER, LUNG)),
-        Disease(LUNG, "lung disorder", "illness of the lungs"),
-        Disease("MONDO:0005002", "chronic obstructive pulmonary disease", "a long lung illness (COPD)", (LUNG,)),
-        Disease("MONDO:0005249", "pneumonia", "infected lungs (pneumonia)", (LUNG,)),
-    )
-})
+DISEASES = MappingProxyType(
+    {
+        disease.code: disease
+        for disease in (
+            Disease("MONDO:0004995", "cardiovascular disorder", "illness of the heart or the blood vessels"),
+            Disease(HEART, "heart disorder", "heart disease", ("MONDO:0004995",)),
+            Disease("MONDO:0005010", "coronary artery disorder", "narrowed heart arteries", (HEART,)),
+            Disease("MONDO:0005252", "heart failure", "a weak heart", (HEART,)),
+            Disease("MONDO:0004994", "cardiomyopathy", "illness of the heart muscle", (HEART,)),
+            Disease(DIABETES, "diabetes mellitus", "diabetes"),
+            Disease("MONDO:0005147", "type 1 diabetes mellitus", "type 1 diabetes", (DIABETES,)),
+            Disease("MONDO:0005148", "type 2 diabetes mellitus", "type 2 diabetes", (DIABETES,)),
+            Disease(CANCER, "cancer", "cancer"),
+            Disease("MONDO:0007254", "breast cancer", "breast cancer", (CANCER,)),
+            Disease("MONDO:0008903", "lung cancer", "lung cancer", (CANCER, LUNG)),
+            Disease(LUNG, "lung disorder", "illness of the lungs"),
+            Disease("MONDO:0005002", "chronic obstructive pulmonary disease", "a long lung illness (COPD)", (LUNG,)),
+            Disease("MONDO:0005249", "pneumonia", "infected lungs (pneumonia)", (LUNG,)),
+        )
+    }
+)
 
 
 def disease(code: str) -> Disease:

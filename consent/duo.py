@@ -6,6 +6,7 @@ and 18 modifiers. Some of the ontology's files write one code with eight digits 
     >>> term("DUO:0000007").shorthand, [general.shorthand for general in generalisations("DUO:0000007")]
     ('DS', ['DS', 'HMB', 'GRU'])
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,37 +29,41 @@ class Term:
     parents: tuple[str, ...] = ()
 
 
-PERMISSIONS = MappingProxyType({
-    NRES: Term(NRES, "no restriction", "NRES"),
-    GRU: Term(GRU, "general research use", "GRU"),
-    HMB: Term(HMB, "health or medical or biomedical research", "HMB", (GRU,)),
-    DS: Term(DS, "disease specific research", "DS", (HMB,)),
-    POA: Term(POA, "population origins or ancestry research only", "POA"),
-})
+PERMISSIONS = MappingProxyType(
+    {
+        NRES: Term(NRES, "no restriction", "NRES"),
+        GRU: Term(GRU, "general research use", "GRU"),
+        HMB: Term(HMB, "health or medical or biomedical research", "HMB", (GRU,)),
+        DS: Term(DS, "disease specific research", "DS", (HMB,)),
+        POA: Term(POA, "population origins or ancestry research only", "POA"),
+    }
+)
 
-MODIFIERS = MappingProxyType({
-    code: Term(code, label, shorthand)
-    for code, shorthand, label in (
-        ("DUO:0000012", "RS", "research specific restrictions"),
-        (NMDS, "NMDS", "no general methods research"),
-        (GSO, "GSO", "genetic studies only"),
-        (NPUNCU, "NPUNCU", "not for profit, non commercial use only"),
-        ("DUO:0000019", "PUB", "publication required"),
-        ("DUO:0000020", "COL", "collaboration required"),
-        ("DUO:0000021", "IRB", "ethics approval required"),
-        ("DUO:0000022", "GS", "geographical restriction"),
-        ("DUO:0000024", "MOR", "publication moratorium"),
-        ("DUO:0000025", "TS", "time limit on use"),
-        ("DUO:0000026", "US", "user specific restriction"),
-        ("DUO:0000027", "PS", "project specific restriction"),
-        ("DUO:0000028", "IS", "institution specific restriction"),
-        ("DUO:0000029", "RTN", "return to database or resource"),
-        (CC, "CC", "clinical care use"),
-        (NPOA, "NPOA", "population origins or ancestry research prohibited"),
-        (NPU, "NPU", "not for profit organisation use only"),
-        (NCU, "NCU", "non-commercial use only"),
-    )
-})
+MODIFIERS = MappingProxyType(
+    {
+        code: Term(code, label, shorthand)
+        for code, shorthand, label in (
+            ("DUO:0000012", "RS", "research specific restrictions"),
+            (NMDS, "NMDS", "no general methods research"),
+            (GSO, "GSO", "genetic studies only"),
+            (NPUNCU, "NPUNCU", "not for profit, non commercial use only"),
+            ("DUO:0000019", "PUB", "publication required"),
+            ("DUO:0000020", "COL", "collaboration required"),
+            ("DUO:0000021", "IRB", "ethics approval required"),
+            ("DUO:0000022", "GS", "geographical restriction"),
+            ("DUO:0000024", "MOR", "publication moratorium"),
+            ("DUO:0000025", "TS", "time limit on use"),
+            ("DUO:0000026", "US", "user specific restriction"),
+            ("DUO:0000027", "PS", "project specific restriction"),
+            ("DUO:0000028", "IS", "institution specific restriction"),
+            ("DUO:0000029", "RTN", "return to database or resource"),
+            (CC, "CC", "clinical care use"),
+            (NPOA, "NPOA", "population origins or ancestry research prohibited"),
+            (NPU, "NPU", "not for profit organisation use only"),
+            (NCU, "NCU", "non-commercial use only"),
+        )
+    }
+)
 
 OBSOLETE = frozenset({"DUO:0000005", "DUO:0000014"})  # "general research use and clinical care", "research use only"
 _SPELLINGS = MappingProxyType({"DUO:00000044": NPOA})

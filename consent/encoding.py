@@ -1,8 +1,9 @@
 """How bytes stand in JSON: digests as 64 lower-case hex characters, keys and signatures as base64url without padding.
 
-    >>> to_base64url(b"\\xfb\\xff"), from_base64url("-_8")
-    ('-_8', b'\\xfb\\xff')
+>>> to_base64url(b"\\xfb\\xff"), from_base64url("-_8")
+('-_8', b'\\xfb\\xff')
 """
+
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode

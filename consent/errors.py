@@ -1,8 +1,9 @@
 """The errors of Covenant: every one has a stable code, a plain message that says what to do, and a context.
 
-    >>> str(ConsentError("duo.unknown", "this is not a term of the Data Use Ontology", term="DUO:9999999"))
-    'duo.unknown: this is not a term of the Data Use Ontology'
+>>> str(ConsentError("duo.unknown", "this is not a term of the Data Use Ontology", term="DUO:9999999"))
+'duo.unknown: this is not a term of the Data Use Ontology'
 """
+
 from __future__ import annotations
 
 

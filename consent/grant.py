@@ -3,6 +3,7 @@
 The statement is what endorsing hospitals see; the details are opened at the patient's hospital alone; the ledger keeps
 the commitment. docs/formats/consent.md has the bytes with test vectors.
 """
+
 from __future__ import annotations
 
 import hmac

@@ -1,4 +1,5 @@
 """P-256 keys and ECDSA signatures as Covenant writes them: 65-byte uncompressed points, DER signatures over SHA-256."""
+
 from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature

@@ -1,4 +1,5 @@
 """What a receipt or proof needs to know of the ledger; `ledger.verify` answers it from an exported chain, offline."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,10 +1,11 @@
 """Calendar periods as half-open spans of epoch seconds, UTC: from the first instant named to the first no longer named.
 
-    >>> months("2026-01", "2026-03").end == days("2026-01-01", "2026-03-31").end
-    True
-    >>> days("2026-01-01", "2026-01-01")
-    Period(start=1767225600, end=1767312000)
+>>> months("2026-01", "2026-03").end == days("2026-01-01", "2026-03-31").end
+True
+>>> days("2026-01-01", "2026-01-01")
+Period(start=1767225600, end=1767312000)
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

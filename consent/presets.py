@@ -2,6 +2,7 @@
 
 A preset's meaning never changes: new terms get a new name, since signed statements carry the name alone.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ class Terms:
     diseases: tuple[str, ...] = ()
 
 
-PRESETS = MappingProxyType({
-    "heart-disease": Terms((duo.DS,), (duo.NCU,), (diseases.HEART,)),
-    "cancer": Terms((duo.DS,), (duo.NCU,), (diseases.CANCER,)),
-    "health-research": Terms((duo.HMB,), (duo.NCU,)),
-    "general-research": Terms((duo.GRU,), (duo.NCU,)),
-})
+PRESETS = MappingProxyType(
+    {
+        "heart-disease": Terms((duo.DS,), (duo.NCU,), (diseases.HEART,)),
+        "cancer": Terms((duo.DS,), (duo.NCU,), (diseases.CANCER,)),
+        "health-research": Terms((duo.HMB,), (duo.NCU,)),
+        "general-research": Terms((duo.GRU,), (duo.NCU,)),
+    }
+)
 
 
 def preset(name: str) -> Terms:

@@ -2,6 +2,7 @@
 
 It shows what was committed, not what a dishonest trainer read. It speaks for the one grant whose secret it opens.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
@@ -195,7 +196,7 @@ def _check_places(proofs: Sequence[RootProof], roots: Sequence[CommittedRoot]) -
     committed = {Place(root.attempt, root.kind, root.dataset, root.root) for root in roots}
     proven = {proof.place for proof in proofs}
     if not committed:
-        raise ProofRefused("proof.root-missing", "this hospital committed no cohort in this round: nothing can be shown")
+        raise ProofRefused("proof.root-missing", "this hospital committed no cohort in this round")
     if missing := committed - proven:
         message = "this hospital committed more than the proof speaks about: ask it for the whole proof"
         raise ProofRefused("proof.root-missing", message, places=sorted(missing))

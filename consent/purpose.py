@@ -1,9 +1,10 @@
 """What a researcher wants to do: one DUO permission as the kind of research, the diseases, and how it is done.
 
-    >>> purpose = Purpose.of(duo.DS, ["MONDO:0005010", "MONDO:0005267"])
-    >>> purpose.diseases, purpose.digest()[:8]
-    (('MONDO:0005267',), 'f7164fa2')
+>>> purpose = Purpose.of(duo.DS, ["MONDO:0005010", "MONDO:0005267"])
+>>> purpose.diseases, purpose.digest()[:8]
+(('MONDO:0005267',), 'f7164fa2')
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -3,6 +3,7 @@
 Both are checked offline. A receipt carries the ledger's height and header hash, so whoever holds one finds a chain that
 was cut short or rewritten; it also carries the secret and the withdrawal code: it is to be kept like a key.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

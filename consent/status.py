@@ -5,6 +5,7 @@ Withdrawn and tombstone are for ever: nothing leads out of them.
     >>> after("unknown", "grant"), after("active", "withdraw"), after("unknown", "withdraw")
     ('active', 'withdrawn', 'tombstone')
 """
+
 from __future__ import annotations
 
 from typing import Literal

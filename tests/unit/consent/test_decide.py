@@ -1,0 +1,197 @@
+"""May this be used for that, now? Each rule answers under its own id; whatever is unknown is denied."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from consent import duo, presets
+from consent.decide import Decision, decide, decide_all, decide_dataset, decide_record, judge_terms
+from consent.purpose import Purpose
+from consent.reasons import REASONS
+from tests.unit.consent.examples import CANCER, CORONARY, HEART, IN_2026, Patient
+
+HEART_STUDY = Purpose.of(duo.DS, [HEART])
+HEALTH_STUDY, GENERAL_STUDY, ANCESTRY_STUDY = Purpose.of(duo.HMB), Purpose.of(duo.GRU), Purpose.of(duo.POA)
+PATIENT = Patient()
+
+
+def test_a_valid_grant_for_this_disease_permits() -> None:
+    assert decide(PATIENT.view(), HEART_STUDY, IN_2026) == Decision("permit", "permission.disease")
+    assert decide(PATIENT.view(), Purpose.of(duo.DS, [CORONARY]), IN_2026).permits
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"status": "unknown"}, "consent.unknown"),
+        ({"status": ""}, "consent.unknown"),
+        ({"status": "ACTIVE"}, "consent.unknown"),
+        ({"status": "withdrawn"}, "consent.withdrawn"),
+        ({"status": "tombstone"}, "consent.withdrawn"),
+        ({"withdrawn_at": IN_2026 - 1}, "consent.withdrawn"),
+        ({"withdrawn_at": IN_2026 + 1}, "consent.withdrawn"),
+        ({"recorded_at": None}, "consent.not-yet-recorded"),
+        ({"recorded_at": IN_2026 + 1}, "consent.not-yet-recorded"),
+        ({"preset": "everything"}, "consent.unknown-choice"),
+        ({"preset": ""}, "consent.unknown-choice"),
+        ({"details": None}, "consent.not-opened"),
+        ({"valid_from": "2026-06"}, "consent.not-yet"),
+        ({"valid_until": "2026-04"}, "consent.expired"),
+        ({"valid_from": "2026-07", "valid_until": "2026-01"}, "consent.unclear-dates"),
+        ({"valid_until": "9999"}, "consent.unclear-dates"),
+        ({"details": PATIENT.details(starts="2026-05-29")}, "consent.not-yet"),
+        ({"details": PATIENT.details(ends="2026-05-27")}, "consent.expired"),
+        ({"details": PATIENT.details(starts="2026-05-31", ends="2026-05-01")}, "consent.not-yet"),
+        ({"details": PATIENT.details(starts="0")}, "consent.unclear-dates"),
+        ({"details": PATIENT.details(ends="2026-06-31")}, "consent.unclear-dates"),
+        ({"details": PATIENT.details(diseases=(CORONARY,))}, "consent.finer-choice"),
+        ({"details": PATIENT.details(diseases=("MONDO:1",))}, "consent.finer-choice"),
+        ({"preset": "cancer"}, "permission.other-disease"),
+    ],
+    ids=str,
+)
+def test_what_is_missing_over_or_unclear_denies(changed: dict[str, Any], rule: str) -> None:
+    assert decide(PATIENT.view(**changed), HEART_STUDY, IN_2026) == Decision("deny", rule)
+
+
+def test_the_first_and_last_day_count() -> None:
+    view = PATIENT.view(details=PATIENT.details(starts="2026-05-28", ends="2026-05-28"), recorded_at=0)
+    midnight = 1_779_926_400  # 2026-05-28T00:00:00Z
+    verdicts = [
+        decide(view, HEART_STUDY, when).verdict
+        for when in (midnight - 1, midnight, midnight + 86_399, midnight + 86_400)
+    ]
+    assert verdicts == ["deny", "permit", "permit", "deny"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "purpose", "verdict"),
+    [
+        ("heart-disease", HEALTH_STUDY, "deny"),
+        ("health-research", HEART_STUDY, "permit"),
+        ("health-research", HEALTH_STUDY, "permit"),
+        ("health-research", GENERAL_STUDY, "deny"),
+        ("general-research", GENERAL_STUDY, "permit"),
+        ("general-research", HEART_STUDY, "permit"),
+        ("health-research", ANCESTRY_STUDY, "deny"),
+        ("general-research", ANCESTRY_STUDY, "abstain"),
+        ("general-research", Purpose.of(duo.DS, [HEART], ancestry=True), "abstain"),
+        ("heart-disease", Purpose.of(duo.DS, [HEART, CANCER]), "deny"),
+        ("heart-disease", Purpose.of(duo.DS, [HEART], commercial=True), "deny"),
+        ("general-research", Purpose.of(duo.GRU, commercial=True), "deny"),
+    ],
+    ids=str,
+)
+def test_a_preset_permits_what_it_names_and_nothing_wider(preset: str, purpose: Purpose, verdict: str) -> None:
+    assert decide(PATIENT.view(preset=preset), purpose, IN_2026).verdict == verdict
+
+
+def test_a_finer_choice_under_a_wide_preset_leaves_only_those_diseases() -> None:
+    view = PATIENT.view(preset="health-research", details=PATIENT.details(diseases=(HEART,)))
+    assert decide(view, Purpose.of(duo.DS, [CORONARY]), IN_2026).permits
+    assert decide(view, Purpose.of(duo.DS, [CANCER]), IN_2026).rule == "consent.finer-choice"
+    assert decide(view, HEALTH_STUDY, IN_2026).rule == "consent.finer-choice"
+
+
+@pytest.mark.parametrize(
+    ("window", "day", "rule"),
+    [
+        ({}, None, "record.no-window"),
+        ({}, "2020-01-01", "record.no-window"),
+        ({"data_from": "2020-01-01"}, None, "record.undated"),
+        ({"data_from": "2020-01-01"}, "2019-12-31", "record.outside-window"),
+        ({"data_from": "2020-01-01"}, "2020-01-01", "record.in-window"),
+        ({"data_until": "2020-01-01"}, "2020-01-01", "record.in-window"),
+        ({"data_until": "2020-01-01"}, "2020-01-02", "record.outside-window"),
+        ({"data_until": "2020-01-01"}, "", "record.undated"),
+        ({"data_until": "2020-01-01"}, "2019", "record.undated"),
+        ({"data_until": "soon"}, "2019-01-01", "record.outside-window"),
+    ],
+    ids=str,
+)
+def test_a_record_counts_only_in_the_window_of_dates(window: dict[str, str], day: str | None, rule: str) -> None:
+    decision = decide_record(PATIENT.details(**window), day)
+    assert decision == Decision("permit" if rule in {"record.no-window", "record.in-window"} else "deny", rule)
+
+
+@pytest.mark.parametrize(
+    ("codes", "purpose", "decision"),
+    [
+        ([duo.DS], HEART_STUDY, Decision("permit", "permission.disease")),
+        ([duo.DS], HEALTH_STUDY, Decision("deny", "permission.wider")),
+        ([duo.NRES], ANCESTRY_STUDY, Decision("permit", "permission.no-restriction")),
+        ([duo.POA], ANCESTRY_STUDY, Decision("permit", "permission.covers")),
+        ([duo.POA], HEART_STUDY, Decision("deny", "permission.wider")),
+        ([], HEART_STUDY, Decision("abstain", "terms.no-single-permission")),
+        ([duo.NCU], HEART_STUDY, Decision("abstain", "terms.no-single-permission")),
+        ([duo.DS, duo.HMB], HEART_STUDY, Decision("abstain", "terms.no-single-permission")),
+        ([duo.HMB, "DUO:9999999"], HEART_STUDY, Decision("deny", "terms.unknown")),
+        (["DUO:0000005"], HEART_STUDY, Decision("deny", "terms.unknown")),
+        ([duo.HMB, duo.CC], HEART_STUDY, Decision("permit", "permission.covers")),
+        ([duo.HMB, duo.GSO], HEART_STUDY, Decision("deny", "modifier.GSO")),
+        ([duo.HMB, "DUO:0000021"], HEART_STUDY, Decision("abstain", "modifier.needs-person")),
+        ([duo.HMB, "DUO:0000021", duo.GSO], HEART_STUDY, Decision("deny", "modifier.GSO")),
+        ([duo.GRU, "DUO:00000044"], ANCESTRY_STUDY, Decision("deny", "modifier.NPOA")),
+    ],
+    ids=str,
+)
+def test_a_data_sets_own_terms(codes: list[str], purpose: Purpose, decision: Decision) -> None:
+    assert decide_dataset(codes, [HEART], purpose) == decision
+
+
+@pytest.mark.parametrize(
+    ("modifier", "broken"),
+    [
+        (duo.NCU, {"commercial": True}),
+        (duo.NPU, {"for_profit": True}),
+        (duo.NPUNCU, {"commercial": True}),
+        (duo.NPUNCU, {"for_profit": True}),
+        (duo.NMDS, {"methods": True}),
+        (duo.NPOA, {"ancestry": True}),
+    ],
+    ids=str,
+)
+def test_a_modifier_denies_what_breaks_it_and_nothing_else(modifier: str, broken: dict[str, bool]) -> None:
+    assert decide_dataset([duo.NRES, modifier], [], Purpose.of(duo.GRU)).permits
+    denied = decide_dataset([duo.NRES, modifier], [], Purpose.of(duo.GRU, **broken))
+    assert denied == Decision("deny", f"modifier.{duo.MODIFIERS[modifier].shorthand}")
+
+
+def test_every_modifier_that_a_program_cannot_check_abstains() -> None:
+    checked = {duo.NCU, duo.NPU, duo.NPUNCU, duo.NMDS, duo.NPOA, duo.GSO, duo.CC}
+    for code in duo.MODIFIERS.keys() - checked:
+        assert decide_dataset([duo.NRES, code], [], HEART_STUDY) == Decision("abstain", "modifier.needs-person")
+
+
+def test_without_a_permission_terms_deny() -> None:
+    assert judge_terms(presets.Terms(()), HEART_STUDY) == Decision("deny", "terms.none")
+
+
+def test_deciding_many_is_deciding_each() -> None:
+    views = [PATIENT.view(), PATIENT.view(status="withdrawn"), PATIENT.view(details=None), PATIENT.view()]
+    assert decide_all(views, HEART_STUDY, IN_2026) == [decide(view, HEART_STUDY, IN_2026) for view in views]
+    assert decide_all([], HEART_STUDY, IN_2026) == []
+
+
+def test_every_modifier_rule_has_its_words() -> None:
+    for modifier in (duo.NCU, duo.NPU, duo.NPUNCU, duo.NMDS, duo.NPOA, duo.GSO):
+        assert f"modifier.{duo.MODIFIERS[modifier].shorthand}" in REASONS
+
+
+@pytest.mark.parametrize("rule", REASONS)
+def test_reasons_are_short_plain_sentences(rule: str) -> None:
+    for sentence in re.split(r"(?<=\.) ", REASONS[rule]):
+        words = re.findall(r"[A-Za-z']+", sentence)
+        assert len(words) <= 18
+        assert max(map(len, words)) <= 11
+
+
+def test_the_reading_age_of_all_reasons_is_about_ten() -> None:
+    """Automated Readability Index (Senter and Smith, 1967): 5 is the school grade of ten-year-olds."""
+    text = " ".join(REASONS.values())
+    words, sentences = re.findall(r"[A-Za-z']+", text), text.count(".")
+    index = 4.71 * sum(map(len, words)) / len(words) + 0.5 * len(words) / sentences - 21.43
+    assert index <= 5
