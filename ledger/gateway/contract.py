@@ -97,8 +97,8 @@ class Contract:
         return Committed(_value(transaction.result), status.tx_id, status.block)
 
     def _outcome(self, transaction: Transaction, deadline: Deadline) -> Status:
-        """Submit, and ask what became of it. When the connection breaks, the ledger may have been restarted before it wrote
-        the block: the same bytes are sent again, which count once.
+        """Submit, and ask what became of it. When the connection breaks, the ledger may have been restarted before it
+        wrote the block: the same bytes are sent again, which count once.
         """
         attempt = 0
         while True:

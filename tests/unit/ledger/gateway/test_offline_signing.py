@@ -26,9 +26,9 @@ def test_a_whole_write_is_signed_by_someone_who_sees_digests_only(ledger: Simple
 
 
 def test_without_a_signature_nothing_is_sent(ledger: SimpleNamespace) -> None:
-    with ledger.server.connect(OfflineSigner(ledger.steward.serialized)) as gateway:
-        with pytest.raises(LedgerError) as error:
-            gateway.contract.evaluate("members:List", {})
+    offline = ledger.server.connect(OfflineSigner(ledger.steward.serialized))
+    with offline as gateway, pytest.raises(LedgerError) as error:
+        gateway.contract.evaluate("members:List", {})
     assert error.value.code == "gateway.unsigned"
 
 

@@ -1,0 +1,67 @@
+"""The law of an export: change one byte, anywhere, and it does not verify; cut it anywhere, and a head tells.
+
+COVENANT_SOAK=1 makes it 200 random flips in each of several ledgers; the seed is printed, and COVENANT_SEED repeats it.
+"""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random, SystemRandom
+
+import pytest
+
+from ledger.verify import VerificationFailed, verify
+from tests.unit.ledger.verify.forge import Forge, small_ledger
+
+SOAK = bool(os.environ.get("COVENANT_SOAK"))
+FLIPS = 200 if SOAK else 40
+SEED = int(os.environ.get("COVENANT_SEED", SystemRandom().randrange(2**32)))
+
+
+@pytest.fixture(scope="module", params=range(3 if SOAK else 1))
+def ledger(request: pytest.FixtureRequest) -> Forge:
+    return small_ledger(SEED + request.param)
+
+
+def test_one_changed_byte_anywhere_is_found(ledger: Forge, tmp_path: Path) -> None:
+    print(f"COVENANT_SEED={SEED}")
+    random, path = Random(ledger.seed), ledger.write(tmp_path / "ledger.blocks")
+    data, codes = path.read_bytes(), set()
+    for _ in range(FLIPS):
+        place, change = random.randrange(len(data)), random.randrange(1, 256)
+        path.write_bytes(data[:place] + bytes([data[place] ^ change]) + data[place + 1 :])
+        with pytest.raises(VerificationFailed) as found:
+            verify(path, ledger.genesis, [(7, ledger.hash.hex())], workers=1)
+        assert found.value.code.startswith("verify."), f"byte {place} ^ {change}"
+        codes.add(found.value.code)
+    assert len(codes) > 3  # the flips struck different layers
+
+
+def test_each_byte_of_the_frame_and_the_last_blocks_metadata_counts(ledger: Forge, tmp_path: Path) -> None:
+    """Where hashes and signatures reach least: the file's own bytes, and what no later block binds."""
+    path = ledger.write(tmp_path / "ledger.blocks")
+    data = path.read_bytes()
+    last = len(data) - 300
+    for place in [*range(len(b"covenant.ledger.v1\n") + 4), *range(last, len(data))]:
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(VerificationFailed):
+            verify(path, ledger.genesis, workers=1)
+
+
+def test_wherever_the_file_is_cut_a_head_tells(ledger: Forge, tmp_path: Path) -> None:
+    random, path = Random(ledger.seed), ledger.write(tmp_path / "ledger.blocks")
+    data = path.read_bytes()
+    for length in [random.randrange(len(data)) for _ in range(FLIPS)]:
+        path.write_bytes(data[:length])
+        with pytest.raises(VerificationFailed):
+            verify(path, ledger.genesis, [(7, ledger.hash.hex())], workers=1)
+
+
+def test_bytes_put_in_anywhere_are_found(ledger: Forge, tmp_path: Path) -> None:
+    random, path = Random(ledger.seed), ledger.write(tmp_path / "ledger.blocks")
+    data = path.read_bytes()
+    for _ in range(FLIPS):
+        place = random.randrange(len(data) + 1)
+        path.write_bytes(data[:place] + random.randbytes(random.randrange(1, 9)) + data[place:])
+        with pytest.raises(VerificationFailed):
+            verify(path, ledger.genesis, workers=1)
