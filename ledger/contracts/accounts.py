@@ -21,7 +21,7 @@ DISJOINT = "budget/disjoint"
 
 
 class Account(Document, frozen=True):
-    """A hospital's account. `cap`: epsilon at `delta`, never passed. `spent`, `reserved`: RDP curves, units of 1e-18."""
+    """A hospital's account. `cap`: epsilon at `delta`. `spent`, `reserved`: RDP curves, units of 1e-18."""
 
     hospital: str
     cap: str

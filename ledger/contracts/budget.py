@@ -30,7 +30,7 @@ class AccountView(Account, frozen=True):
 
 
 class Quote(Document, frozen=True):
-    """What a plan would do to a hospital's account: epsilons (spent and promised together) before and after approval."""
+    """What a plan would do to an account: epsilons (spent and promised together) before and after approval."""
 
     hospital: str
     cap: str
@@ -40,7 +40,7 @@ class Quote(Document, frozen=True):
 
 
 class CountAnswer(Document, frozen=True):
-    """The one answer to a question. `answer`: the noised count, or null. `charged`: to the sub-account."""
+    """The one answer to a question. `answer`: the noised count, or null. `charged`: it was spent."""
 
     dataset: str
     version: int

@@ -24,7 +24,7 @@ from ledger.contracts.governance import Governance
 from ledger.contracts.members import Members, require_role
 from ledger.contracts.releases import Releases
 from ledger.contracts.rounds import Rounds
-from ledger.contracts.state import Ledger
+from ledger.contracts.state import Ledger, read, written
 from ledger.contracts.stub import Stub
 from ledger.contracts.studies import Studies
 from ledger.errors import Refused
@@ -61,7 +61,7 @@ def invoke(stub: Stub, args: list[bytes], *, pool: Executor | None = None) -> by
         if function.terms.roles:
             require_role(ledger, function.terms.roles)
         arguments = parse(args[1], function)
-        answer = canonical.encode(function.call(ledger, arguments, evidence_of(stub, function)))
+        answer = written(function.call(ledger, arguments, evidence_of(stub, function)))
         if function.terms.event is not None:
             ledger.announce(function.terms.event)
         elif not ledger.clean:
@@ -90,7 +90,7 @@ def find(args: list[bytes]) -> Function:
 def parse(data: bytes, function: Function) -> Any:
     """The arguments, typed; refuses `arguments.not-canonical`, `arguments.invalid`."""
     try:
-        return canonical.decode_as(data, function.arguments)
+        return read(data, function.arguments)
     except CanonicalRefused as error:
         raise Refused(
             error.code.replace("canonical.", "arguments.", 1), error.message, function=function.name
@@ -111,7 +111,7 @@ def evidence_of(stub: Stub, function: Function) -> dict[str, Any]:
     if data is None:
         raise Refused(f"{contract}.evidence-missing", "send the evidence as the transient field `evidence`")
     try:
-        return {"evidence": canonical.decode_as(data, function.evidence)}
+        return {"evidence": read(data, function.evidence)}
     except CanonicalRefused as error:
         raise Refused(f"{contract}.evidence-invalid", error.message) from None
 

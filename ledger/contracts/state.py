@@ -7,10 +7,10 @@ that follows the events a mirror of the state).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -42,13 +42,14 @@ class Ledger:
         if key in self._written:
             raise RuntimeError(f"{key} is read after it was written: state read is always committed state")
         value = self._stub.get(key)
-        return None if value is None else decoder(kind).decode(value)
+        record: R | None = None if value is None else decoder(kind).decode(value)
+        return record
 
     def put(self, key: str, record: Document) -> None:
         """Write `record`; once a key and transaction."""
         if key in self._written:
             raise RuntimeError(f"{key} is written twice in one transaction")
-        value = canonical.encode(record)
+        value = written(record)
         self._written[key] = msgspec.Raw(value)
         self._stub.put(key, value)
 
@@ -63,7 +64,7 @@ class Ledger:
     def announce(self, event: str) -> None:
         """Emit `event` with everything written, if anything was."""
         if self._written:
-            self._stub.event(event, _ENCODER.encode({"records": self._written}))
+            self._stub.event(event, written({"records": self._written}))
 
     def each(self, work: Callable[[A], T], items: Sequence[A]) -> list[T]:
         """`work` done on every item, in the host's threads if it lends any; results in the order of the items.
@@ -97,9 +98,30 @@ def agree(standing: Document, offered: Document, code: str, *set_by_ledger: str)
         )
 
 
+def written(value: object) -> bytes:
+    """The canonical JSON of our own records: what `canonical.encode` gives, without looking for what they cannot hold."""
+    return _ENCODER.encode(value)
+
+
+def read(data: bytes, kind: type[T]) -> T:
+    """What `canonical.decode_as` gives, faster where `data` spells out every field.
+
+    If the value, written again, is `data`, then `data` is canonical: names are those of `kind` (ASCII), integers have
+    the bounds of `fields`, and floats have no place in any kind. Everything else is left to the slow way, and its
+    refusals.
+    """
+    try:
+        value: T = decoder(kind).decode(data)
+        if written(value) == data:
+            return value
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    return canonical.decode_as(data, kind)
+
+
 @cache
-def decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
-    """The decoder of a state value; the bytes were written by a contract, so their spelling is not checked again."""
+def decoder(kind: Hashable) -> Any:
+    """The msgspec decoder of a kind of value, made once."""
     return msgspec.json.Decoder(kind)
 
 

@@ -34,7 +34,7 @@ class Configuration(Document, frozen=True):
 
 
 class Source(Document, frozen=True):
-    """A data set version of the plan. `weight`: its public share of the aggregate. `expected_batch`: patients a step."""
+    """A data set version of the plan. `weight`: its share of the aggregate. `expected_batch`: patients a step."""
 
     dataset: DatasetId
     version: Positive

@@ -2,6 +2,7 @@
 
 It keeps the rules of the house that a Stub enforces, and nothing else: no signatures, no blocks, no conflicts.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """A consortium to try the contracts in: four hospitals, an institute, patients with keys, and the steps of a study.
 
-Everything goes through `ledger.submit(who, function, arguments, evidence)`, whatever ledger that is. Names and ids are new
-at each call, so that tests can share one ledger.
+Everything goes through `ledger.submit(who, function, arguments, evidence)`, whatever ledger that is. Names and ids are
+new at each call, so that tests can share one ledger.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from consent import canonical, grant, keys
+from consent import grant, keys
 from consent.encoding import to_base64url
 from consent.purpose import Purpose
 
@@ -86,8 +86,8 @@ class Signed:
         return grant.commitment(self.data, self.key).hex()
 
     def sealed(self, **changes: Any) -> dict[str, Any]:
-        said = {name: getattr(self.statement, name) for name in ("hospital", "text", "preset", "valid_from", "valid_until")}
-        return {"commitment": self.commitment, "attestation": "portal-key", **said} | changes
+        said = {name: getattr(self.statement, name) for name in ("hospital", "text", "preset", "valid_from",
+        "valid_until")} return {"commitment": self.commitment, "attestation": "portal-key", **said} | changes
 
     def evidence(self, **changes: bytes) -> dict[str, str]:
         parts = {"statement": self.data, "key": self.key, "signature": self.signature} | changes
@@ -199,7 +199,7 @@ class World:
         return request, datasets
 
     def plan(self, hospitals: tuple[str, ...] = HOSPITALS, **changes: Any) -> dict[str, Any]:
-        """A small plan over newly entitled data sets; `changes` replace its parts, "privacy.sigma" style for inner ones."""
+        """A small plan over newly entitled data sets; `changes` replace its parts, inner ones as `privacy__sigma`."""
         request, datasets = self.entitled(hospitals)
         plan: dict[str, Any] = {
             "title": "Heart disease across four hospitals",
@@ -296,8 +296,8 @@ class World:
         return self.ledger.submit(f"{hospital}.site", "studies:Confirm", {"study": study["study"], "model": model})
 
     def release(self, study: Any, model: str) -> Any:
-        arguments = {"study": study["study"], "model": model, "weights": digest("file"), "certificate": digest("certificate")}
-        return self.ledger.submit(f"{INSTITUTE}.runner", "studies:Release", arguments)
+        arguments = {"study": study["study"], "model": model, "weights": digest("file"), "certificate":
+        digest("certificate")} return self.ledger.submit(f"{INSTITUTE}.runner", "studies:Release", arguments)
 
     def account(self, hospital: str) -> Any:
         return self.ledger.evaluate(f"{hospital}.steward", "budget:Account", {"hospital": hospital})
