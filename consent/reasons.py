@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from consent import duo
-
 REASONS = MappingProxyType(
     {
         "consent.withdrawn": "You took back your yes, so your record is not used.",
@@ -33,11 +31,11 @@ REASONS = MappingProxyType(
         "permission.ancestry": "This looks at where families come from. A person must decide.",
         "modifier.kept": "The extra rule is kept.",
         "modifier.needs-person": "There is an extra rule that a computer cannot check. A person must decide.",
-        f"modifier.{duo.MODIFIERS[duo.NCU].shorthand}": "The research is for making money, and that was not allowed.",
-        f"modifier.{duo.MODIFIERS[duo.NPU].shorthand}": "The ones who ask want to make money, and that was not allowed.",
-        f"modifier.{duo.MODIFIERS[duo.NPUNCU].shorthand}": "Somebody wants to make money, and that was not allowed.",
-        f"modifier.{duo.MODIFIERS[duo.NMDS].shorthand}": "The research builds general tools, and that was not allowed.",
-        f"modifier.{duo.MODIFIERS[duo.NPOA].shorthand}": "Research on where families come from was not allowed.",
-        f"modifier.{duo.MODIFIERS[duo.GSO].shorthand}": "Only research on genes is allowed, and this is something else.",
+        "modifier.NCU": "The research is for making money, and that was not allowed.",
+        "modifier.NPU": "The ones who ask want to make money, and that was not allowed.",
+        "modifier.NPUNCU": "Somebody wants to make money, and that was not allowed.",
+        "modifier.NMDS": "The research builds general tools, and that was not allowed.",
+        "modifier.NPOA": "Research on where families come from was not allowed.",
+        "modifier.GSO": "Only research on genes is allowed, and this is something else.",
     }
 )

@@ -1,0 +1,123 @@
+"""A receipt shows a grant on the ledger, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from consent import canonical, keys, receipt
+from consent.encoding import to_base64url
+from consent.errors import ProofRefused
+from consent.ledger_view import Standing
+from consent.receipt import Acknowledgement, LedgerHead, Receipt
+from tests.unit.consent.examples import IN_2026, Chain, Patient
+
+PATIENT = Patient()
+GRANT = PATIENT.grant()
+COMMITMENT = GRANT.commitment.hex()
+TX, HEADERS = "ab" * 32, [f"{number:064x}" for number in range(10)]
+RECEIPT = receipt.build_receipt(
+    GRANT,
+    PATIENT.details(),
+    secret=PATIENT.secret,
+    code=PATIENT.code,
+    tx_id=TX,
+    head=LedgerHead(height=5, header_hash=HEADERS[4]),
+)
+
+
+def chain(headers: int = 10, **changed: Any) -> Chain:
+    standing = Standing("ClevelandMSP", recorded_block=4, recorded_tx=TX, withdrawn_block=None, withdrawn_tx=None)
+    return Chain({COMMITMENT: replace(standing, **changed)}, headers=HEADERS[:headers])
+
+
+def refusal(receipt_: Receipt, ledger: Chain) -> str:
+    with pytest.raises(ProofRefused) as raised:
+        receipt.verify_receipt(receipt_, ledger)
+    return raised.value.code
+
+
+def test_a_receipt_shows_the_grant_and_what_became_of_it() -> None:
+    report = receipt.verify_receipt(RECEIPT, chain())
+    assert (report.commitment, report.hospital, report.status, report.recorded_block) == (
+        COMMITMENT,
+        "ClevelandMSP",
+        "active",
+        4,
+    )
+    withdrawn = receipt.verify_receipt(RECEIPT, chain(withdrawn_block=8, withdrawn_tx="cd" * 32))
+    assert (withdrawn.status, withdrawn.withdrawn_block) == ("withdrawn", 8)
+
+
+def test_a_receipt_comes_back_from_its_file() -> None:
+    assert receipt.read_receipt(RECEIPT.to_bytes()) == RECEIPT
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", RECEIPT.to_bytes()[:-1], RECEIPT.to_bytes() + b"\n", RECEIPT.to_bytes().replace(b"v1", b"v2")]
+)
+def test_another_file_is_refused(data: bytes) -> None:
+    with pytest.raises(ProofRefused) as raised:
+        receipt.read_receipt(data)
+    assert raised.value.code == "receipt.malformed"
+
+
+STRANGER = Patient(2)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"statement": to_base64url(STRANGER.grant().statement)}, "receipt.malformed"),
+        ({"statement": to_base64url(b"nothing")}, "receipt.malformed"),
+        ({"statement": "Q"}, "receipt.malformed"),
+        ({"key": to_base64url(STRANGER.grant().key)}, "receipt.malformed"),
+        ({"signature": to_base64url(STRANGER.grant().signature)}, "receipt.signature-invalid"),
+        ({"details": PATIENT.details(ends="2027-03-19")}, "receipt.details-mismatch"),
+        ({"secret": STRANGER.secret.hex()}, "receipt.secret-mismatch"),
+        ({"withdrawal_code": STRANGER.code.hex()}, "receipt.code-mismatch"),
+        ({"head": LedgerHead(height=5, header_hash=HEADERS[5])}, "receipt.head-mismatch"),
+        ({"head": LedgerHead(height=11, header_hash=HEADERS[9])}, "receipt.head-mismatch"),
+        ({"head": LedgerHead(height=4, header_hash=HEADERS[3])}, "receipt.transaction-mismatch"),
+        ({"tx_id": "cd" * 32}, "receipt.transaction-mismatch"),
+    ],
+    ids=str,
+)
+def test_a_changed_receipt_shows_nothing(changed: dict[str, Any], code: str) -> None:
+    assert refusal(msgspec.structs.replace(RECEIPT, **changed), chain()) == code
+
+
+def test_a_ledger_cut_short_or_rewritten_is_found() -> None:
+    assert refusal(RECEIPT, chain(headers=4)) == "receipt.head-mismatch"
+    rewritten = chain()
+    rewritten.headers[4] = "ff" * 32
+    assert refusal(RECEIPT, rewritten) == "receipt.head-mismatch"
+
+
+def test_a_grant_that_does_not_stand_is_not_shown() -> None:
+    assert refusal(RECEIPT, Chain(headers=HEADERS)) == "receipt.commitment-unknown"
+    assert refusal(RECEIPT, chain(hospital="HungaryMSP")) == "receipt.commitment-unknown"
+    tombstone = chain(hospital=None, recorded_block=None, recorded_tx=None, withdrawn_block=3, withdrawn_tx=TX)
+    assert refusal(RECEIPT, tombstone) == "receipt.commitment-unknown"
+
+
+def test_an_acknowledgement_stands_under_the_hospitals_own_key_alone() -> None:
+    hospital = ec.derive_private_key(99, ec.SECP256R1())
+    word = Acknowledgement(commitment=COMMITMENT, received_by="ClevelandMSP", received_at=IN_2026, how="code")
+    signed = receipt.sign_acknowledgement(word, hospital, "a certificate in PEM")
+    receipt.verify_acknowledgement(signed, keys.public_bytes(hospital))
+    assert canonical.decode_as(canonical.encode(signed), receipt.SignedAcknowledgement) == signed
+    later = msgspec.structs.replace(word, received_at=IN_2026 + 1)
+    for forged, key in (
+        (signed, keys.public_bytes(PATIENT.key)),
+        (signed, b"no key"),
+        (msgspec.structs.replace(signed, acknowledgement=later), keys.public_bytes(hospital)),
+        (msgspec.structs.replace(signed, signature="Q"), keys.public_bytes(hospital)),
+    ):
+        with pytest.raises(ProofRefused) as raised:
+            receipt.verify_acknowledgement(forged, key)
+        assert raised.value.code == "receipt.acknowledgement-invalid"
