@@ -1,0 +1,152 @@
+"""Purposes, access requests and decisions, as people write them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from consent import diseases, duo
+from consent.purpose import Purpose
+
+LONGEST = 730  # days: the longest entitlement the contracts allow
+
+
+HOW = {
+    "commercial": "The results will be used for gain",
+    "for_profit": "The organisation that asks works for profit",
+    "methods": "It also develops general methods, beyond the diseases named",
+    "ancestry": "It touches population origins or ancestry",
+    "genetic": "It is a genetic study",
+}
+
+
+class PurposeForm(forms.Form):
+    """A purpose in DUO and MONDO terms. Ancestry research is left out: the contracts refuse it."""
+
+    permission = forms.ChoiceField(label="Kind of research", help_text="The main term of the Data Use Ontology (DUO).")
+    diseases = forms.MultipleChoiceField(
+        label="Diseases",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only for disease specific research: what it is about (MONDO).",
+    )
+    how = forms.MultipleChoiceField(
+        label="What is true of this research",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=list(HOW.items()),
+        help_text="What is not ticked is promised not to be so.",
+    )
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fields["permission"].choices = term_choices(duo.DS, duo.HMB, duo.GRU)
+        self.fields["diseases"].choices = disease_choices()
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or {}
+        require_diseases(self, answers)
+        kind, wanted, how = (answers.pop(name, None) for name in ("permission", "diseases", "how"))
+        if not self.errors:
+            answers["purpose"] = Purpose.of(kind, wanted, **dict.fromkeys(how, True))
+        return answers
+
+
+class RequestForm(PurposeForm):
+    """A request for access to one or more data sets."""
+
+    request = forms.UUIDField(widget=forms.HiddenInput)  # the form's own name: sent twice, it asks once
+    datasets = forms.MultipleChoiceField(
+        label="Data sets",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Each hospital decides on its own.",
+    )
+    until = forms.DateField(
+        label="Until",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="At most two years from today. Access always ends.",
+    )
+    protocol = forms.CharField(
+        label="Protocol",
+        widget=forms.Textarea(attrs={"rows": 12}),
+        max_length=200_000,
+        help_text="What you want to find out, and how. Its digest goes on the ledger; who has the digest can read it.",
+    )
+
+    field_order = ("request", "datasets", "permission", "diseases", "how", "until", "protocol")
+
+    def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fields["datasets"].choices = [
+            (f"{one['dataset']}@{one['version']}", f"{one['title']}, {one['owner_title']} (version {one['version']})")
+            for one in datasets
+        ]
+
+    def clean_datasets(self) -> list[dict[str, Any]]:
+        pairs = (choice.rsplit("@", 1) for choice in self.cleaned_data["datasets"])
+        return [{"dataset": dataset, "version": int(version)} for dataset, version in sorted(pairs)]
+
+    def clean_until(self) -> datetime.date:
+        return within_two_years(self.cleaned_data["until"])
+
+
+class DecisionForm(forms.Form):
+    """One hospital's answer for one of its data sets."""
+
+    verdict = forms.ChoiceField(
+        label="Decision",
+        widget=forms.RadioSelect,
+        choices=[("permit", "Permit"), ("deny", "Deny")],
+    )
+    until = forms.DateField(
+        label="Until", widget=forms.DateInput(attrs={"type": "date"}), help_text="Not later than asked for."
+    )
+    reason = forms.CharField(
+        label="Reason",
+        widget=forms.Textarea(attrs={"rows": 5}),
+        max_length=20_000,
+        help_text="Kept at this hospital. Its digest goes on the ledger.",
+    )
+
+    def __init__(self, *args: Any, latest: datetime.date, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.latest = latest
+
+    def clean_until(self) -> datetime.date:
+        until = within_two_years(self.cleaned_data["until"])
+        if until > self.latest:
+            raise forms.ValidationError(
+                f"The request asks for access until {self.latest}: choose that day or an earlier one."
+            )
+        return until
+
+
+class RevokeForm(forms.Form):
+    """Nothing to say: the button is the answer."""
+
+
+def within_two_years(day: datetime.date) -> datetime.date:
+    today = timezone.now().date()
+    if not today <= day <= today + datetime.timedelta(days=LONGEST):
+        raise forms.ValidationError(f"Choose a day from {today} to {today + datetime.timedelta(days=LONGEST)}.")
+    return day
+
+
+def require_diseases(form: forms.Form, answers: dict[str, Any]) -> None:
+    """Disease specific research names diseases, and nothing else does."""
+    specific = answers.get("permission") == duo.DS
+    if specific and not answers.get("diseases"):
+        form.add_error("diseases", "Disease specific research needs at least one disease.")
+    if not specific and answers.get("diseases"):
+        form.add_error("diseases", "Only disease specific research names diseases: choose it, or no disease.")
+
+
+def term_choices(*codes: str) -> list[tuple[str, str]]:
+    return [(code, f"{duo.term(code).label} ({duo.term(code).shorthand})") for code in codes]
+
+
+def disease_choices() -> list[tuple[str, str]]:
+    return [(one.code, f"{one.label} ({one.code})") for one in diseases.DISEASES.values()]

@@ -1,0 +1,130 @@
+"""Requests, what each hospital decided, and questions about counts: all from the reactor's mirror of the ledger."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from consent import diseases, duo
+from consent.canonical import convert
+from consent.decide import Decision, decide_dataset
+from consent.purpose import Purpose
+from portal.catalogue import selectors as catalogue
+from portal.reactor import selectors as mirror
+
+REQUESTS = "access/request/"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One data set of one request, and what its hospital decided. `status`: waiting, live, ended, denied or revoked."""
+
+    request: dict[str, Any]
+    dataset: dict[str, Any]
+    entitlement: dict[str, Any] | None
+    status: str
+
+    @property
+    def until(self) -> str:
+        return (self.entitlement or self.request)["until"]
+
+    @property
+    def requester_title(self) -> str:
+        return catalogue.organisation_title(self.request["requester"])
+
+    @property
+    def protocol_url(self) -> str:
+        """Where the asking institute shows its protocol to whoever has the digest; empty where that is not known."""
+        for peer in settings.NODE.peers:
+            if peer.msp == self.request["requester"]:
+                return f"{peer.url}/access/protocol/{self.request['protocol']}/"
+        return ""
+
+    @property
+    def latest(self) -> datetime.date:
+        return datetime.date.fromisoformat(self.request["until"])
+
+
+def requests() -> list[dict[str, Any]]:
+    """All requests, newest first, each with its purpose in words and its cases."""
+    found = [described(row.body, row.block) for row in mirror.standing(REQUESTS)]
+    return sorted(found, key=lambda one: one["block"], reverse=True)
+
+
+def request(pk: UUID | str) -> dict[str, Any] | None:
+    found = mirror.standing(f"{REQUESTS}{pk}").first()
+    return None if found is None else described(found.body, found.block)
+
+
+def described(body: dict[str, Any], block: int) -> dict[str, Any]:
+    found = {
+        **body,
+        "block": block,
+        "purpose_words": catalogue.purpose_words(body["purpose"]),
+        "purpose_meaning": purpose_meaning(body["purpose"]),
+    }
+    found["cases"] = [case(found, one["dataset"], one["version"]) for one in body["datasets"]]
+    found["permitted"] = any(one.status == "live" for one in found["cases"])
+    return found
+
+
+def case(body: dict[str, Any], dataset: str, version: int) -> Case:
+    """How the request stands with one of its data sets."""
+    entitlement = mirror.record(f"access/entitlement/{body['request']}/{dataset}/{version}")
+    known = catalogue.dataset(dataset, version)
+    if known is None:
+        raise LookupError(f"{dataset} version {version} stands in a request and not in the catalogue")
+    return Case(body, known, entitlement, status(entitlement))
+
+
+def status(entitlement: dict[str, Any] | None) -> str:
+    if entitlement is None:
+        return "waiting"
+    if (
+        entitlement["status"] == "live"
+        and entitlement["until"] < datetime.datetime.now(datetime.UTC).date().isoformat()
+    ):
+        return "ended"
+    return entitlement["status"]
+
+
+def cases_of(msp: str) -> list[Case]:
+    """Every case about a data set of hospital `msp`: those that wait for it first."""
+    found = [one for body in requests() for one in body["cases"] if one.dataset["owner"] == msp]
+    return sorted(found, key=lambda one: one.status != "waiting")
+
+
+def check(case: Case) -> Decision:
+    """What the data set's own terms say about the purpose: the contract refuses a permit against them."""
+    return decide_dataset(case.dataset["duo"], case.dataset["diseases"], convert(case.request["purpose"], Purpose))
+
+
+def purpose_meaning(purpose: dict[str, Any]) -> list[str]:
+    """What saying yes would mean, in plain sentences."""
+    plain = " or ".join(diseases.disease(code).plain for code in purpose["diseases"])
+    kinds = {
+        duo.DS: f"The records would be used for research into {plain}, and for nothing else.",
+        duo.HMB: "The records would be used for research into health, medicine or biology.",
+        duo.GRU: "The records would be used for any research.",
+        duo.POA: "The records would be used for research into origins or ancestry.",
+    }
+    return [
+        kinds[purpose["duo"]],
+        *(words for name, (yes, no) in SAID.items() for words in [yes if purpose.get(name) else no]),
+    ]
+
+
+SAID = {
+    "commercial": ("It is for gain.", "It is not for gain."),
+    "for_profit": (
+        "The organisation that asks works for profit.",
+        "The organisation that asks does not work for profit.",
+    ),
+    "methods": ("It also develops general methods.", "It develops no general methods beyond this."),
+    "ancestry": ("It touches origins or ancestry.", "It does not touch origins or ancestry."),
+    "genetic": ("It is a genetic study.", "It is not a genetic study."),
+}

@@ -1,0 +1,79 @@
+"""Requests, decisions and questions go to the ledger; the pages change when the ledger's events arrive."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import uuid
+from typing import Any
+
+from consent import canonical
+from consent.purpose import Purpose
+from ledger.errors import Refused
+from portal import ledger
+from portal.access.models import Protocol, Reason
+from portal.access.selectors import Case
+
+
+def ask_for_access(
+    *, request: uuid.UUID, purpose: Purpose, datasets: list[dict[str, Any]], until: datetime.date, protocol: str
+) -> uuid.UUID:
+    """Send the request; the protocol's text stays at the hub, its digest goes on the ledger.
+
+    `request` is the form's own id, so that sending the form twice asks once. Returns it.
+    """
+    digest = protocol_digest(protocol)
+    Protocol.objects.get_or_create(digest=digest, defaults={"text": protocol})
+    ledger.submit(
+        "researcher",
+        "access:Request",
+        {
+            "request": str(request),
+            "purpose": purpose,
+            "datasets": datasets,
+            "protocol": digest,
+            "until": until.isoformat(),
+        },
+    )
+    return request
+
+
+def decide(*, case: Case, verdict: str, until: datetime.date, reason: str) -> None:
+    """Send the hospital's decision; its reason stays here, salted so that the digest cannot be guessed back."""
+    salt = secrets.token_hex(32)
+    digest = canonical.digest("covenant.reason.v1", bytes.fromhex(salt), reason.encode()).hex()
+    kept = Reason.objects.create(
+        digest=digest,
+        request=case.request["request"],
+        dataset=case.dataset["dataset"],
+        version=case.dataset["version"],
+        text=reason,
+        salt=salt,
+    )  # before it is sent: a digest on the ledger without its reason would be worth nothing
+    try:
+        ledger.submit(
+            "steward",
+            "access:Decide",
+            {**named(case), "verdict": verdict, "until": until.isoformat(), "reason": digest},
+        )
+    except Refused:
+        kept.delete()
+        raise
+
+
+def revoke(*, case: Case) -> None:
+    """End the entitlement now: no round opens with this data set any more. What was trained stays trained."""
+    ledger.submit("steward", "access:Revoke", named(case))
+
+
+def protocol_digest(text: str) -> str:
+    """The hex digest that names a protocol: over its text as UTF-8 with plain line ends."""
+    return canonical.digest("covenant.protocol.v1", text.replace("\r\n", "\n").encode()).hex()
+
+
+def named(case: Case) -> dict[str, Any]:
+    return {
+        "request": case.request["request"],
+        "dataset": case.dataset["dataset"],
+        "version": case.dataset["version"],
+    }

@@ -1,0 +1,100 @@
+"""What an auditor asks of the ledger itself: its newest block, what wrote nothing, and the whole export."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from django.http import FileResponse
+
+from ledger import verify
+from ledger.gateway import GatewayError
+from ledger.protocol.block import Block, open_block
+from ledger.protocol.envelope import open_envelope
+from ledger.verify import flags
+from portal import ledger
+
+ROLE = "auditor"
+SCANNED = 1000  # the newest blocks that a page looks through; the export holds all
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """`height`: number of the newest block (genesis is 0). `head`: its header's hash. `genesis`: SHA-256 of block 0."""
+
+    height: int
+    head: str
+    genesis: str
+    time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """An ordered transaction that wrote nothing, with Fabric's name of the reason."""
+
+    block: int
+    tx_id: str
+    function: str
+    reason: str
+    time: datetime
+
+
+def chain() -> Chain:
+    """How the chain stands now. Raises LedgerUnavailable."""
+    try:
+        first = next(ledger.gateway(ROLE).blocks(0, 0))
+        height = ledger.gateway(ROLE).head().height
+        newest = open_block(next(ledger.gateway(ROLE).blocks(height, height)))
+    except GatewayError as error:
+        raise ledger.unavailable(error, "blocks", ROLE) from error
+    return Chain(height, newest.hash.hex(), sha256(first).hexdigest(), time_of(newest))
+
+
+def time_of(block: Block) -> datetime | None:
+    """The time of the newest transaction in `block`, as its client signed it; None in the genesis block."""
+    if block.number == 0:
+        return None
+    return max(moment(open_envelope(envelope).heading.seconds) for envelope in block.envelopes)
+
+
+def invalid() -> list[Invalid]:
+    """Ordered transactions that wrote nothing, newest first, of the newest SCANNED blocks. Raises LedgerUnavailable."""
+    found: list[Invalid] = []
+    try:
+        gateway = ledger.gateway(ROLE)
+        start = max(1, gateway.head().height - SCANNED + 1)
+        for data in gateway.blocks(start) if gateway.head().height else ():
+            block = open_block(data)
+            for envelope, flag in zip(block.envelopes, block.flags, strict=True):
+                if flag != flags.VALID:
+                    opened = open_envelope(envelope)
+                    found.append(
+                        Invalid(
+                            block.number,
+                            opened.heading.tx_id,
+                            opened.args[0].decode(errors="replace"),
+                            flags.name(flag),
+                            moment(opened.heading.seconds),
+                        )
+                    )
+    except GatewayError as error:
+        raise ledger.unavailable(error, "blocks", ROLE) from error
+    return found[::-1]
+
+
+def exported() -> FileResponse:
+    """The whole ledger as one file. It lies in a folder of its own that is gone once it is open."""
+    with tempfile.TemporaryDirectory(prefix="covenant-export-") as folder:
+        path = Path(folder) / "ledger.blocks"
+        try:
+            verify.export(ledger.gateway(ROLE), path)
+        except GatewayError as error:
+            raise ledger.unavailable(error, "blocks", ROLE) from error
+        return FileResponse(path.open("rb"), as_attachment=True, filename="ledger.blocks")
+
+
+def moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

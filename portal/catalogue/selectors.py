@@ -1,0 +1,110 @@
+"""What the catalogue shows: data set versions, counts and owners, all from the reactor's mirror of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+
+from consent import diseases, duo
+from portal.reactor import selectors as mirror
+
+DATASETS = "catalogue/dataset/"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The fixed answer to one question about a data set: `answer` None means below the threshold, or not shown."""
+
+    month: str
+    words: str
+    answered: bool
+    answer: int | None
+    sigma: str | None
+
+
+def datasets(owner: str | None = None) -> list[dict[str, Any]]:
+    """All data set versions, or those of one hospital; newest version of each first."""
+    prefix = f"{DATASETS}{owner}/" if owner else DATASETS
+    found = [described(body) for body in mirror.records(prefix)]
+    return sorted(found, key=lambda one: (one["dataset"], -one["version"]))
+
+
+def dataset(name: str, version: int) -> dict[str, Any] | None:
+    """One version with its words; `name` is `<msp>/<slug>`. None when the ledger does not know it."""
+    found = mirror.record(f"{DATASETS}{name}/{version}")
+    return None if found is None else described(found)
+
+
+def described(body: dict[str, Any]) -> dict[str, Any]:
+    """The record and what its codes mean in words."""
+    owner, slug = body["dataset"].split("/", 1)
+    return {
+        **body,
+        "owner": owner,
+        "owner_title": organisation_title(owner),
+        "slug": slug,
+        "terms": [term_words(code) for code in body["duo"]],
+        "disease_words": [disease_words(code) for code in body["diseases"]],
+        "live": body.get("status", "live") == "live" and not body.get("retired"),
+    }
+
+
+def counts(name: str, version: int) -> list[Answer]:
+    """Every question asked about this version, newest month first, with its answer when it has come."""
+    found = []
+    answers = dict(mirror.items(f"budget/count/{name}/{version}/"))
+    for key, body in mirror.items(f"access/inquiry/{name}/{version}/"):
+        answer = answers.get(f"budget/count/{key.removeprefix('access/inquiry/')}")
+        found.append(
+            Answer(
+                month=key.rsplit("/", 1)[1],
+                words=purpose_words(body["purpose"]),
+                answered=answer is not None,
+                answer=(answer or {}).get("answer"),
+                sigma=(answer or {}).get("sigma"),
+            )
+        )
+    return sorted(found, key=lambda one: one.month, reverse=True)
+
+
+def purpose_words(purpose: dict[str, Any]) -> str:
+    """The purpose as a sentence part: "disease specific research (DUO:0000007) into heart disorder (MONDO:0005267)"."""
+    words = term_words(purpose["duo"])
+    if purpose["diseases"]:
+        words += " into " + ", ".join(disease_words(code) for code in purpose["diseases"])
+    return words
+
+
+def enrolment() -> list[tuple[str, int]]:
+    """How this hospital's patients stand: patients, and their consents by state. Shown to its own stewards alone."""
+    from portal.patients.models import Grant, Patient, Status  # hospitals only
+
+    consents = dict(Grant.objects.order_by().values_list("status").annotate(Count("pk")))
+    return [
+        ("Patients enrolled", Patient.objects.count()),
+        ("Consents recorded", consents.get(Status.RECORDED, 0)),
+        ("Consents on their way to the ledger", consents.get(Status.PENDING, 0)),
+        ("Consents withdrawn", consents.get(Status.WITHDRAWN, 0)),
+        ("Consents refused by the ledger", consents.get(Status.REFUSED, 0)),
+    ]
+
+
+def organisation_title(msp: str) -> str:
+    """The organisation's own name as `members` has it, else its MSP id."""
+    found = mirror.record(f"members/org/{msp}")
+    return found["name"] if found else msp
+
+
+def has_account(msp: str) -> bool:
+    return mirror.record(f"budget/account/{msp}") is not None
+
+
+def term_words(code: str) -> str:
+    """`DUO:0000007` as "disease specific research (DUO:0000007)"."""
+    return f"{duo.term(code).label} ({code})"
+
+
+def disease_words(code: str) -> str:
+    return f"{diseases.disease(code).label} ({code})"

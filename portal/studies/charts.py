@@ -1,0 +1,108 @@
+"""Where the marks of a chart stand: pure geometry for the server-drawn SVG of the templates.
+
+Every chart goes with a data table and a one-sentence summary; a mark's shape says its state, colour only repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+COLUMN, ROW = 44, 30  # px of the drawing's own units
+LABELS, TOP, PANEL = 150, 24, 120  # room for names at the left, for the scale above, for the epsilon line
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One cell: its centre, its state (drawn as a shape) and what a reader hears."""
+
+    x: int
+    y: int
+    state: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    x: int
+    y: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsChart:
+    """Attempts from left to right, hospitals from top to bottom, and above them epsilon as a staircase."""
+
+    width: int
+    height: int
+    line: str  # the points of the staircase, as SVG wants them
+    ceiling: int  # where the planned epsilon stands
+    floor: int  # where epsilon 0 stands
+    columns: tuple[Label, ...]
+    rows: tuple[Label, ...]
+    marks: tuple[Mark, ...]
+    left: int = LABELS
+    label_x: int = LABELS - 12
+    ceiling_text: int = TOP + 4
+    middle: int = TOP + PANEL // 2
+
+
+def rounds(
+    columns: Sequence[str],
+    rows: Sequence[str],
+    states: Sequence[Sequence[tuple[str, str]]],
+    epsilons: Sequence[float],
+    planned: float,
+) -> RoundsChart:
+    """`states[row][column]`: (state, words). `epsilons[column]`: epsilon after that attempt, at most `planned`."""
+    floor = TOP + PANEL
+    scale = PANEL / planned if planned > 0 else 0.0
+    points = [f"{LABELS},{floor}"]
+    before = floor
+    for number, epsilon in enumerate(epsilons):
+        after = round(floor - min(epsilon, planned) * scale)
+        middle = _x(number)
+        points += [f"{middle},{before}", f"{middle},{after}"]
+        before = after
+    if epsilons:
+        points.append(f"{LABELS + len(columns) * COLUMN},{before}")
+    head = floor + ROW
+    return RoundsChart(
+        width=LABELS + max(1, len(columns)) * COLUMN + 16,
+        height=head + ROW * len(rows) + 12,
+        line=" ".join(points),
+        ceiling=TOP,
+        floor=floor,
+        columns=tuple(Label(_x(number), floor + 20, text) for number, text in enumerate(columns)),
+        rows=tuple(Label(LABELS - 12, head + ROW // 2 + ROW * number + 4, text) for number, text in enumerate(rows)),
+        marks=tuple(
+            Mark(_x(column), head + ROW // 2 + ROW * row, state, words)
+            for row, line in enumerate(states)
+            for column, (state, words) in enumerate(line)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetBar:
+    """One account as a bar of 1000 units: spent, then reserved, then what is left under the cap."""
+
+    spent: int
+    reserved: int
+    rest: int
+
+    @property
+    def reserved_end(self) -> int:
+        return self.spent + self.reserved
+
+
+def budget_bar(*, cap: float, spent: float, reserved: float) -> BudgetBar:
+    """`spent`: epsilon. `reserved`: what the reservations add on top of it. What is over the cap is cut off."""
+    unit = 1000 / cap if cap > 0 else 0.0
+    first = min(1000, round(spent * unit))
+    second = min(1000 - first, round(reserved * unit))
+    return BudgetBar(first, second, 1000 - first - second)
+
+
+def _x(column: int) -> int:
+    return LABELS + COLUMN * column + COLUMN // 2

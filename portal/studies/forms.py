@@ -1,0 +1,126 @@
+"""A study's plan as a researcher writes it, and what stewards and researchers press."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+SMALLEST_COHORT = 20  # the constitution's: no plan may ask for fewer
+
+
+class PlanForm(forms.Form):
+    """All public constants of a study. Sigma is not asked for: it follows from epsilon."""
+
+    study = forms.UUIDField(widget=forms.HiddenInput)  # the form's own name: sent twice, it proposes once
+    seed = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31)
+    title = forms.CharField(
+        label="Title", max_length=120, help_text="Patients read it. Say in a few words what it is for."
+    )
+    datasets = forms.MultipleChoiceField(label="Data sets", widget=forms.CheckboxSelectMultiple)
+    epsilon = forms.DecimalField(
+        label="Epsilon",
+        min_value=Decimal("0.1"),
+        max_value=Decimal(10),
+        decimal_places=3,
+        help_text="What the whole study costs a patient, spare attempts and metrics included. Less is more private.",
+    )
+    delta = forms.DecimalField(
+        label="Delta",
+        min_value=Decimal("0.000000001"),
+        max_value=Decimal("0.01"),
+        decimal_places=12,
+        help_text="Below 1 over the largest number of patients of any data set.",
+    )
+    clip = forms.DecimalField(
+        label="Clip bound",
+        min_value=Decimal("0.01"),
+        max_value=Decimal(100),
+        decimal_places=4,
+        help_text="The longest gradient one patient can contribute.",
+    )
+    q = forms.DecimalField(
+        label="Sampling rate q",
+        min_value=Decimal("0.001"),
+        max_value=Decimal(1),
+        decimal_places=4,
+        help_text="The chance of each patient to be in a step.",
+    )
+    rounds = forms.IntegerField(label="Rounds", min_value=1, max_value=200)
+    local_steps = forms.IntegerField(label="Steps a round", min_value=1, max_value=500)
+    learning_rate = forms.DecimalField(
+        label="Learning rate", min_value=Decimal("0.0001"), max_value=Decimal(10), decimal_places=5
+    )
+    hidden = forms.IntegerField(
+        label="Hidden units", min_value=0, max_value=1024, help_text="0 is logistic regression."
+    )
+    metric_sigma = forms.DecimalField(
+        label="Noise on metrics",
+        min_value=Decimal("0.5"),
+        max_value=Decimal(100),
+        decimal_places=3,
+        help_text="Noise multiplier of the counts behind each hospital's accuracy.",
+    )
+    min_cohort = forms.IntegerField(label="Smallest cohort", min_value=SMALLEST_COHORT, max_value=100_000)
+    quorum = forms.IntegerField(
+        label="Quorum", min_value=1, max_value=64, help_text="Hospitals without which a round does not start."
+    )
+    spare_attempts = forms.IntegerField(
+        label="Spare attempts", min_value=0, max_value=50, help_text="Paid for in advance, used when an attempt fails."
+    )
+    cohort_seconds = forms.IntegerField(label="Time for cohorts (seconds)", min_value=5, max_value=86_400)
+    update_seconds = forms.IntegerField(label="Time for training (seconds)", min_value=5, max_value=604_800)
+
+    def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fields["datasets"].choices = [
+            (
+                f"{one['dataset']}@{one['version']}",
+                f"{one['title']}, {one['owner_title']} ({one['size_bucket']} patients)",
+            )
+            for one in datasets
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or {}
+        chosen = answers.get("datasets", [])
+        owners = [name.split("/", 1)[0] for name in chosen]
+        if len(set(owners)) != len(owners):
+            self.add_error("datasets", "Choose one data set of each hospital.")
+        if answers.get("quorum", 1) > len(chosen) > 0:
+            self.add_error("quorum", f"Choose at most {len(chosen)}: as many hospitals as take part.")
+        return answers
+
+
+class ApproveForm(forms.Form):
+    """Carries the digest that was on the page, so that nothing else can be approved than what was read."""
+
+    plan_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+class StartForm(forms.Form):
+    """Nothing to say: the button is the answer."""
+
+
+class StopForm(forms.Form):
+    reason = forms.ChoiceField(
+        label="Reason",
+        choices=[
+            ("sponsor.no-longer-needed", "No longer needed"),
+            ("sponsor.plan-mistaken", "The plan has a mistake"),
+            ("sponsor.concern", "A concern about the study"),
+        ],
+    )
+
+
+class PauseForm(forms.Form):
+    """`paused` says what the button will do: the page that offers "pause" cannot unpause by a race."""
+
+    paused = forms.TypedChoiceField(
+        widget=forms.HiddenInput, choices=[("yes", "yes"), ("no", "no")], coerce=lambda answer: answer == "yes"
+    )
+
+
+class SettleForm(forms.Form):
+    """Nothing to say: the button is the answer."""

@@ -1,0 +1,107 @@
+"""From a researcher's answers to the plan that is pinned on the ledger: pure, so a form sent twice plans the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from consent import canonical
+from training.federation.vectors import Vector, digest
+from training.models import heart, registry
+from training.privacy.calibration import sigma_for
+from training.privacy.events import Gaussian
+
+
+def defaults() -> dict[str, Any]:
+    """The public constants that the form starts from, tuned once on public data (training/models/heart.py)."""
+    tuned = heart.DEFAULTS
+    return {
+        "seed": 42,
+        "epsilon": tuned.epsilon,
+        "delta": tuned.delta,
+        "clip": tuned.clip,
+        "q": tuned.q,
+        "rounds": tuned.rounds,
+        "local_steps": tuned.local_steps,
+        "learning_rate": tuned.learning_rate,
+        "hidden": tuned.hidden,
+        "metric_sigma": tuned.metrics_sigma,
+        "min_cohort": 20,
+        "quorum": 3,
+        "spare_attempts": 2,
+        "cohort_seconds": 60,
+        "update_seconds": 300,
+    }
+
+
+def build(
+    answers: Mapping[str, Any], *, request: str, datasets: Sequence[Mapping[str, Any]], code: str, disjoint: bool
+) -> dict[str, Any]:
+    """The plan of `answers` (PlanForm) over `datasets` (catalogue records), in the form of `studies:Propose`.
+
+    `code`: digest of the code the sites must run. `disjoint`: whether the hospitals' patients are declared to be
+    different people. Raises PrivacyRefused `calibration.unreachable` where no noise keeps the study within epsilon, ModelRefused
+    where the network cannot be built.
+    """
+    q, delta, metric = (plain(answers[name]) for name in ("q", "delta", "metric_sigma"))
+    configuration = {
+        "model": heart.MODEL,
+        "hidden": answers["hidden"],
+        "learning_rate": plain(answers["learning_rate"]),
+        "local_steps": answers["local_steps"],
+        "features": heart.FEATURES,
+    }
+    factor = 1 if disjoint else len(datasets)
+    steps = answers["local_steps"] * (answers["rounds"] + answers["spare_attempts"]) * factor
+    return {
+        **{name: answers[name] for name in AS_ANSWERED},
+        "request": request,
+        "code": code,
+        "configuration": configuration,
+        "initial": digest(initial(configuration, answers["seed"])),
+        "datasets": [part(one, q) for one in sorted(datasets, key=lambda one: one["dataset"])],
+        "privacy": {
+            "clip": plain(answers["clip"]),
+            "sigma": sigma_for(plain(answers["epsilon"]), delta, q, steps, [Gaussian(float(metric))] * factor),
+            "q": q,
+            "steps": answers["local_steps"],
+            "delta": delta,
+            "records_per_patient": 1,
+            "unit": "patient",
+        },
+        "metrics": {"sigma": metric},
+    }
+
+
+AS_ANSWERED = ("title", "rounds", "spare_attempts", "quorum", "min_cohort", "cohort_seconds", "update_seconds")
+
+
+def initial(configuration: Mapping[str, Any], seed: int) -> Vector:
+    """The weights that the study starts from: the same for the same seed on every machine."""
+    return registry.initial_weights(dict(configuration), seed)
+
+
+def part(dataset: Mapping[str, Any], q: str) -> dict[str, Any]:
+    """A data set in a plan: its public weight and the public expected batch, both from its size bucket alone."""
+    bucket = dataset["size_bucket"]
+    return {
+        "dataset": dataset["dataset"],
+        "version": dataset["version"],
+        "weight": heart.weight(bucket),
+        "expected_batch": heart.expected_batch(bucket, q),
+    }
+
+
+def plan_digest(plan: Mapping[str, Any]) -> str:
+    """The hex digest that hospitals approve."""
+    return canonical.digest("covenant.plan.v1", canonical.encode(dict(plan))).hex()
+
+
+def plain(number: Decimal) -> str:
+    """A decimal as plans write it: "0.0001", never "1E-4"; no trailing zeros.
+
+    >>> plain(Decimal("0.00010")), plain(Decimal(20))
+    ('0.0001', '20')
+    """
+    return format(number.normalize(), "f")

@@ -1,0 +1,139 @@
+"""Studies, their results and what left a hospital, all from the reactor's mirror of the ledger."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from portal.catalogue.selectors import organisation_title, purpose_words
+from portal.grid.models import StudyRun
+from portal.reactor import selectors as mirror
+from portal.studies import cost
+from portal.studies.progress import by_place
+
+STUDIES = "studies/study/"
+STATUS_WORDS = {
+    "proposed": "waiting for the hospitals' approval",
+    "approved": "approved, not started",
+    "running": "running",
+    "trained": "trained, not released yet",
+    "released": "released",
+    "stopped": "stopped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SiteResult:
+    """One hospital's entry: noised accuracy, or why there is none."""
+
+    msp: str
+    title: str
+    accuracy: float | None
+    total: int | None
+    reason: str
+
+    @property
+    def percent(self) -> str | None:
+        return None if self.accuracy is None else f"{100 * self.accuracy:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Accuracy on held-out patients. `noise`: standard deviation of the noise on each count of patients."""
+
+    sites: tuple[SiteResult, ...]
+    mean: float | None
+    noise: float
+
+    @property
+    def mean_percent(self) -> str:
+        return f"{100 * (self.mean or 0):.1f}"
+
+
+def studies(msp: str | None = None) -> list[dict[str, Any]]:
+    """All studies, newest first, or those with a data set of hospital `msp`."""
+    found = [described(row.body) for row in mirror.standing(STUDIES).order_by("-block", "key")]
+    return [one for one in found if msp is None or msp in one["sites"]]
+
+
+def study(pk: UUID | str) -> dict[str, Any] | None:
+    found = mirror.record(f"{STUDIES}{pk}")
+    return None if found is None else described(found)
+
+
+def described(body: dict[str, Any]) -> dict[str, Any]:
+    """The study with its purpose, status and approvals in words."""
+    plan = body["plan"]
+    request = mirror.record(f"access/request/{plan['request']}")
+    places = cost.sites(plan)
+    approved = {key.rsplit("/", 1)[1] for key, _ in mirror.items(f"studies/approval/{body['study']}/")}
+    return {
+        **body,
+        "title": plan["title"],
+        "sites": places,
+        "purpose_words": purpose_words(request["purpose"]) if request else "",
+        "status_words": STATUS_WORDS.get(body["status"], body["status"]),
+        "sponsor_title": organisation_title(body["sponsor"]),
+        "approvals": [(msp, organisation_title(msp), msp in approved) for msp in places],
+        "startable": body["status"] in ("approved", "running", "trained"),
+    }
+
+
+def results(study: dict[str, Any]) -> Results | None:
+    """The released accuracy, once the evaluation round has closed; None before."""
+    closed = [
+        body
+        for body in mirror.records(f"studies/round/{study['study']}/")
+        if body["kind"] == "evaluation" and body["status"] == "closed"
+    ]
+    if not closed:
+        return None
+    number = closed[-1]["round"], closed[-1]["attempt"]
+    measures, cohorts = (by_place(what, study["study"]) for what in ("measurement", "cohort"))
+    sites = tuple(site_result(msp, measures.get((*number, msp)), cohorts.get((*number, msp))) for msp in study["sites"])
+    shown = [site.accuracy for site in sites if site.accuracy is not None]
+    noise = float(study["plan"]["metrics"]["sigma"]) * math.sqrt(2)
+    return Results(sites, sum(shown) / len(shown) if shown else None, noise)
+
+
+def site_result(msp: str, measure: dict[str, Any] | None, cohort: dict[str, Any] | None) -> SiteResult:
+    title = organisation_title(msp)
+    if measure is not None and measure["total"] > 0:
+        accuracy = min(1.0, max(0.0, measure["correct"] / measure["total"]))
+        return SiteResult(msp, title, accuracy, measure["total"], "")
+    if measure is not None:
+        return SiteResult(msp, title, None, None, "the noise left no positive number of patients")
+    if cohort is not None and cohort["declined"]:
+        reason = (
+            "it declined: fewer held-out patients with consent than a cohort needs, or paused; hospitals give no reason"
+        )
+    else:
+        reason = "it did not answer in time"
+    return SiteResult(msp, title, None, None, reason)
+
+
+def reservations(msp: str) -> list[dict[str, Any]]:
+    """The studies that hospital `msp` has reserved budget for, and whether the rest can be given back."""
+    found = []
+    for key, body in mirror.items(f"budget/reservation/{msp}/"):
+        held = study(key.rsplit("/", 1)[1])
+        if held is not None:
+            found.append({"study": held, "record": body, "ended": held["status"] in ("released", "stopped")})
+    return found
+
+
+def paused(msp: str) -> bool:
+    """Whether hospital `msp` has paused itself."""
+    found = mirror.record(f"studies/pause/{msp}")
+    return found is not None and found["paused"]
+
+
+def run(study: dict[str, Any]) -> Any | None:
+    """How the hub's worker stands with the study: its row at the hub, None elsewhere and before it was asked for."""
+    if settings.NODE.role != "hub":
+        return None
+    return StudyRun.objects.filter(study=study["study"]).first()

@@ -1,0 +1,115 @@
+"""Studies: plan, approve, start, follow, results. One address a study; the persona decides what can be done there."""
+
+from __future__ import annotations
+
+import uuid
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from consent.errors import CovenantError
+from portal.accounts.access import persona
+from portal.accounts.models import Role
+from portal.pages import page, sent
+from portal.studies import access, budget, plans, progress, selectors, services
+from portal.studies.forms import ApproveForm, PlanForm, StartForm, StopForm
+
+
+@require_safe
+@persona("steward", "researcher", "auditor")
+def home(request: HttpRequest) -> HttpResponse:
+    own = settings.NODE.msp if request.user.role == Role.STEWARD else None
+    return render(request, "studies/list.html", {"studies": selectors.studies(own)})
+
+
+@require_safe
+@persona("steward", "researcher", "auditor")
+def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The study with its rounds; asked for by htmx, the part that changes while it runs."""
+    study = access.readable(request, pk)
+    own, steward = study["sponsor"] == settings.NODE.msp, request.user.role == Role.STEWARD
+    context = {
+        "study": study,
+        "progress": progress.of(study),
+        "legend": progress.LEGEND,
+        "results": selectors.results(study),
+        "files": services.released_files(study),
+        "run": selectors.run(study),
+        "live": study["status"] in ("approved", "running", "trained"),
+        "can_approve": steward and access.waits_for(study, settings.NODE.msp),
+        "can_start": own and study["startable"],
+        "can_stop": own and study["status"] not in ("released", "stopped"),
+    }
+    template = "studies/_live.html" if request.htmx else "studies/study.html"
+    return render(request, template, context)
+
+
+@persona("researcher")
+def new(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The plan, in two steps at one address: the form, then what it costs; only the second sends it."""
+    asked = access.plannable(pk)
+    datasets = [case.dataset for case in asked["cases"] if case.status == "live" and case.dataset["live"]]
+    initial = {
+        **plans.defaults(),
+        "study": uuid.uuid4(),
+        "quorum": min(3, len(datasets)),
+        "datasets": [f"{one['dataset']}@{one['version']}" for one in datasets],
+    }
+    form = PlanForm(request.POST or None, initial=initial, datasets=datasets)
+    context = {"asked": asked, "datasets": datasets}
+    if "change" in request.POST or not form.is_bound or not form.is_valid():
+        status = 422 if form.is_bound and "change" not in request.POST else 200
+        return render(request, "studies/new.html", {**context, "form": form}, status=status)
+    if "confirm" in request.POST and sent(form, services.propose, request=asked["request"], offered=datasets):
+        messages.success(request, "Recorded. Each hospital now decides about exactly this plan.")
+        return redirect("studies:home")
+    try:
+        plan = services.plan(form.cleaned_data, request=asked["request"], datasets=datasets)
+        context |= {"plan": plan, "plan_digest": plans.plan_digest(plan), "quotes": budget.quotes("researcher", plan)}
+    except CovenantError as refusal:
+        form.add_error(None, f"{refusal.message} ({refusal.code})")
+    if form.errors:
+        return render(request, "studies/new.html", {**context, "form": form}, status=422)
+    return render(request, "studies/check.html", {**context, "form": form})
+
+
+@persona("steward")
+def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
+    study = access.approvable(request, pk)
+    form = ApproveForm(request.POST or None, initial={"plan_digest": study["plan_digest"]})
+    if sent(form, services.approve, study=study):
+        messages.success(request, "Recorded. This hospital's budget is reserved for the study.")
+        return redirect("studies:study", pk=pk)
+    quotes = [one for one in budget.quotes("steward", study["plan"]) if one.hospital == settings.NODE.msp]
+    return page(request, "studies/approve.html", form, {"study": study, "quotes": quotes})
+
+
+@persona("researcher")
+def start(request: HttpRequest, pk: UUID) -> HttpResponse:
+    study = access.startable(request, pk)
+    form = StartForm(request.POST if request.method == "POST" else None)
+    if sent(form, services.start, study=study):
+        messages.success(request, "The study's worker has been asked to run it.")
+        return redirect("studies:study", pk=pk)
+    return page(request, "studies/start.html", form, {"study": study})
+
+
+@persona("researcher")
+def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    study = access.stoppable(request, pk)
+    form = StopForm(request.POST or None)
+    if sent(form, services.stop, study=study):
+        messages.success(request, "Recorded. No round of this study opens any more.")
+        return redirect("studies:study", pk=pk)
+    return page(request, "studies/stop.html", form, {"study": study})
+
+
+@require_safe
+@persona("researcher")
+def download(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """A released file, byte for byte as its digest stands on the ledger."""
+    return services.released_file(access.readable(request, pk), name)
