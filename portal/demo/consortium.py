@@ -38,7 +38,7 @@ def found(layout: Layout) -> None:
             key_file(layout.node(site) / "encryption.key", Fernet.generate_key())
     create(
         layout.ledger,
-        list(authorities.values()),
+        authorities,
         hospitals=[site.msp for site in HOSPITALS],
         institutes=[HUB.msp],
         channel=CHANNEL,

@@ -1,0 +1,138 @@
+"""`covenant demo`: the whole main job on real data, then the portal, on one machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from portal.demo import consortium, report, services
+from portal.demo.layout import Choices, Layout
+from portal.demo.progress import Clock, RoundsView
+from portal.demo.shell import Shells
+from portal.demo.steps import Steps
+from portal.demo.supervisor import Supervisor
+from portal.demo.watch import Watch
+from portal.errors import PortalError
+
+app = typer.Typer(help=__doc__)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="Where everything is kept.")] = Path("var/demo"),
+    reset: Annotated[bool, typer.Option("--reset", help="Start over: delete what an earlier run left in --dir.")] = False,
+    epsilon: Annotated[str | None, typer.Option(help="The study's privacy budget at delta 0.0001 (default 5).")] = None,
+    rounds: Annotated[int | None, typer.Option(min=4, max=200, help="Training rounds (default 12).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes made-up consents, splits and initial weights; never noise (default 42).")] = None,
+    port: Annotated[int | None, typer.Option(min=1024, max=65531, help="First of five ports on loopback (default 8000).")] = None,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the job instead of serving the portal.")] = False,
+    report_file: Annotated[Path | None, typer.Option("--report", help="Another place for report.json as well.")] = None,
+) -> None:
+    """Run consent, access, private training, a withdrawal and its proofs on four real hospitals' data; serve the portal.
+
+    Run again it continues or reports. Exit status 0 only if every step held.
+    """
+    signal.signal(signal.SIGTERM, interrupted)
+    layout = Layout(directory)
+    console = Console(highlight=False)
+    with layout.lock():
+        if reset:
+            empty(layout)
+        choices = layout.choose(port=port, seed=seed, epsilon=check_epsilon(epsilon), rounds=rounds)
+        services.check_ports(choices.port)
+        supervisor = Supervisor(layout.logs)
+        try:
+            run(console, layout, choices, supervisor, report_file)
+            if not no_serve:
+                serve(console, supervisor)
+        except KeyboardInterrupt:
+            console.print("\nStopped. The same command goes on from here.")
+            raise typer.Exit(130) from None
+        finally:
+            supervisor.stop_all()
+
+
+def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervisor, report_file: Path | None) -> None:
+    clock = Clock()
+    consortium.found(layout)
+    services.start_all(layout, choices, supervisor)
+    services.await_pages(choices, supervisor)
+    clock.lap("start")
+    console.print(f"The portal answers at {layout.address(consortium.HUB, choices.port)} (and four hospitals beside it).")
+    written = layout.out / "report.json"
+    if not written.exists():
+        main_job(console, layout, choices, clock)
+    found = json.loads(written.read_text())
+    if report_file:
+        report.write(report_file, found)
+    report.show(console, layout, choices, found, json.loads((layout.directory / "personas.json").read_text()))
+
+
+def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -> None:
+    address = json.loads((layout.ledger / "address.json").read_text())
+    tls_ca = Path(address["tls_ca"]).read_bytes()
+    watch = Watch(layout, choices.study, f"{address['host']}:{address['port']}", tls_ca)
+    try:
+        with Shells(layout) as shells:
+            steps = Steps(layout, choices, shells, watch, lambda line: console.print(f"  {line}"))
+            for name, step in steps.in_order():
+                console.print(f"[bold]{name}[/bold]")
+                step()
+                clock.lap(name)
+            console.print("[bold]rounds[/bold]")
+            with RoundsView(console, watch, choices.rounds):
+                steps.rounds()
+            clock.lap("rounds")
+            console.print("[bold]proofs[/bold]")
+            withdrawal = steps.proofs()
+            cohorts, patients = steps.cohorts(), shells.ask_hospitals("patient_count")
+        ledger = report.collect(layout, choices, watch)
+        clock.lap("proofs")
+    finally:
+        watch.close()
+    found = report.build(
+        layout, choices, ledger, cohorts=cohorts, patients=patients, withdrawal=withdrawal, seconds=clock.seconds
+    )
+    report.write(layout.out / "report.json", found)
+
+
+def serve(console: Console, supervisor: Supervisor) -> None:
+    console.print("Serving until Ctrl-C.")
+    while True:
+        supervisor.check()
+        time.sleep(1)
+
+
+def empty(layout: Layout) -> None:
+    """Delete what the demo made; refuse a directory that holds anything else."""
+    if not (layout.directory / "demo.json").exists() and set(layout.directory.iterdir()) - {layout.directory / "demo.lock"}:
+        raise PortalError("demo.not-ours", f"{layout.directory} holds no demo: it is left as it is; choose another --dir")
+    for path in layout.directory.iterdir():
+        if path.name == "demo.lock":
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def check_epsilon(text: str | None) -> str | None:
+    """The given epsilon in plain decimals. Raises PortalError `demo.epsilon` unless it is above 0 and at most 10."""
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 10:
+        raise PortalError("demo.epsilon", f"--epsilon is a number above 0 and at most 10, not {text}")
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

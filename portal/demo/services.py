@@ -1,0 +1,84 @@
+"""Starting the demo's processes: ledger, broker, then web, reactor and worker of each node."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from portal.demo import consortium
+from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site, free_ports, port_of
+from portal.demo.supervisor import Supervisor
+from portal.errors import PortalError
+from portal.grid import broker
+from portal.processes import node_processes, setup_commands
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
+    """Everything, in an order that lets the first page answer early: the workers load their libraries meanwhile."""
+    address = start_ledger(layout, supervisor)
+    brokers = start_broker(layout, supervisor)
+    consortium.configure(layout, choices, address, brokers)
+    migrations: dict[str, Any] = {}
+    for site in SITES:
+        for command in setup_commands(layout.config(site)):
+            migrations[command.name] = supervisor.start(command.name, command.argv, command.env)
+    supervisor.wait(migrations)
+    for kind in ("web", "reactor", "worker"):
+        for site in SITES:
+            start(layout, site, kind, supervisor)
+
+
+def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor) -> None:
+    for process in node_processes(layout.config(site)):
+        if process.name == f"{site.name}-{kind}":
+            supervisor.start(process.name, process.argv, process.env)
+
+
+def start_ledger(layout: Layout, supervisor: Supervisor) -> dict[str, Any]:
+    """The ledger's address once it answers. A port of an earlier run is not asked for again: another may hold it now."""
+    announced = layout.ledger / "address.json"
+    announced.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "ledger.cli", "serve", "--dir", str(layout.ledger)]
+    supervisor.start("ledger", argv)
+    supervisor.await_ready("the ledger", announced.exists)
+    address: dict[str, Any] = json.loads(announced.read_text())
+    return address
+
+
+def start_broker(layout: Layout, supervisor: Supervisor) -> dict[str, str]:
+    """The broker's URL for each node, by name, once it answers."""
+    users = {site.name: broker.HUB if site is HUB else site.msp for site in SITES}
+    broker.prepare(layout.broker, [site.msp for site in HOSPITALS])
+    supervisor.start("broker", broker.command(layout.broker))
+    broker.wait(layout.broker, supervisor.children["broker"])
+    return {name: broker.url(layout.broker, user) for name, user in users.items()}
+
+
+def await_pages(choices: Choices, supervisor: Supervisor) -> None:
+    """Wait until every node's first page answers."""
+    for site in SITES:
+        supervisor.await_ready(f"the portal of {site.name}", lambda site=site: answers(site, choices.port))  # type: ignore[misc]
+
+
+def answers(site: Site, port: int) -> bool:
+    url = f"http://127.0.0.1:{port_of(site, port)}/"
+    request = urllib.request.Request(url, headers={"Host": f"{site.name}.localhost:{port_of(site, port)}"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=5) as page:  # noqa: S310
+            return bool(page.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def check_ports(port: int) -> None:
+    """Raise PortalError `demo.port-in-use` unless the five ports from `port` on are free."""
+    wanted = [port_of(site, port) for site in SITES]
+    if taken := sorted(set(wanted) - set(free_ports(wanted))):
+        listed = ", ".join(map(str, taken))
+        raise PortalError("demo.port-in-use", f"port {listed} on loopback is in use: stop what uses it, or choose another --port")

@@ -1,0 +1,175 @@
+"""The main job, step by step. Each step may be run again: what stands already on the ledger or in a store is left as it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from portal.demo.browser import Visitor
+from portal.demo.consortium import founding_organisations
+from portal.demo.layout import HOSPITALS, Choices, Layout, port_of, write_json
+from portal.demo.shell import Shells
+from portal.demo.watch import Watch
+from portal.errors import PortalError
+from training.site.heart import write_hospital_csvs
+
+WITHDRAWING = "patient2"  # at the first hospital; patient1 is left for the visitor
+PATIENTS = {HOSPITALS[0].name: 2}
+SOURCES = {"cleveland": "cleveland", "hungary": "hungary", "switzerland": "switzerland", "longbeach": "va-long-beach"}
+STUDY_SECONDS = 900
+
+
+class Steps:
+    """The steps of one demo. `tell` takes a line for the person who watches."""
+
+    def __init__(self, layout: Layout, choices: Choices, shells: Shells, watch: Watch, tell: Callable[[str], None]) -> None:
+        self.layout, self.choices, self.shells, self.watch, self.tell = layout, choices, shells, watch, tell
+
+    def in_order(self) -> list[tuple[str, Callable[[], None]]]:
+        """Name and function of each step before the rounds begin."""
+        return [
+            ("accounts", self.accounts),
+            ("consortium", self.consortium),
+            ("data sets", self.data_sets),
+            ("consent", self.consent),
+            ("access", self.access),
+            ("plan", self.plan),
+        ]
+
+    def accounts(self) -> None:
+        """Passwords are made anew until the first run is through, then kept, for this user alone, in personas.json."""
+        if self.personas_file.exists():
+            return
+        people = {"hub": self.shells.ask("hub", "open_doors"), **self.shells.ask_hospitals("open_doors")}
+        write_json(self.personas_file, people)
+
+    def consortium(self) -> None:
+        first, proposal = HOSPITALS[0].name, self.choices.proposal
+        self.shells.ask(first, "found", organisations=founding_organisations())
+        hospitals = [site.msp for site in HOSPITALS]
+        self.shells.ask(first, "propose_disjoint", proposal=proposal, hospitals=hospitals)
+        self.shells.ask_hospitals("vote", proposal=proposal)
+        self.shells.ask(first, "execute", proposal=proposal)
+        self.tell("five organisations; a proposal of four yes votes declares their patients disjoint")
+
+    def data_sets(self) -> None:
+        exported = write_hospital_csvs(self.layout.directory / "exports")
+        for site in HOSPITALS:
+            records = self.layout.node(site) / "data" / "records"
+            records.mkdir(parents=True, exist_ok=True)
+            copyfile(exported[SOURCES[site.name]], records / "heart.csv")
+        found = self.shells.ask_hospitals("register", seed=self.choices.seed)
+        self.tell(f"four data sets, {sum(one['patients'] for one in found.values())} patients, registered by their roots")
+
+    def consent(self) -> None:
+        found = self.shells.ask_hospitals("enrol", seed=self.choices.seed)
+        grants, patients = (sum(one[name] for one in found.values()) for name in ("grants", "patients"))
+        self.tell(f"{grants} of {patients} patients signed a consent; some have withdrawn again")
+        people = self.personas()
+        for name, count in PATIENTS.items():
+            if "patient1" not in people[name]:
+                people[name] |= self.shells.ask(name, "personas", count=count, seed=self.choices.seed)
+        write_json(self.personas_file, people)
+
+    def access(self) -> None:
+        self.shells.ask("hub", "inquire", hospitals=len(HOSPITALS))
+        self.shells.ask("hub", "request", request=self.choices.request, hospitals=len(HOSPITALS))
+        self.shells.ask_hospitals("decide", request=self.choices.request)
+        self.tell("a researcher's request for heart disease research, permitted by each hospital's steward")
+
+    def plan(self) -> None:
+        chosen = self.choices
+        privacy = self.shells.ask(
+            "hub",
+            "plan",
+            study=chosen.study,
+            request=chosen.request,
+            hospitals=len(HOSPITALS),
+            epsilon=chosen.epsilon,
+            rounds=chosen.rounds,
+            seed=chosen.seed,
+        )
+        self.shells.ask_hospitals("approve", study=chosen.study)
+        self.tell(
+            f"plan pinned and approved: sigma {privacy['sigma']}, q {privacy['q']}, {privacy['steps']} steps a round, "
+            f"delta {privacy['delta']}; budget reserved at four hospitals"
+        )
+
+    def rounds(self) -> None:
+        """Run the study; in the middle one patient withdraws through the hospital's portal."""
+        self.shells.ask("hub", "start", study=self.choices.study)
+        middle = max(1, self.choices.rounds // 3)
+        self.wait(lambda: self.watch.closed >= middle)
+        self.withdraw()
+        self.wait(lambda: self.watch.released)
+        self.shells.ask_hospitals("settle", study=self.choices.study)
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + STUDY_SECONDS
+        while not until():
+            run = self.shells.ask("hub", "run_state", study=self.choices.study)
+            if self.watch.stopped or run["state"] == "failed":
+                raise PortalError("demo.study-stopped", f"the study stopped: {run['reason']} {run['message']}")
+            if time.monotonic() > deadline:
+                raise PortalError("demo.study-slow", f"the study did not finish in {STUDY_SECONDS} s; run the same command again")
+            time.sleep(0.2)
+
+    def withdraw(self) -> None:
+        """The patient signs in, opens the consent and withdraws it: the portal's own form, over HTTP."""
+        hospital = HOSPITALS[0]
+        grant = self.shells.ask(hospital.name, "grant_of", username=WITHDRAWING)
+        if self.withdrawn(grant):
+            return
+        with self.visit() as visitor:
+            visitor.send(f"/consent/{grant}/withdraw/", {})
+        write_json(self.layout.marks / "withdrawal.json", {"grant": grant})
+        self.tell(f"after round {self.watch.closed} a patient of {hospital.title} withdrew in the portal")
+
+    def withdrawn(self, grant: str) -> bool:
+        mark = self.layout.marks / "withdrawal.json"
+        return mark.exists() and json.loads(mark.read_text())["grant"] == grant
+
+    def visit(self) -> Visitor:
+        hospital = HOSPITALS[0]
+        visitor = Visitor(f"{hospital.name}.localhost", port_of(hospital, self.choices.port))
+        visitor.log_in(WITHDRAWING, self.personas()[hospital.name][WITHDRAWING])
+        return visitor
+
+    def proofs(self) -> dict[str, int]:
+        """Download the withdrawn patient's receipt and proofs from the portal; returns the rounds they are about."""
+        hospital, study = HOSPITALS[0].name, self.choices.study
+        grant = self.shells.ask(hospital, "grant_of", username=WITHDRAWING)
+        trained = self.shells.ask(hospital, "rounds_of", username=WITHDRAWING, study=study)
+        if not trained or trained[-1] >= self.choices.rounds:
+            raise PortalError("demo.no-withdrawal", "the patient was in no round, or in the last one: nothing would be proven")
+        about = {"round_in": trained[-1], "round_out": trained[-1] + 1}
+        with self.visit() as visitor:
+            save(self.layout.out / "receipt.json", visitor.get(f"/consent/{grant}/receipt.json").content)
+            for name, number in (("proof-in.json", about["round_in"]), ("proof-out.json", about["round_out"])):
+                proof = visitor.get(f"/consent/uses/{study}/{number}/proof.json").content
+                save(self.layout.out / name, proof)
+        return about
+
+    def cohorts(self) -> dict[str, int]:
+        """How many patients trained in the last round, by hospital: shown to the demo's owner, who owns all four."""
+        found: dict[str, int] = self.shells.ask_hospitals("cohort_size", study=self.choices.study)
+        return found
+
+    @property
+    def personas_file(self) -> Path:
+        return self.layout.directory / "personas.json"
+
+    def personas(self) -> dict[str, Any]:
+        people: dict[str, Any] = json.loads(self.personas_file.read_text())
+        return people
+
+
+def save(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(file)
