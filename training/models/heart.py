@@ -63,7 +63,7 @@ DEFAULTS = Defaults(
     clip="1",
     delta="0.0001",
     epsilon="5",
-    metrics_sigma="20",
+    metrics_sigma="2",
 )
 
 

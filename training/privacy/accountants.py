@@ -7,7 +7,7 @@ computes it. Both give upper bounds up to floating-point rounding (about 1e-12 r
     >>> account = RdpAccountant()
     >>> account.compose(PoissonSampledGaussian(sigma=1.0, q=0.1, steps=100))
     >>> round(account.epsilon(1e-5), 4)
-    7.9722
+    7.9729
 """
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The answer is rounded up to a thousandth, and a millionth of epsilon is kept bac
 in decimals, which rounds up everywhere, accepts it too.
 
     >>> sigma_for(5, 1e-4, q=0.2, steps=60)
-    '1.257'
+    '1.608'
 """
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from decimal import Decimal
 from training.errors import PrivacyRefused
 from training.privacy.accountants import rdp_epsilon
 from training.privacy.events import Event, PoissonSampledGaussian, require_delta, require_rate, require_steps
+from training.privacy.mechanism import number
 
 STEP = 1000  # sigma is a whole number of thousandths
-LARGEST = 10_000 * STEP
+SMALLEST, LARGEST = STEP // 10, 10_000 * STEP  # the ledger accepts no sigma below 0.1
 KEPT_BACK = 5e-6  # the contract rounds epsilon up to 1e-6 and each order's RDP up to 1e-18
 
 
@@ -27,14 +28,14 @@ def sigma_for(
 
     `epsilon` > 0, `delta` in (0, 1), `q` in (0, 1], `steps` >= 1 over the whole study, spare attempts included.
     Raises PrivacyRefused `privacy.*` for values out of range and `calibration.unreachable` where no sigma up to 10,000
-    suffices, for instance because `extra_events` alone cost more.
+    suffices: `extra_events` alone cost more, or epsilon is below what orders up to 256 can show (about 0.03).
     """
-    target, at, rate = float(epsilon), float(delta), float(q)
+    target, at, rate = number(epsilon, "epsilon"), number(delta, "delta"), number(q, "q")
     require_delta(at)
     require_rate(rate)
     require_steps(steps)
-    if not 0 < target < float("inf"):
-        raise PrivacyRefused("privacy.epsilon", "epsilon must be a finite number above 0")
+    if target <= 0:
+        raise PrivacyRefused("privacy.epsilon", "epsilon must be a number above 0")
 
     def fits(thousandths: int) -> bool:
         try:
@@ -48,8 +49,8 @@ def sigma_for(
             "calibration.unreachable",
             "no noise keeps this history within epsilon: raise epsilon or delta, or drop other releases",
         )
-    low, high = 0, LARGEST  # low never fits, high always does; epsilon falls as sigma grows
+    low, high = SMALLEST - 1, LARGEST  # the answer is above low, and high fits; epsilon falls as sigma grows
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if middle and fits(middle) else (middle, high)
+        low, high = (low, middle) if fits(middle) else (middle, high)
     return format((Decimal(high) / STEP).normalize(), "f")

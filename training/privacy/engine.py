@@ -11,6 +11,7 @@ stands in a slot that is dropped before the sum.
 """
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -68,7 +69,9 @@ class PatientEngine:
     def _trace(self, slots: int, batch: tuple[Tensor, ...]) -> Summed:
         try:
             graph = make_fx(self._function(slots))(*batch)
-            with torch.no_grad():
+            with torch.no_grad(), warnings.catch_warnings():
+                # torch.compile would need a C++ compiler at every hospital; the constraints file pins torch
+                warnings.simplefilter("ignore", FutureWarning)
                 trace: Summed = torch.jit.trace(graph, batch, check_trace=False)  # type: ignore[no-untyped-call]
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise ModelRefused(

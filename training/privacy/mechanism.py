@@ -62,8 +62,8 @@ class Mechanism:
         return self.event.sigma * self.clip
 
 
-def number(text: str, name: str) -> float:
-    """A plan's decimal string as a finite float; raises PrivacyRefused `privacy.<name>`."""
+def number(text: str | float, name: str) -> float:
+    """A plan's decimal string (or a number) as a finite float; raises PrivacyRefused `privacy.<name>`."""
     try:
         value = float(Decimal(text))
     except (InvalidOperation, TypeError, ValueError):
