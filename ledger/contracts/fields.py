@@ -52,7 +52,7 @@ DatasetId = Annotated[
         description="a data set: the owner's MSP id, a slash, a lower-case name",
     ),
 ]
-Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}\Z", description="a reason code, never free text")]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}\Z", description="a lower-case code, never free text")]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\Z", description="a language tag such as en or pt-BR")]
 Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?\Z", description="a web origin")]
 Title = Annotated[str, Meta(min_length=1, max_length=200, description="a title of at most 200 characters")]

@@ -1,7 +1,8 @@
 """One attempt of one round, and what each site adds to it.
 
-State: `studies/round/<uuid>/<round>/<attempt>` -> Round; below the same path with `<msp>` behind it:
-`studies/cohort/...` -> Cohort, `studies/update/...` -> Update, `studies/measurement/...` -> Measurement.
+State: `studies/round/<uuid>/<round>/<attempt>` -> Round, `studies/cohort/<uuid>/<round>/<attempt>/<msp>` -> Cohort,
+`studies/update/<uuid>/<round>/<attempt>/<msp>` -> Update,
+`studies/measurement/<uuid>/<round>/<attempt>/<msp>` -> Measurement.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def agree(standing: Document, offered: Document, code: str, *set_by_ledger: str)
 
 
 def written(value: object) -> bytes:
-    """The canonical JSON of our own records: what `canonical.encode` gives, without looking for what they cannot hold."""
+    """The canonical JSON of our own records, as `canonical.encode` gives it, without its search for misfits."""
     return _ENCODER.encode(value)
 
 
@@ -111,7 +111,7 @@ def read(data: bytes, kind: type[T]) -> T:
     refusals.
     """
     try:
-        value: T = decoder(kind).decode(data)
+        value: T = decoder(kind).decode(data)  # type: ignore[arg-type]  # a type is hashable, whatever its TypeVar
         if written(value) == data:
             return value
     except (msgspec.MsgspecError, ValueError, RecursionError):

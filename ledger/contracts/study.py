@@ -18,7 +18,7 @@ from ledger.contracts.fields import Code, Count, DatasetId, DecimalText, Digest,
 from ledger.contracts.state import Ledger
 from ledger.errors import Refused
 
-Phase = Annotated[int, Meta(ge=1, le=MAX_PHASE_SECONDS, description="seconds that a phase of a round may last")]
+Phase = Annotated[int, Meta(ge=1, le=MAX_PHASE_SECONDS, description="how long a phase of a round lasts, in seconds")]
 Rounds = Annotated[int, Meta(ge=1, le=MAX_ROUNDS)]
 Spares = Annotated[int, Meta(ge=0, le=MAX_ROUNDS)]
 

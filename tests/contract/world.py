@@ -86,8 +86,9 @@ class Signed:
         return grant.commitment(self.data, self.key).hex()
 
     def sealed(self, **changes: Any) -> dict[str, Any]:
-        said = {name: getattr(self.statement, name) for name in ("hospital", "text", "preset", "valid_from",
-        "valid_until")} return {"commitment": self.commitment, "attestation": "portal-key", **said} | changes
+        public = ("hospital", "text", "preset", "valid_from", "valid_until")
+        said = {name: getattr(self.statement, name) for name in public}
+        return {"commitment": self.commitment, "attestation": "portal-key", **said} | changes
 
     def evidence(self, **changes: bytes) -> dict[str, str]:
         parts = {"statement": self.data, "key": self.key, "signature": self.signature} | changes
@@ -296,8 +297,9 @@ class World:
         return self.ledger.submit(f"{hospital}.site", "studies:Confirm", {"study": study["study"], "model": model})
 
     def release(self, study: Any, model: str) -> Any:
-        arguments = {"study": study["study"], "model": model, "weights": digest("file"), "certificate":
-        digest("certificate")} return self.ledger.submit(f"{INSTITUTE}.runner", "studies:Release", arguments)
+        digests = {"model": model, "weights": digest("file"), "certificate": digest("certificate")}
+        arguments = {"study": study["study"], **digests}
+        return self.ledger.submit(f"{INSTITUTE}.runner", "studies:Release", arguments)
 
     def account(self, hospital: str) -> Any:
         return self.ledger.evaluate(f"{hospital}.steward", "budget:Account", {"hospital": hospital})
