@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from consent.errors import CovenantError
+from portal.catalogue import manifests
 from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient
 from training.errors import TrainingError
-from training.site.stores import Attempt, FrozenCohort, Member, Records, Standing
+from training.site.stores import TRAINING, Attempt, FrozenCohort, Member, Records, Standing
 
 CHUNK = 500  # names in one query: SQLite takes at most 999 of any kind on old builds
 
@@ -41,19 +41,15 @@ class RecordFiles:
     """RecordStore: a data set's file as it was registered, split by its fixed seed, rows joined to patients here."""
 
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
-        from portal.catalogue import manifests
-        from training.site.split import split
-        from training.site.stores import TRAINING
-
-        parts = split(loaded(dataset, version), manifests.split_seed(dataset, version))
-        rows = set(parts.training if kind == TRAINING else parts.held_out)
-        return sorted(patient for patient, row in owners().items() if row in rows)
+        parts = manifests.split_of(dataset, version)
+        return sorted(owners(parts.training if kind == TRAINING else parts.held_out))
 
     def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
-        known = owners()
-        if missing := [patient for patient in patients if patient not in known]:
-            raise TrainingError("site.record-missing", f"{len(missing)} patients of the cohort have no record here")
-        chosen = loaded(dataset, version).of(known[patient] for patient in patients)
+        records = manifests.records_of(dataset, version)
+        known = owners(records.patients)
+        if missing := len(set(patients) - known.keys()):
+            raise TrainingError("site.record-missing", f"{missing} patients of the cohort have no record here")
+        chosen = records.of(known[patient] for patient in patients)
         return Records(chosen.features, chosen.labels, chosen.owners)
 
 
@@ -121,24 +117,14 @@ def opened(grant: Grant, handed_in: Collection[str]) -> Standing | None:
     )
 
 
-def owners() -> dict[str, str]:
-    """Patient -> the id of their row; patients with several rows have a data set each, one row in any of them."""
-    return {str(patient.pk): row for patient in Patient.objects.all() for row in patient.record_ids[:1]}
-
-
-def loaded(dataset: str, version: int):  # type: ignore[no-untyped-def]
-    from portal.catalogue import manifests
-
-    file = manifests.file_of(dataset, version)
-    return read(file, file.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def read(file: Path, changed: int):  # type: ignore[no-untyped-def]
-    """The file's records, once for each state of the file."""
-    from training.site.loader import load
-
-    return load(file)
+def owners(rows: Collection[str]) -> dict[str, str]:
+    """Patient -> their row among `rows`. Patients with several rows are left out: plans count one record each."""
+    wanted, found = set(rows), dict[str, str]()
+    for patient in Patient.objects.all():
+        own = [row for row in patient.record_ids if row in wanted]
+        if len(own) == 1:
+            found[str(patient.pk)] = own[0]
+    return found
 
 
 def commitments(wanted: Iterable[str]) -> Iterator[tuple[str, uuid.UUID]]:

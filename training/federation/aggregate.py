@@ -33,7 +33,7 @@ def aggregate(base: Vector, deltas: Mapping[str, Vector], weights: Mapping[str, 
         if delta.shape != base.shape:
             raise TrainingError("aggregate.shape", f"the update of {site} has another shape than the model", site=site)
         if not np.isfinite(delta).all():
-            raise TrainingError("aggregate.not-finite", f"the update of {site} has a value that is no number", site=site)
+            raise TrainingError("aggregate.not-finite", f"the update of {site} is not finite", site=site)
         total += np.float64(weight) * delta.astype(np.float64)
         mass += weight
     with np.errstate(over="ignore"):

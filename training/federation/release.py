@@ -1,4 +1,4 @@
-"""What a finished study hands out: the model as safetensors, and a certificate of what it cost and what that leaves out.
+"""What a finished study hands out: the model as safetensors, and a certificate of what it cost.
 
 Both follow from the ledger, the weights and the ledger's head alone.
 """
@@ -162,7 +162,7 @@ def spelled(event: Event) -> Mapping[str, Any]:
     if isinstance(event, Gaussian):
         return {"mechanism": "gaussian", "sigma": repr(event.sigma)}
     return {
-        "mechanism": "poisson-sampled-gaussian",
+        "mechanism": "poisson-subsampled-gaussian",
         "sigma": repr(event.sigma),
         "q": repr(event.q),
         "steps": event.steps,

@@ -28,7 +28,9 @@ CONFIRM_SECONDS = 120.0
 MARGIN = 1.0  # seconds a deadline is overshot, so that contract time has passed it
 POLL = 0.01  # seconds between two looks at the projection
 
-TRANSIENT = frozenset({"portal.ledger-unavailable", "portal.broker-unavailable", "site.ledger-stale"})
+TRANSIENT = frozenset(  # a site that says so has not answered: it is asked again until the deadline
+    {"portal.ledger-unavailable", "portal.broker-unavailable", "site.ledger-stale", "studies.cohort-late"}
+)
 OPEN = frozenset({"open", "training", "closed", "aborted"})
 FIXED = frozenset({"training", "closed", "aborted"})
 CLOSED = frozenset({"closed"})
@@ -82,9 +84,17 @@ class StudyRunner:
         self.blobs.get(study.plan.initial)  # nothing is opened, and nothing spent, without weights to start from
         for number in range(1, study.plan.rounds + 1):
             self._close(study, number, TRAINING)
-        self._close(study, study.plan.rounds + 1, EVALUATION)
+        self._measure(study)
         self._confirm(study)
         return self.chain.final(study)
+
+    def _measure(self, study: Study) -> None:
+        """The evaluation, if enough sites take part: a model without released metrics is still a model."""
+        try:
+            self._close(study, study.plan.rounds + 1, EVALUATION)
+        except TrainingError as error:
+            if error.code != "rounds.attempts-exhausted":
+                raise
 
     def _close(self, study: Study, number: int, kind: str) -> None:
         """Bring round `number` to its close, through as many attempts as the plan has."""
@@ -136,14 +146,14 @@ class StudyRunner:
 
     def _train(self, study: Study, attempt: Round) -> None:
         base = self.chain.entering(study, attempt)
-        model = None
+        model, replies = None, dict[str, Reply]()
         for seconds in self._tries(attempt.update_deadline):
             request = self._request("train", attempt)
             replies, model = self.federation.train(request, attempt.sites, seconds, base, study.plan.weights)
             if not refuse_failed(replies):
                 break
         if model is None:
-            raise AttemptFailed("rounds.update-missing")
+            raise AttemptFailed(next((reply.code for reply in replies.values() if reply.code), "rounds.update-missing"))
         reach("hub.aggregated")
         self.blobs.put(to_bytes(model))
         self._close_attempt(attempt, model=digest(model))
@@ -152,11 +162,11 @@ class StudyRunner:
         replies = self._ask("evaluate", attempt, attempt.sites, attempt.update_deadline)
         if len(replies) < len(attempt.sites):
             raise AttemptFailed("rounds.measure-missing")
-        self._close_attempt(attempt)
+        self._close_attempt(attempt, model=None)
 
-    def _close_attempt(self, attempt: Round, **facts: str) -> None:
+    def _close_attempt(self, attempt: Round, model: str | None) -> None:
         try:
-            self._submit("studies:Close", attempt, CLOSED, **facts)
+            self._submit("studies:Close", attempt, CLOSED, model=model)
         except CovenantError as error:
             raise refused(error) from error
         reach("hub.closed")
@@ -180,7 +190,7 @@ class StudyRunner:
                 raise stale()
             self.sleep(POLL)
 
-    def _ask(self, kind: Kind, attempt: Round, sites: Sequence[str], deadline: int | None) -> dict[str, Reply]:
+    def _ask(self, kind: Kind, attempt: Round, sites: Sequence[str], deadline: int) -> dict[str, Reply]:
         """The answers by the deadline; a site whose ledger or broker was away for a moment is asked again."""
         answers: dict[str, Reply] = {}
         for seconds in self._tries(deadline):
@@ -192,10 +202,10 @@ class StudyRunner:
                 break
         return answers
 
-    def _tries(self, deadline: int | None) -> Iterator[float]:
+    def _tries(self, deadline: int) -> Iterator[float]:
         """How many seconds are left, for as often as another try makes sense before `deadline`."""
         yield self._left(deadline)
-        while (deadline or 0) - self.clock() > MARGIN:
+        while deadline - self.clock() > MARGIN:
             self.alive()
             self.sleep(MARGIN)
             yield self._left(deadline)
@@ -204,7 +214,7 @@ class StudyRunner:
         height = self.ledger.height()
         return Request(kind=kind, study=attempt.study, round=attempt.round, attempt=attempt.attempt, height=height)
 
-    def _submit(self, function: str, attempt: Round, statuses: frozenset[str], **facts: str) -> Round:
+    def _submit(self, function: str, attempt: Round, statuses: frozenset[str], **facts: str | None) -> Round:
         """Submit, and wait until this node's projection shows it: a repeated write makes no event to wait for."""
         place = (attempt.study, attempt.round, attempt.attempt)
         self.writer.submit(function, {**named(place), **facts})
@@ -219,8 +229,8 @@ class StudyRunner:
             self.sleep(POLL)
         raise stale()
 
-    def _left(self, deadline: int | None) -> float:
-        return max(MARGIN, (deadline or 0) - self.clock())
+    def _left(self, deadline: int) -> float:
+        return max(MARGIN, deadline - self.clock())
 
     def _wait_until(self, deadline: int) -> None:
         while (left := deadline + MARGIN - self.clock()) > 0:
@@ -229,7 +239,7 @@ class StudyRunner:
 
 
 def refuse_failed(replies: dict[str, Reply]) -> set[str]:
-    """The sites to ask again. An attempt stops at the first real refusal: fail closed (Flower by itself would go on)."""
+    """The sites to ask again. An attempt stops at the first real refusal: Flower by itself would go on without it."""
     for _, reply in sorted(replies.items()):
         if reply.code is not None and reply.code not in TRANSIENT:
             raise AttemptFailed(reply.code)

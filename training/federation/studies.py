@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -126,7 +127,7 @@ class Round(msgspec.Struct, frozen=True):
     status: str
     opened: int
     cohort_deadline: int
-    update_deadline: int | None
+    update_deadline: int
     base: str
     sites: tuple[str, ...] = ()
     model: str | None = None
@@ -142,7 +143,9 @@ class Commitment(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    update: str
+    """What a site spent for: the digest of its noised update."""
+
+    digest: str
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -153,8 +156,11 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Entitlement(msgspec.Struct, frozen=True):
+    """`until`: the last day of use."""
+
     status: str
     purpose: Purpose
+    until: str
 
 
 class Studies:
@@ -194,18 +200,19 @@ class Studies:
 
     def updates(self, attempt: Round) -> dict[str, str]:
         """MSP id -> digest of the noised update it spent for."""
-        return {site: item.update for site, item in self._sites("update", attempt, Update).items()}
+        return {site: item.digest for site, item in self._sites("update", attempt, Update).items()}
 
     def measures(self, attempt: Round) -> dict[str, Measure]:
-        return self._sites("measure", attempt, Measure)
+        return self._sites("measurement", attempt, Measure)
 
     def confirmations(self, study: str) -> tuple[str, ...]:
         return tuple(key.rpartition("/")[2] for key in self.view.entries(f"studies/confirmation/{study}/"))
 
-    def entitlement(self, plan: Plan, dataset: Dataset) -> Entitlement:
-        """Raises TrainingError `site.no-entitlement` unless a live one covers this data set."""
+    def entitlement(self, plan: Plan, dataset: Dataset, when: int) -> Entitlement:
+        """Raises TrainingError `site.no-entitlement` unless one covers this data set at `when` (epoch seconds)."""
         found = self._find(f"access/entitlement/{plan.request}/{dataset.dataset}/{dataset.version}", Entitlement)
-        if found is None or found.status != "live":
+        today = datetime.fromtimestamp(when, UTC).date().isoformat()
+        if found is None or found.status != "live" or found.until < today:
             raise TrainingError("site.no-entitlement", "no live entitlement covers this data set")
         return found
 

@@ -187,7 +187,7 @@ class SiteAgent:
             return Commitment(declined=True)
         if (frozen := self.cohorts.frozen(key)) is None:
             dataset = study.plan.dataset(self.msp)
-            purpose = self.studies.entitlement(study.plan, dataset).purpose
+            purpose = self.studies.entitlement(study.plan, dataset, attempt.opened).purpose
             patients = self.records.patients(dataset.dataset, dataset.version, attempt.kind)
             admitted = Gate(purpose, attempt.opened, block).admit(self.consents.standings(patients))
             frozen = freeze(admitted, key, minimum=study.plan.min_cohort, seed=os.urandom(32), height=block)

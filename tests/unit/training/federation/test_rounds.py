@@ -1,0 +1,177 @@
+"""A study runs to its end, or says why not: real contracts, real sites, real Flower in one process."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent.errors import CovenantError
+from tests.support.federation import World
+from training.errors import TrainingError
+from training.federation.release import Head, package
+from training.federation.studies import Studies
+from training.federation.vectors import digest
+from training.site.stores import TRAINING, Attempt
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    made.everybody_consents()
+    return made
+
+
+def told(world, study):
+    return [
+        (item.round, item.attempt, item.status, item.sites, item.reason) for item in Studies(world.view).rounds(study)
+    ]
+
+
+BOTH = ("AlphaMSP", "BetaMSP")
+
+
+def test_a_study_runs_to_its_last_confirmation(world):
+    study = world.study()
+    model = world.runner().run(study)
+    assert told(world, study) == [(number, 1, "closed", BOTH, None) for number in (1, 2, 3)]
+    assert Studies(world.view).confirmations(study) == BOTH
+    assert Studies(world.view).closed(study)[-1].model == digest(model)
+
+
+def test_run_again_it_changes_nothing(world):
+    study = world.study()
+    first = world.runner().run(study)
+    calls = len(world.ledger.calls)
+    assert (world.runner().run(study) == first).all()
+    assert len(world.ledger.calls) == calls
+
+
+def test_a_site_that_does_not_answer_is_left_out_after_the_deadline(world):
+    study = world.study()
+    runner = world.runner()
+    federation = runner.federation
+
+    class Deaf:
+        def ask(self, request, sites, seconds):
+            if request.kind != "cohort":
+                return federation.ask(request, sites, 1)
+            replies = federation.ask(request, [site for site in sites if site != "BetaMSP"], 1)
+            world.sleep(seconds)
+            return replies
+
+        def train(self, *given):
+            return federation.train(*given)
+
+    world.runner(federation=Deaf()).run(study)
+    assert told(world, study) == [(number, 1, "closed", ("AlphaMSP",), None) for number in (1, 2, 3)]
+
+
+def test_too_few_sites_abort_the_attempt_and_use_the_spares_up(world):
+    study = world.study(quorum=2)
+    world.hospitals["BetaMSP"].submit("steward", "studies:Pause", {"paused": True})
+    with pytest.raises(TrainingError, match=r"rounds\.attempts-exhausted"):
+        world.runner().run(study)
+    assert told(world, study) == [(1, number, "aborted", (), "studies.no-quorum") for number in (1, 2, 3)]
+
+
+def test_a_refusal_aborts_with_its_reason_and_the_next_attempt_goes_on(world):
+    study = world.study()
+    right = world.agents["BetaMSP"]
+    wrong = world.agent(world.hospitals["BetaMSP"], code="00" * 32)
+    calls = []
+
+    class Once:
+        def handle(self, request):
+            calls.append(request.kind)
+            return (wrong if len(calls) == 1 else right).handle(request)
+
+    world.agents["BetaMSP"] = Once()
+    world.runner().run(study)
+    assert told(world, study)[:2] == [(1, 1, "aborted", (), "site.wrong-code"), (1, 2, "closed", BOTH, None)]
+
+
+def test_a_lost_attempt_keeps_its_spend(world):
+    study = world.study()
+    beta = world.hospitals["BetaMSP"]
+    lost = world.agent(beta)
+
+    class Dies:
+        """A worker that is killed while it trains, and comes back."""
+
+        def __init__(self):
+            self.dead = False
+
+        def handle(self, request):
+            if request.kind == "train" and not self.dead:
+                self.dead = True
+                assert lost.attempts.start(Attempt(request.study, request.round, request.attempt, TRAINING))
+            return lost.handle(request)
+
+    world.agents["BetaMSP"] = Dies()
+    world.runner().run(study)
+    assert told(world, study)[:2] == [(1, 1, "aborted", BOTH, "site.attempt-lost"), (1, 2, "closed", BOTH, None)]
+    spent = world.view.entries(f"studies/update/{study}/1/1/")
+    assert [key.rpartition("/")[2] for key in spent] == ["AlphaMSP"]
+
+
+def test_an_evaluation_without_a_quorum_does_not_hold_the_model_back(tmp_path):
+    world = World(tmp_path, held_out=5)
+    world.everybody_consents()
+    study = world.study()
+    model = world.runner().run(study)
+    assert {reason for number, *_, reason in told(world, study) if number == 3} == {"studies.no-quorum"}
+    made = package(world.view, Studies(world.view).study(study), model, Head(1, "00" * 32))
+    assert b'"AlphaMSP":null' in made.certificate
+
+
+def test_a_site_whose_ledger_was_away_is_asked_again(world):
+    study = world.study()
+    agent, failures = world.agents["AlphaMSP"], [1, 1]
+
+    class Shaky:
+        def handle(self, request):
+            if failures and request.kind in {"train", "cohort"}:
+                failures.pop()
+                raise TrainingError("portal.ledger-unavailable", "the ledger is away")
+            return agent.handle(request)
+
+    world.agents["AlphaMSP"] = Shaky()
+    world.runner().run(study)
+    assert {status for _, _, status, *_ in told(world, study)} == {"closed"}
+
+
+def test_nothing_is_opened_without_weights_to_start_from(world):
+    study = world.study(initial="ab" * 32)
+    with pytest.raises(CovenantError, match=r"blob\.missing"):
+        world.runner().run(study)
+    assert told(world, study) == []
+
+
+def test_a_lost_lease_stops_before_the_next_step(world):
+    study = world.study()
+
+    def lost():
+        raise CovenantError("hub.lease-lost", "another process runs this study now")
+
+    with pytest.raises(CovenantError, match=r"hub\.lease-lost"):
+        world.runner(alive=lost).run(study)
+
+
+def test_a_hub_that_announces_another_model_is_found_out(world):
+    """The hub closes round 1 with weights of its own: no site enters round 2."""
+    study = world.study()
+    runner = world.runner()
+    federation = runner.federation
+
+    class Cheat:
+        def ask(self, *given):
+            return federation.ask(*given)
+
+        def train(self, *given):
+            replies, model = federation.train(*given)
+            return replies, model + 1
+
+    with pytest.raises(CovenantError, match=r"aggregate\.mismatch|attempts-exhausted"):
+        world.runner(federation=Cheat()).run(study)
+    assert not any(item.model for item in Studies(world.view).rounds(study) if item.round == 2)
+
+
