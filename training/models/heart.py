@@ -55,12 +55,12 @@ class Defaults:
 
 
 DEFAULTS = Defaults(
-    hidden=0,
-    learning_rate="2",
+    hidden=4,
+    learning_rate="0.7",
     local_steps=5,
     rounds=12,
-    q="0.2",
-    clip="1",
+    q="0.3",
+    clip="1.5",
     delta="0.0001",
     epsilon="5",
     metrics_sigma="2",

@@ -11,7 +11,12 @@ from training.privacy.accountants import rdp_epsilon
 from training.privacy.calibration import sigma_for
 from training.privacy.events import Gaussian, PoissonSampledGaussian
 
-CASES = [("5", "0.0001", "0.4", 60), ("1", "0.0001", "0.2", 75), ("0.1", "0.00001", "0.5", 12), ("10", "0.001", "1", 30)]
+CASES = [
+    ("5", "0.0001", "0.4", 60),
+    ("1", "0.0001", "0.2", 75),
+    ("0.1", "0.00001", "0.5", 12),
+    ("10", "0.001", "1", 30),
+]
 
 
 @pytest.mark.parametrize(("epsilon", "delta", "q", "steps"), CASES)

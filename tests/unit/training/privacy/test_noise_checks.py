@@ -1,7 +1,7 @@
 """What an auditor would run on the trainer: is the noise as large as claimed, fresh, and is each patient bounded?
 
-Each check is shown to fail on a mutant: half the noise, a reused seed, no clipping. They run the real step of the trainer
-on a network of 20,001 weights whose gradient is zero, or known.
+Each check is shown to fail on a mutant: half the noise, a reused seed, no clipping. They run the real step of the
+trainer on a network of 20,001 weights whose gradient is zero, or known.
 """
 from __future__ import annotations
 
