@@ -79,9 +79,10 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
 def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -> None:
     address = json.loads((layout.ledger / "address.json").read_text())
     tls_ca = Path(address["tls_ca"]).read_bytes()
+    shells = Shells(layout)  # before the first gRPC call: a process with gRPC's threads should not fork
     watch = Watch(layout, choices.study, f"{address['host']}:{address['port']}", tls_ca)
     try:
-        with Shells(layout) as shells:
+        with shells:
             steps = Steps(layout, choices, shells, watch, lambda line: console.print(f"  {line}"))
             for name, step in steps.in_order():
                 console.print(f"[bold]{name}[/bold]")

@@ -13,12 +13,11 @@ from typing import Any
 
 from portal.config import VARIABLE
 from portal.demo.layout import SITES, Layout, Site
-from portal.demo.supervisor import die_with_parent
 from portal.errors import PortalError
 
 
 class Shell:
-    """One node's process, asked one thing at a time."""
+    """One node's process, asked one thing at a time. It ends when its input does, so it never outlives the demo."""
 
     def __init__(self, site: Site, config: Path, log: Path) -> None:
         self.site = site
@@ -31,7 +30,6 @@ class Shell:
                 stderr=errors,
                 text=True,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
 
     def ask(self, action: str, **arguments: Any) -> Any:
