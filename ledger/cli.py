@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from consent.errors import CovenantError
 from ledger.verify import cli as verify
 
 app = typer.Typer(no_args_is_help=True, help="Serve, export and verify the ledger.")
@@ -30,3 +31,16 @@ def serve(
         typer.echo(json.dumps(address))
 
     server.run(directory, port, ready)
+
+
+def main() -> None:
+    """`python -m ledger.cli`: this group alone, for processes that start a ledger. Exit 1 with `code: message`."""
+    try:
+        app()
+    except CovenantError as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -55,7 +55,7 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
         pending = self._check(request.transaction_id, sent.payload, sent.signature)
         if self._node.stopping:
             raise LedgerError("ledger.stopping", "the ledger is being stopped: submit again when it is back")
-        if self._node.reader.transaction(pending.tx_id) is None:  # else CommitStatus answers for the one that stands
+        if not self._node.progress.stands(pending.tx_id):  # else CommitStatus answers for the one that stands
             self._node.progress.expect(pending.tx_id)
             self._node.committer.put(pending)
         return gateway_pb2.SubmitResponse()

@@ -60,7 +60,7 @@ def principals(policy: Any) -> tuple[tuple[str, str], ...]:
 
 def is_satisfied(policy: Any, signers: Sequence[Signer]) -> bool:
     """Whether `signers` (their signatures already verified) satisfy `policy`. Repeated signers count once."""
-    distinct = list({(each.msp_id, each.key): each for each in signers}.values())
+    distinct = list(dict.fromkeys(signers))
     return _holds(policy.rule, principals(policy), distinct, set(), DEPTH)
 
 
