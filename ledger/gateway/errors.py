@@ -43,11 +43,20 @@ class GatewayError(LedgerError):
 
     step = "call"
 
-    def __init__(self, code: str, message: str, **context: object) -> None:
-        super().__init__(code, message, **context)
-        self.tx_id: str | None = context.get("tx_id")  # type: ignore[assignment]
-        self.status: str | None = context.get("status")  # type: ignore[assignment]
-        self.details: tuple[NodeDetail, ...] = tuple(context.get("details", ()))  # type: ignore[arg-type]
+    @property
+    def tx_id(self) -> str | None:
+        tx_id: Any = self.context.get("tx_id")
+        return None if tx_id is None else str(tx_id)
+
+    @property
+    def status(self) -> str | None:
+        status: Any = self.context.get("status")
+        return None if status is None else str(status)
+
+    @property
+    def details(self) -> tuple[NodeDetail, ...]:
+        details: Any = self.context.get("details", ())
+        return tuple(details)
 
 
 class EvaluateError(GatewayError):
@@ -82,10 +91,14 @@ class CommitError(GatewayError):
 
     step = "commit"
 
-    def __init__(self, code: str, message: str, **context: object) -> None:
-        super().__init__(code, message, **context)
-        self.validation: str = str(context.get("validation", ""))
-        self.block: int | None = context.get("block")  # type: ignore[assignment]
+    @property
+    def validation(self) -> str:
+        return str(self.context.get("validation", ""))
+
+    @property
+    def block(self) -> int | None:
+        block: Any = self.context.get("block")
+        return None if block is None else int(block)
 
 
 class EventsError(GatewayError):

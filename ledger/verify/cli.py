@@ -28,7 +28,7 @@ Heads = Annotated[
     typer.Option("--head", help="HEIGHT:HASH that you hold, from a receipt or certificate; repeatable."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Threads for signatures; 0: one a core.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes for signatures; 0: as many as pay.")]
 
 
 @app.command()

@@ -12,10 +12,15 @@ class VerificationFailed(LedgerError):
     say where, None where it concerns the file or a whole block.
     """
 
-    def __init__(self, code: str, message: str, **context: object) -> None:
-        super().__init__(code, message, **context)
-        self.block: int | None = context.get("block")  # type: ignore[assignment]
-        self.transaction: int | None = context.get("transaction")  # type: ignore[assignment]
+    @property
+    def block(self) -> int | None:
+        block: Any = self.context.get("block")
+        return None if block is None else int(block)
+
+    @property
+    def transaction(self) -> int | None:
+        transaction: Any = self.context.get("transaction")
+        return None if transaction is None else int(transaction)
 
 
 def failed(

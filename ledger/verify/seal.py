@@ -1,7 +1,6 @@
 """What can be checked of a block by itself: its bytes, its bindings and every signature in it.
 
-This is where the time goes, and no block needs another for it, so blocks are checked side by side in threads (OpenSSL
-works outside the interpreter's lock).
+This is where the time goes, and no block needs another for it, so blocks can be checked side by side.
 """
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ class Sealed:
 
 
 class Sealing:
-    """The checks of single blocks by one channel's configuration. Threads may share it."""
+    """The checks of single blocks by one channel's configuration."""
 
     def __init__(self, config: ChannelConfig, chaincode: str) -> None:
         self._config = config

@@ -5,12 +5,9 @@
 """
 from __future__ import annotations
 
-import os
 import re
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,10 +18,9 @@ from ledger.verify import framing
 from ledger.verify.chain import Chain
 from ledger.verify.errors import failed, of
 from ledger.verify.ledger import Ledger
-from ledger.verify.seal import Sealed, Sealing
+from ledger.verify.parallel import sealed, workers_for
 
 CHAINCODE = "covenant"
-AHEAD = 4  # blocks a thread that may be checked before the chain reaches them
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -40,7 +36,7 @@ def verify(
 
     `genesis_sha256`: SHA-256 of the genesis block's bytes, 64 hex characters, from somebody the caller trusts.
     `heads`: numbers of blocks, each with the last one's header hash (64 hex characters), that the caller holds from
-    receipts or certificates; each must be in the chain. `workers`: threads for signatures, one a core unless told.
+    receipts or certificates; each must be in the chain. `workers`: processes for signatures.
     Raises VerificationFailed `verify.*`, with block and transaction; of a ledger that fails, nothing is returned.
     """
     began = time.perf_counter()
@@ -54,33 +50,12 @@ def verify(
     try:
         config = genesis.read(first)
         chain = Chain(config, open_block(first).hash)
-        sealing = Sealing(config, chaincode)
     except LedgerError as error:
         raise of(error, block=0) from error
-    for sealed in _sealed(blocks, sealing, workers or os.cpu_count() or 1):
-        chain.append(sealed)
+    for each in sealed(blocks, first, chaincode, workers or workers_for(path.stat().st_size)):
+        chain.append(each)
     _check_heads(chain.hashes, heads)
     return chain.close(len(heads), time.perf_counter() - began)
-
-
-def _sealed(blocks: Iterator[bytes], sealing: Sealing, workers: int) -> Iterator[Sealed]:
-    """The blocks in order, each checked by itself; `workers` threads work ahead of the caller."""
-    if workers == 1:
-        for number, data in enumerate(blocks, 1):
-            yield sealing.check(number, data)
-        return
-    with ThreadPoolExecutor(workers, "verify") as pool:
-        waiting: deque[Future[Sealed]] = deque()
-        try:
-            for number, data in enumerate(blocks, 1):
-                waiting.append(pool.submit(sealing.check, number, data))
-                if len(waiting) >= AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _check_arguments(genesis_sha256: str, heads: Sequence[tuple[int, str]]) -> None:

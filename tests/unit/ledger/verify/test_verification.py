@@ -184,6 +184,17 @@ def test_clients_of_three_hospitals_endorse_nothing(forge: Forge, tmp_path: Path
     assert refusal(forge, tmp_path).code == "verify.endorsement-policy"
 
 
+def test_processes_side_by_side_find_the_same(forge: Forge, tmp_path: Path) -> None:
+    for _ in range(3):
+        forge.seal(forge.record())
+    forge.seal(forge.record(), forge.record(endorsers=forge.peers[:2]))
+    forge.seal(forge.record())
+    alone, together = (refusal(forge, tmp_path, workers=workers) for workers in (1, 2))
+    assert (alone.code, alone.block, alone.transaction) == ("verify.endorsement-policy", 6, 1)
+    assert (together.code, together.block, together.transaction) == (alone.code, alone.block, alone.transaction)
+    assert str(together) == str(alone)
+
+
 def test_one_bad_endorsement_beside_enough_good_ones_is_found(forge: Forge, tmp_path: Path) -> None:
     liar = forge.peers[3]
     false = replace(liar, key=forge.peers[0].key)
