@@ -1,7 +1,7 @@
 """Offline verification: signatures and hashes a second, by one process and by all cores; the contracts' replay apart.
 
-The baseline is the bare OpenSSL check of as many signatures over messages of the same size, in the same run. Figures of one
-process are also given a second of CPU, which other work on the cores disturbs less.
+The baseline is the bare OpenSSL check of as many signatures over messages of the same size, in the same run. Figures
+of one process are also given a second of CPU, which other work on the cores disturbs less.
 """
 from __future__ import annotations
 
