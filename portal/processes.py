@@ -33,7 +33,8 @@ def node_processes(config_path: Path | str) -> list[Process]:
         "portal.wsgi:application",
     )
     app = "portal.grid.celery:site" if node.role == "hospital" else "portal.grid.celery:hub"
-    worker = (python, "-m", "celery", "--app", app, "worker", "--pool", "solo", "--loglevel", "WARNING")
+    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")  # a site's broker user may not talk to others
+    worker = (python, "-m", "celery", "--app", app, "worker", "--pool", "solo", *alone, "--loglevel", "WARNING")
     return [
         Process(f"{node.name}-web", web, env),
         Process(f"{node.name}-reactor", (python, "-m", "portal.manage", "follow"), env),

@@ -1,7 +1,7 @@
 """The Celery apps of a node. Importing this needs COVENANT_NODE; which app it makes depends on the node's role.
 
-    celery --app portal.grid.celery:hub  worker --pool solo        # at the hub
-    celery --app portal.grid.celery:site worker --pool solo        # at a hospital
+    celery --app portal.grid.celery:hub  worker --pool solo --without-gossip --without-mingle --without-heartbeat
+    celery --app portal.grid.celery:site worker ...                # at a hospital (portal/processes.py has both)
 
 One process a worker: `--pool solo` runs tasks in the worker itself, so nothing forks under gRPC or torch. The worker
 connects outwards to the broker; nothing connects to it. Tasks: `hub.run_study`, `hub.sweep`; `site.deliver`,

@@ -50,7 +50,7 @@ def configure(app: Celery, url: str, own: str, others: tuple[str, ...] = ()) -> 
         event_serializer="json",
         accept_content=["json"],
         result_accept_content=["json"],
-        task_queues=[declared(own)],
+        task_queues=[declared(name) for name in (own, *others)],
         task_default_queue=own,
         task_default_exchange=own,
         task_default_routing_key=own,
@@ -68,7 +68,5 @@ def configure(app: Celery, url: str, own: str, others: tuple[str, ...] = ()) -> 
         result_expires=RESULTS_KEPT,
         enable_utc=True,
     )
-    for name in others:
-        app.amqp.queues.add(declared(name))
-        app.amqp.queues.consume_from.pop(name, None)
+    app.amqp.queues.deselect(others)
     return app
