@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown
 
 from portal import config
 from portal.grid import queues
@@ -40,6 +40,12 @@ def make(node: config.NodeConfig) -> Celery:
 
 
 hub = site = app = make(NODE)
+
+
+@worker_init.connect
+def be_quiet(sender: Any, **_: Any) -> None:
+    """No gossip, mingle or heartbeat, whatever the command line says: a hospital's broker user may not broadcast."""
+    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
 
 
 @worker_ready.connect

@@ -41,7 +41,8 @@ from training.federation.vectors import Vector, from_bytes, to_bytes
 
 RUN_ID, HUB_NODE, TASK_ID = 1, 0, 1
 POLL = 0.01  # seconds between two looks for answers
-RESEND = 20.0  # seconds after which an unanswered message is sent again; sites answer repeats from their record
+RESEND = 3.0  # seconds until an unanswered message is sent again, twice as long each time
+RESEND_AT_MOST = 60.0
 FACTS, ARRAYS, WEIGHTS = "facts", "arrays", "weights"
 TYPES = {
     "cohort": "query.cohort",
@@ -104,6 +105,7 @@ class TransportGrid(Grid):  # type: ignore[misc]  # flwr is read as Any (pyproje
         """Every answer that came within `timeout` seconds (no limit where None); whoever is missing did not answer."""
         waiting = self.push_messages(messages)
         started = sent = time.monotonic()
+        patience = self._resend
         replies: list[Message] = []
         while True:
             replies += self.pull_messages(waiting)
@@ -111,8 +113,8 @@ class TransportGrid(Grid):  # type: ignore[misc]  # flwr is read as Any (pyproje
             now = time.monotonic()
             if not waiting or (timeout is not None and now - started >= timeout):
                 break
-            if now - sent >= self._resend:
-                sent = now
+            if now - sent >= patience:
+                sent, patience = now, min(2 * patience, RESEND_AT_MOST)
                 for name in waiting:
                     self._send(name)
             time.sleep(POLL)
