@@ -6,7 +6,7 @@ that a program cannot check make it abstain, and at the gate only a permit count
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,13 +57,13 @@ class ConsentView(msgspec.Struct, frozen=True):
 
 def decide(view: ConsentView, purpose: Purpose, when: int) -> Decision:
     """Whether the patient's grant allows `purpose` at `when` (epoch seconds of contract time). Never raises."""
-    return _judge_grant(_facts(view, when, _Calendar(when)), purpose, when)
+    return _judge_grant(_facts(view, _Now(when)), purpose)
 
 
 def decide_all(views: Iterable[ConsentView], purpose: Purpose, when: int) -> list[Decision]:
     """What `decide` answers for each of `views`, in order; equal facts are judged once."""
-    known, calendar = _Known(purpose, when), _Calendar(when)
-    return [known[_facts(view, when, calendar)] for view in views]
+    known, now = _Known(purpose), _Now(when)
+    return [known[_facts(view, now)] for view in views]
 
 
 def decide_record(details: Details, day: str | None) -> Decision:
@@ -140,57 +140,65 @@ def _judge_modifier(code: str, purpose: Purpose) -> Decision:
 
 
 class _Calendar(dict[str, int | None]):
-    """How a day stands to the day of `when`: -1 before, 0 the same, 1 after, None where it is no day."""
+    """How a date stands to `now`, written alike: -1 before, 0 the same, 1 after, None where it is no such date."""
 
-    def __init__(self, when: int) -> None:
+    def __init__(self, now: str, is_date: Callable[[str], bool]) -> None:
         super().__init__()
-        self._today = periods.day_of(when)
+        self._now, self._is_date = now, is_date
 
-    def __missing__(self, day: str) -> int | None:
-        known = periods.is_day(day)
-        self[day] = relation = (day > self._today) - (day < self._today) if known else None
+    def __missing__(self, date: str) -> int | None:
+        self[date] = relation = (date > self._now) - (date < self._now) if self._is_date(date) else None
         return relation
 
 
-# status, preset, valid from, valid until, recorded by now, withdrawn, the details' (start, end, diseases)
-_Exact = tuple[int | None, int | None, tuple[str, ...]]
-_Facts = tuple[str, str, str, str, bool, bool, _Exact | None]
+class _Now:
+    """The moment of a decision, with what is known of the dates met so far."""
+
+    def __init__(self, when: int) -> None:
+        self.when = when
+        self.months = _Calendar(periods.month_of(when), periods.is_month)
+        self.days = _Calendar(periods.day_of(when), periods.is_day)
 
 
-def _facts(view: ConsentView, when: int, calendar: _Calendar) -> _Facts:
+# how a first and a last day or month stand to now
+_Span = tuple[int | None, int | None]
+# status, preset, months, recorded by now, withdrawn; the details' days and diseases
+_Facts = tuple[str, str, _Span, bool, bool, tuple[_Span, tuple[str, ...]] | None]
+
+
+def _facts(view: ConsentView, now: _Now) -> _Facts:
     """All that a decision looks at, so coarse that many grants share it."""
-    details, recorded = view.details, view.recorded_at
+    details, recorded, months, days = view.details, view.recorded_at, now.months, now.days
     return (
         view.status,
         view.preset,
-        view.valid_from,
-        view.valid_until,
-        recorded is not None and recorded <= when,
+        (months[view.valid_from], months[view.valid_until]),
+        recorded is not None and recorded <= now.when,
         view.withdrawn_at is not None,
-        None if details is None else (calendar[details.starts], calendar[details.ends], details.diseases),
+        None if details is None else ((days[details.starts], days[details.ends]), details.diseases),
     )
 
 
 class _Known(dict[_Facts, Decision]):
     """Decisions by facts, each made when it is first asked for."""
 
-    def __init__(self, purpose: Purpose, when: int) -> None:
+    def __init__(self, purpose: Purpose) -> None:
         super().__init__()
-        self._purpose, self._when = purpose, when
+        self._purpose = purpose
 
     def __missing__(self, facts: _Facts) -> Decision:
-        decision = self[facts] = _judge_grant(facts, self._purpose, self._when)
+        decision = self[facts] = _judge_grant(facts, self._purpose)
         return decision
 
 
-def _judge_grant(facts: _Facts, purpose: Purpose, when: int) -> Decision:
-    status, preset, valid_from, valid_until, recorded, withdrawn, details = facts
+def _judge_grant(facts: _Facts, purpose: Purpose) -> Decision:
+    status, preset, months, recorded, withdrawn, details = facts
     broken = _standing(status, recorded, withdrawn)
     if not broken and details is None:
         broken = "consent.not-opened"
     if not broken and details is not None:
-        starts, ends, finer = details
-        broken = _months(valid_from, valid_until, when) or _days(starts, ends) or _choice(preset, finer, purpose)
+        days, finer = details
+        broken = _time(months) or _time(days) or _choice(preset, finer, purpose)
     return Decision("deny", broken) if broken else judge_terms(presets.PRESETS[preset], purpose)
 
 
@@ -203,23 +211,13 @@ def _standing(status: str, recorded: bool, withdrawn: bool) -> str | None:
     return None if recorded else "consent.not-yet-recorded"
 
 
-def _months(valid_from: str, valid_until: str, when: int) -> str | None:
-    try:
-        valid = periods.months(valid_from, valid_until)
-    except ConsentError:
+def _time(span: _Span) -> str | None:
+    first, last = span
+    if first is None or last is None:
         return "consent.unclear-dates"
-    if valid.contains(when):
-        return None
-    return "consent.not-yet" if when < valid.start else "consent.expired"
-
-
-def _days(starts: int | None, ends: int | None) -> str | None:
-    """`starts`, `ends`: how those days stand to today."""
-    if starts is None or ends is None:
-        return "consent.unclear-dates"
-    if starts > 0:
+    if first > 0:
         return "consent.not-yet"
-    return "consent.expired" if ends < 0 else None
+    return "consent.expired" if last < 0 else None
 
 
 def _choice(preset: str, finer: tuple[str, ...], purpose: Purpose) -> str | None:

@@ -10,6 +10,7 @@ and 18 modifiers. Some of the ontology's files write one code with eight digits 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from consent.errors import ConsentError
@@ -85,6 +86,7 @@ def term(code: str) -> Term:
     return PERMISSIONS.get(code) or MODIFIERS[code]
 
 
+@cache
 def generalisations(permission: str) -> tuple[Term, ...]:
     """`permission` and every wider permission, the narrowest first; raises as `term` does, KeyError for a modifier."""
     found = [PERMISSIONS[canonical(permission)]]

@@ -84,6 +84,11 @@ def is_day(day: str) -> bool:
     return True
 
 
+def is_month(month: str) -> bool:
+    """Whether `month` is a month, written YYYY-MM."""
+    return len(month) == len("YYYY-MM") and is_day(f"{month}-01")
+
+
 @lru_cache(maxsize=4096)
 def month_start(month: str) -> int:
     """The first instant of `month`, epoch seconds UTC; raises ConsentError `periods.malformed`."""

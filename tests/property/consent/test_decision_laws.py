@@ -15,7 +15,7 @@ from consent.purpose import Purpose
 from consent.reasons import REASONS
 from tests.unit.consent.examples import Patient
 
-MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 300, deadline=None, print_blob=True)
+MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
 OPENNESS = {"deny": 0, "abstain": 1, "permit": 2}
 PATIENT = Patient()
 
@@ -207,7 +207,7 @@ def test_a_finer_choice_never_widens(case: tuple[ConsentView, Purpose, int], fin
 
 
 @MANY
-@given(st.lists(views(), max_size=20), purposes(), instants)
+@given(st.lists(views(), max_size=6), purposes(), instants)
 def test_deciding_many_is_deciding_each_and_every_rule_has_words(
     grants: list[ConsentView], purpose: Purpose, when: int
 ) -> None:
