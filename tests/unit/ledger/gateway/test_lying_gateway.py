@@ -1,0 +1,149 @@
+"""A gateway that answers with something else than was asked: the client must not sign it, nor believe it."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from fabric_protos.common import common_pb2
+from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
+from fabric_protos.peer import transaction_pb2
+
+from ledger.embedded import tls
+from ledger.gateway import CommitError, CommitStatusError, EndorseError, Gateway, SubmitError, connect
+from ledger.gateway.contract import Contract
+from ledger.gateway.retry import Retry
+from ledger.protocol import envelope, proposal, rwset
+from tests.unit.ledger.verify.forge import VERSION, Forge
+
+
+class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated code is untyped
+    """Endorses what `bend` makes of a proposal; then answers as `statuses` and `codes` say, in turn."""
+
+    def __init__(self) -> None:
+        self.bend: Callable[[proposal.Proposal], proposal.Proposal] = lambda asked: asked
+        self.failures: list[grpc.StatusCode] = []
+        self.codes: list[int] = []
+        self.submitted: list[bytes] = []
+        self.proposed = 0
+        self.answers = threading.Event()  # CommitStatus waits for it
+        self.answers.set()
+
+    def Endorse(self, request: Any, context: Any) -> Any:
+        self.proposed += 1
+        asked = self.bend(proposal.open_proposal(request.proposed_transaction.proposal_bytes))
+        endorsed = envelope.endorsed_bytes(asked, rwset.build("covenant", {}, {}), b"{}", None, VERSION)
+        return gateway_pb2.EndorseResponse(
+            prepared_transaction=common_pb2.Envelope(payload=envelope.assemble(asked, endorsed, []))
+        )
+
+    def Submit(self, request: Any, context: Any) -> Any:
+        self.submitted.append(request.prepared_transaction.payload)
+        if self.failures:
+            context.abort(self.failures.pop(0), "insufficient number of orderers")
+        return gateway_pb2.SubmitResponse()
+
+    def CommitStatus(self, request: Any, context: Any) -> Any:
+        self.answers.wait(5)
+        code = self.codes.pop(0) if self.codes else transaction_pb2.VALID
+        return gateway_pb2.CommitStatusResponse(result=code, block_number=5)
+
+
+@pytest.fixture
+def liar(tmp_path: Path) -> Iterator[tuple[Liar, Gateway]]:
+    tls.create(tmp_path)
+    key, certificate = (tmp_path / "server.key").read_bytes(), (tmp_path / "server.pem").read_bytes()
+    server, servicer = grpc.server(ThreadPoolExecutor(4)), Liar()
+    gateway_pb2_grpc.add_GatewayServicer_to_server(servicer, server)
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+    server.start()
+    with connect(f"127.0.0.1:{port}", (tmp_path / "ca.pem").read_bytes(), Forge().client("steward")) as gateway:
+        yield servicer, gateway
+    server.stop(None)
+
+
+def other_call(asked: proposal.Proposal) -> proposal.Proposal:
+    """The same headers, so the same creator and id, over another function."""
+    heading = asked.heading
+    data = proposal.build(
+        channel=heading.channel, chaincode=heading.chaincode, args=[b"consents:Withdraw", b"{}"],
+        creator=heading.creator, nonce=heading.nonce, seconds=heading.seconds, nanos=heading.nanos,
+    )
+    return proposal.open_proposal(data)
+
+
+def other_time(asked: proposal.Proposal) -> proposal.Proposal:
+    heading = asked.heading
+    data = proposal.build(
+        channel=heading.channel, chaincode=heading.chaincode, args=asked.args, creator=heading.creator,
+        nonce=heading.nonce, seconds=heading.seconds + 60, nanos=heading.nanos,
+    )
+    return proposal.open_proposal(data)
+
+
+@pytest.mark.parametrize("bend", [other_call, other_time])
+def test_another_transaction_is_not_signed(
+    liar: tuple[Liar, Gateway], bend: Callable[[proposal.Proposal], proposal.Proposal]
+) -> None:
+    servicer, gateway = liar
+    servicer.bend = bend
+    with pytest.raises(EndorseError) as error:
+        gateway.contract.submit("members:List", {})
+    assert error.value.code == "gateway.endorsed-other"
+    assert servicer.submitted == []
+
+
+def test_an_overloaded_ordering_service_gets_the_same_bytes_again(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    servicer.failures = [grpc.StatusCode.UNAVAILABLE] * 2
+    assert gateway.contract.submit("members:List", {}).block == 5
+    assert servicer.proposed == 1 and len(servicer.submitted) == 3 and len(set(servicer.submitted)) == 1
+
+
+def test_taken_the_first_time_after_all_is_no_error(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    servicer.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ALREADY_EXISTS]
+    assert gateway.contract.submit("members:List", {}).block == 5
+
+
+def test_another_failure_of_submit_is_told_at_once(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    servicer.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED]
+    with pytest.raises(SubmitError):
+        gateway.contract.submit("members:List", {})
+    assert len(servicer.submitted) == 1
+
+
+def test_lost_races_are_proposed_anew_a_bounded_number_of_times(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    contract = Contract(gateway.contract._connection, Retry(attempts=3, pause=0.001))
+    servicer.codes = [transaction_pb2.MVCC_READ_CONFLICT] * 2
+    assert contract.submit("members:List", {}).block == 5
+    assert servicer.proposed == 3 and len(set(servicer.submitted)) == 3
+    servicer.codes = [transaction_pb2.PHANTOM_READ_CONFLICT] * 9
+    with pytest.raises(CommitError) as error:
+        contract.submit("members:List", {})
+    assert (error.value.code, error.value.validation) == ("commit.phantom-read-conflict", "PHANTOM_READ_CONFLICT")
+    assert servicer.proposed == 6
+
+
+def test_any_other_verdict_is_final(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    servicer.codes = [transaction_pb2.ENDORSEMENT_POLICY_FAILURE]
+    with pytest.raises(CommitError) as error:
+        gateway.contract.submit("members:List", {})
+    assert (error.value.code, error.value.block) == ("commit.endorsement-policy-failure", 5)
+    assert servicer.proposed == 1
+
+
+def test_an_outcome_that_does_not_come_is_named_as_unknown(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    servicer.answers.clear()
+    with pytest.raises(CommitStatusError) as error:
+        gateway.contract.submit("members:List", {}, timeout=0.5)
+    assert error.value.status == "DEADLINE_EXCEEDED" and error.value.tx_id
+    servicer.answers.set()
