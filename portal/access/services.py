@@ -10,6 +10,7 @@ from typing import Any
 from consent import canonical
 from consent.purpose import Purpose
 from ledger.errors import Refused
+from ledger.gateway import Committed
 from portal import ledger
 from portal.access.models import Protocol, Reason
 from portal.access.selectors import Case
@@ -17,14 +18,14 @@ from portal.access.selectors import Case
 
 def ask_for_access(
     *, request: uuid.UUID, purpose: Purpose, datasets: list[dict[str, Any]], until: datetime.date, protocol: str
-) -> uuid.UUID:
+) -> Committed:
     """Send the request; the protocol's text stays at the hub, its digest goes on the ledger.
 
-    `request` is the form's own id, so that sending the form twice asks once. Returns it.
+    `request` is the form's own id, so that sending the form twice asks once.
     """
     digest = protocol_digest(protocol)
     Protocol.objects.get_or_create(digest=digest, defaults={"text": protocol})
-    ledger.submit(
+    return ledger.submit(
         "researcher",
         "access:Request",
         {
@@ -35,10 +36,9 @@ def ask_for_access(
             "until": until.isoformat(),
         },
     )
-    return request
 
 
-def decide(*, case: Case, verdict: str, until: datetime.date, reason: str) -> None:
+def decide(*, case: Case, verdict: str, until: datetime.date, reason: str) -> Committed:
     """Send the hospital's decision; its reason stays here, salted so that the digest cannot be guessed back."""
     salt = secrets.token_hex(32)
     digest = canonical.digest("covenant.reason.v1", bytes.fromhex(salt), reason.encode()).hex()
@@ -51,7 +51,7 @@ def decide(*, case: Case, verdict: str, until: datetime.date, reason: str) -> No
         salt=salt,
     )  # before it is sent: a digest on the ledger without its reason would be worth nothing
     try:
-        ledger.submit(
+        return ledger.submit(
             "steward",
             "access:Decide",
             {**named(case), "verdict": verdict, "until": until.isoformat(), "reason": digest},
@@ -61,9 +61,9 @@ def decide(*, case: Case, verdict: str, until: datetime.date, reason: str) -> No
         raise
 
 
-def revoke(*, case: Case) -> None:
+def revoke(*, case: Case) -> Committed:
     """End the entitlement now: no round opens with this data set any more. What was trained stays trained."""
-    ledger.submit("steward", "access:Revoke", named(case))
+    return ledger.submit("steward", "access:Revoke", named(case))
 
 
 def protocol_digest(text: str) -> str:

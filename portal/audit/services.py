@@ -23,7 +23,7 @@ SCANNED = 1000  # the newest blocks that a page looks through; the export holds 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`height`: number of the newest block (genesis is 0). `head`: its header's hash. `genesis`: SHA-256 of block 0."""
+    """`height`: number of blocks. `head`: its header's hash. `genesis`: SHA-256 of block 0."""
 
     height: int
     head: str
@@ -47,7 +47,7 @@ def chain() -> Chain:
     try:
         first = next(ledger.gateway(ROLE).blocks(0, 0))
         height = ledger.gateway(ROLE).head().height
-        newest = open_block(next(ledger.gateway(ROLE).blocks(height, height)))
+        newest = open_block(next(ledger.gateway(ROLE).blocks(height - 1, height - 1)))
     except GatewayError as error:
         raise ledger.unavailable(error, "blocks", ROLE) from error
     return Chain(height, newest.hash.hex(), sha256(first).hexdigest(), time_of(newest))
@@ -65,8 +65,8 @@ def invalid() -> list[Invalid]:
     found: list[Invalid] = []
     try:
         gateway = ledger.gateway(ROLE)
-        start = max(1, gateway.head().height - SCANNED + 1)
-        for data in gateway.blocks(start) if gateway.head().height else ():
+        height = gateway.head().height  # block 0, the configuration, has no verdicts
+        for data in gateway.blocks(max(1, height - SCANNED)) if height > 1 else ():
             block = open_block(data)
             for envelope, flag in zip(block.envelopes, block.flags, strict=True):
                 if flag != flags.VALID:

@@ -41,8 +41,8 @@ def build(
     """The plan of `answers` (PlanForm) over `datasets` (catalogue records), in the form of `studies:Propose`.
 
     `code`: digest of the code the sites must run. `disjoint`: whether the hospitals' patients are declared to be
-    different people. Raises PrivacyRefused `calibration.unreachable` where no noise keeps the study within epsilon, ModelRefused
-    where the network cannot be built.
+    different people. Raises PrivacyRefused `calibration.unreachable` where no noise keeps the study within epsilon,
+    ModelRefused where the network cannot be built.
     """
     q, delta, metric = (plain(answers[name]) for name in ("q", "delta", "metric_sigma"))
     configuration = {

@@ -23,9 +23,9 @@ FILES = {"model": "model.safetensors", "certificate": "certificate.json"}
 DIGESTS = {"model": "weights", "certificate": "certificate"}  # where the release holds their digests
 
 
-def plan(answers: Mapping[str, Any], *, request: str, datasets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def plan(answers: Mapping[str, Any], *, request: str, offered: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The plan that these answers make, for the data sets that were chosen and with the code installed here."""
-    chosen = [one for one in datasets if f"{one['dataset']}@{one['version']}" in answers["datasets"]]
+    chosen = [one for one in offered if f"{one['dataset']}@{one['version']}" in answers["datasets"]]
     places = sorted(one["owner"] for one in chosen)
     return plans.build(answers, request=request, datasets=chosen, code=code_digest(), disjoint=cost.disjoint(places))
 
@@ -35,7 +35,7 @@ def propose(*, study: UUID, request: str, offered: Sequence[dict[str, Any]], **a
 
     The contract checks the plan against entitlements, data sets and every account's cap.
     """
-    made = plan(answers, request=request, datasets=offered)
+    made = plan(answers, request=request, offered=offered)
     hub.blobs().put(to_bytes(plans.initial(made["configuration"], answers["seed"])))
     return ledger.submit("researcher", "studies:Propose", {"study": str(study), "plan": made})
 

@@ -68,7 +68,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "Recorded. Each hospital now decides about exactly this plan.")
         return redirect("studies:home")
     try:
-        plan = services.plan(form.cleaned_data, request=asked["request"], datasets=datasets)
+        plan = services.plan(form.cleaned_data, request=asked["request"], offered=datasets)
         context |= {"plan": plan, "plan_digest": plans.plan_digest(plan), "quotes": budget.quotes("researcher", plan)}
     except CovenantError as refusal:
         form.add_error(None, f"{refusal.message} ({refusal.code})")

@@ -1,0 +1,69 @@
+"""A researcher asks, a steward decides with a reason, both see what the ledger holds and nothing more."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from portal.access.models import Reason
+from portal.reactor import selectors as mirror
+from tests.support.desks import HEART, HOSPITAL
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_request_is_decided_with_a_reason_that_stays_at_the_hospital(desks):
+    slug = desks.dataset()
+    asked = desks.request(slug)
+    page = desks.page("steward", f"/access/{asked}/{slug}/1/")
+    assert "research into heart disease, and for nothing else" in page and "fits" in page
+    desks.send("steward", f"/access/{asked}/{slug}/1/decide/", {"verdict": "permit", "reason": "Our reason."})
+    entitlement = mirror.record(f"access/entitlement/{asked}/{HOSPITAL}/{slug}/1")
+    assert (entitlement["status"], Reason.objects.get().digest) == ("live", entitlement["reason"])
+    assert "Our reason." in desks.page("steward", f"/access/{asked}/{slug}/1/")
+    page = desks.page("researcher", f"/access/{asked}/")
+    assert "permitted" in page and "Our reason." not in page and "Plan a study" in page
+
+
+def test_what_the_data_sets_own_terms_deny_the_ledger_refuses_to_permit(desks):
+    slug = desks.dataset(modifiers=["DUO:0000046"])  # non-commercial use only
+    asked = desks.request(slug, how=["commercial"])
+    path = f"/access/{asked}/{slug}/1/decide/"
+    assert "does not fit" in desks.page("steward", path)
+    answer = desks.send("steward", path, {"verdict": "permit", "reason": "Anyway."}, status=422)
+    assert "access.duo-denied" in answer.content.decode()
+    assert not Reason.objects.exists() and not mirror.records(f"access/entitlement/{asked}/")
+
+
+def test_a_revoked_entitlement_is_shown_as_revoked(desks):
+    slug = desks.dataset()
+    asked = desks.permitted(slug)
+    desks.send("steward", f"/access/{asked}/{slug}/1/revoke/")
+    assert "revoked" in desks.page("researcher", f"/access/{asked}/")
+    desks.page("steward", f"/access/{asked}/{slug}/1/revoke/", status=404)
+
+
+def test_a_form_sent_twice_asks_once(desks):
+    slug = desks.dataset()
+    asked = desks.request(slug)
+    values = {"request": asked, "datasets": [f"{HOSPITAL}/{slug}@1"], "permission": "DUO:0000007", "diseases": [HEART]}
+    other = {**values, "until": "2026-12-31", "protocol": "Another one."}
+    answer = desks.send("researcher", "/access/new/", other, status=422)
+    assert "access.known-differently" in answer.content.decode()
+
+
+def test_the_protocol_is_read_by_whoever_has_its_digest_and_nobody_else(desks):
+    asked = desks.request(desks.dataset())
+    digest = mirror.record(f"access/request/{asked}")["protocol"]
+    assert desks.page("researcher", f"/access/protocol/{digest}/") == "Find out who needs an angiography."
+    desks.page("researcher", f"/access/protocol/{'0' * 64}/", status=404)
+
+
+def test_nobody_decides_who_is_no_steward_and_nothing_unknown_is_told_apart(desks):
+    slug = desks.dataset()
+    asked = desks.request(slug)
+    desks.page("researcher", f"/access/{asked}/{slug}/1/decide/", status=404)
+    desks.page("patient", f"/access/{asked}/{slug}/1/", status=404)
+    desks.page("steward", f"/access/{uuid.uuid4()}/{slug}/1/decide/", status=404)
+    desks.page("steward", "/access/new/", status=404)

@@ -1,0 +1,92 @@
+"""A steward registers data sets; researchers find them; nobody sees more than their persona may."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.catalogue import manifests
+from portal.catalogue.models import Source
+from portal.reactor import selectors as mirror
+from tests.support.desks import HOSPITAL
+
+pytestmark = pytest.mark.django_db(transaction=False)
+
+
+def test_a_registered_data_set_stands_in_the_catalogue_with_its_terms_in_words(desks):
+    slug = desks.dataset(modifiers=["DUO:0000046"])
+    for role in ("steward", "researcher", "auditor"):
+        page = desks.page(role, f"/catalogue/{HOSPITAL}/{slug}/1/")
+        assert "health or medical or biomedical research" in page and "non-commercial use only" in page
+    record = mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")
+    assert record["size_bucket"] == "200-499" and record["parent"] is None
+    assert record["transformation"].startswith("fed-heart-1@")
+
+
+def test_the_records_of_a_registered_version_are_exactly_those_that_were_registered(desks):
+    slug = desks.dataset()
+    desks.at("steward")
+    records = manifests.records_of(f"{HOSPITAL}/{slug}", 1)
+    parts = manifests.split_of(f"{HOSPITAL}/{slug}", 1)
+    assert set(parts.training) | set(parts.held_out) == set(records.patients)
+    file = desks.settings.NODE.data / "records" / Source.objects.get(dataset=f"{HOSPITAL}/{slug}").file
+    file.write_text(file.read_text() + "".join(file.read_text().splitlines(keepends=True)[-1:]).replace("1", "2", 1))
+    with pytest.raises(Exception, match="catalogue.file-changed|data"):
+        manifests.records_of(f"{HOSPITAL}/{slug}", 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda text: "", "is empty"),
+        (lambda text: text[:-5], "ends in the middle of a line"),
+        (lambda text: text.replace("chol", "fat", 1), "chol"),
+        (lambda text: text + text.splitlines(keepends=True)[-1], "line"),
+        (lambda text: text.replace("typical angina", "sometimes", 1), "line 2: column cp"),
+    ],
+)
+def test_a_damaged_file_is_refused_naming_the_place_and_nothing_is_registered(desks, damage, words):
+    desks.dataset()  # the account is open
+    desks.at("steward")
+    file = desks.settings.NODE.data / "records" / "damaged.csv"
+    good = (file.parent / "source" / "cleveland.csv").read_text()
+    file.write_text(damage(good))
+    before = (Source.objects.count(), len(mirror.records("catalogue/dataset/")))
+    values = {"file": "damaged.csv", "slug": "damaged", "title": "Damaged", "permission": "DUO:0000006"}
+    answer = desks.send("steward", "/catalogue/register/", values, status=422)
+    assert words in answer.content.decode() and "(data." in answer.content.decode()
+    assert (Source.objects.count(), len(mirror.records("catalogue/dataset/"))) == before
+
+
+def test_the_same_raw_file_as_a_new_root_is_refused_by_the_ledger(desks):
+    slug = desks.dataset()
+    desks.at("steward")
+    file = Source.objects.get(dataset=f"{HOSPITAL}/{slug}").file
+    values = {"file": file, "slug": f"{slug}-again", "title": "Again", "permission": "DUO:0000006"}
+    answer = desks.send("steward", "/catalogue/register/", values, status=422)
+    assert "catalogue.raw-known" in answer.content.decode()
+    assert not Source.objects.filter(dataset=f"{HOSPITAL}/{slug}-again").exists()
+
+
+def test_a_disease_without_disease_specific_research_is_refused_in_the_form(desks):
+    desks.dataset()
+    desks.at("steward")
+    values = {"file": manifests.files()[0], "slug": "x", "title": "X", "permission": "DUO:0000007"}
+    answer = desks.send("steward", "/catalogue/register/", values, status=422)
+    assert "needs at least one disease" in answer.content.decode()
+
+
+def test_a_retired_version_takes_no_new_request(desks):
+    slug = desks.dataset()
+    desks.send("steward", f"/catalogue/{HOSPITAL}/{slug}/1/retire/")
+    assert "retired" in desks.page("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/")
+    assert f"{HOSPITAL}/{slug}@1" not in desks.page("researcher", "/access/new/")
+
+
+def test_a_steward_does_not_see_another_hospitals_data_set(desks):
+    desks.page("steward", "/catalogue/HungaryMSP/heart/1/", status=404)
+
+
+@pytest.mark.parametrize("path", ["register/", "account/"])
+def test_only_stewards_change_the_catalogue(desks, path):
+    for role in ("researcher", "auditor", "patient"):
+        desks.page(role, f"/catalogue/{path}", status=404)
