@@ -62,13 +62,18 @@ def decode_as(data: bytes, type_: type[T]) -> T:
     Raises CanonicalRefused `canonical.invalid` (the message names the field and what it must be) and
     `canonical.not-canonical`. A Struct in `type_` that lets unknown names pass is a programming error: TypeError.
     """
-    _require_strict(type_)  # type: ignore[arg-type]  # a type is hashable, whatever its TypeVar
-    return convert(decode(data), type_)
+    try:
+        value: T = _strict_decoder(type_).decode(data)  # type: ignore[arg-type]  # a type is hashable
+        if encode(value) == data:
+            return value
+    except (msgspec.MsgspecError, CanonicalRefused, ValueError, RecursionError):
+        pass  # the slow way below names what is wrong
+    return convert(decode(data), type_)  # also where names with a default are left out
 
 
 def convert(value: object, type_: type[T]) -> T:
     """A plain value (from `decode`) as `type_`; raises CanonicalRefused `canonical.invalid`, naming the field."""
-    _require_strict(type_)  # type: ignore[arg-type]  # a type is hashable, whatever its TypeVar
+    _strict_decoder(type_)  # type: ignore[arg-type]  # a type is hashable
     try:
         return msgspec.convert(value, type_)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -112,10 +117,12 @@ def _refuse_float(text: str) -> object:
 
 
 @cache
-def _require_strict(type_: type) -> None:
+def _strict_decoder(type_: type) -> msgspec.json.Decoder[Any]:
+    """The decoder for `type_`; raises TypeError where a Struct in it ignores unknown names."""
     for struct in _structs(type_):
         if not struct.__struct_config__.forbid_unknown_fields:
             raise TypeError(f"{struct.__name__} would ignore unknown names: declare it with forbid_unknown_fields=True")
+    return msgspec.json.Decoder(type_)
 
 
 def _structs(type_: type) -> Iterator[type[msgspec.Struct]]:

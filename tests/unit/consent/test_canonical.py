@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 import pytest
@@ -132,6 +133,30 @@ def test_the_refusal_names_the_field_and_the_remedy(data: bytes, names: str) -> 
         canonical.decode_as(data, Outer)
     assert refusal.value.code == "canonical.invalid"
     assert "correct this field" in refusal.value.message
+
+
+class Loose(canonical.Document, frozen=True, kw_only=True):
+    anything: Any
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"anything":1.5}', b'{"anything":9007199254740992}', '{"anything":{"ü":1}}'.encode()]
+)
+def test_what_is_not_of_our_subset_is_refused_under_any_type(data: bytes) -> None:
+    with pytest.raises(CanonicalRefused) as refusal:
+        canonical.decode_as(data, Loose)
+    assert refusal.value.code == "canonical.invalid"
+
+
+@pytest.mark.parametrize("data", [b'{"count": 1,"inner":[]}', b'{"inner":[],"count":1}', b'{"count":1,"count":1}'])
+def test_another_spelling_is_refused_under_any_type(data: bytes) -> None:
+    with pytest.raises(CanonicalRefused) as refusal:
+        canonical.decode_as(data, Outer)
+    assert refusal.value.code == "canonical.not-canonical"
+
+
+def test_names_with_a_default_may_be_left_out() -> None:
+    assert canonical.decode_as(b'{"count":1}', Outer) == Outer(count=1)
 
 
 @pytest.mark.parametrize("type_", [Lax, list[Lax], dict[str, Lax | None]])
