@@ -1,7 +1,7 @@
-"""The ledgers that the contract suite runs on: env COVENANT_TEST_LEDGERS, a comma separated list of `embedded`, `memory`.
+"""The ledgers that the contract suite runs on: env COVENANT_TEST_LEDGERS, a list of `embedded` and `memory`.
 
-A ledger here is anything with `submit(who, function, arguments, evidence=None)`, `evaluate(who, function, arguments)`, `now`
-and `mark()` (equal before and after when nothing was written). `who` is "<msp>.<role>".
+A ledger here is anything with `submit(who, function, arguments, evidence=None)`, `evaluate(who, function, arguments)`,
+`now` and `mark()` (equal before and after when nothing was written). `who` is "<msp>.<role>".
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ class GatewayLedger:
 
 
 def embedded(directory: Path) -> Iterator[GatewayLedger]:
-    """A real embedded ledger in its own process, with new organisations; a stranger's organisation is on its channel too."""
-    authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, INSTITUTE, "StrangerMSP")}
-    create(directory, authorities, HOSPITALS, [INSTITUTE, "StrangerMSP"], CHANNEL)
+    """A real embedded ledger in its own process, with new organisations; two of its channel are not members (yet)."""
+    institutes = (INSTITUTE, "NewcomerMSP", "StrangerMSP")
+    authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, *institutes)}
+    create(directory, authorities, HOSPITALS, institutes, CHANNEL)
     with Process.start(directory) as process:
         ledger = GatewayLedger(process.address, process.tls_ca, authorities)
         yield ledger

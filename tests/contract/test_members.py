@@ -13,22 +13,15 @@ def test_members_are_listed(world):
     assert {one["msp"] for one in listed} >= {*HOSPITALS, INSTITUTE}
 
 
-def test_founding_again_is_answered_with_what_stands(world):
-    before = world.ledger.mark()
-    steward = f"{HOSPITALS[0]}.steward"
-    standing = world.ledger.submit(steward, "members:Found", {"organisations": organisations()})
-    assert standing["hospitals"] == list(HOSPITALS)
-    assert world.ledger.evaluate(steward, "members:List", {})
-    assert world.ledger.mark() == before or type(world.ledger.mark()).__name__ == "Head"
-
-
 def test_founding_otherwise_is_refused(world):
     fewer = [one for one in organisations() if one["msp"] != HOSPITALS[3]]
     with refused(world.ledger, "members.known-differently"):
         world.ledger.submit(f"{HOSPITALS[0]}.steward", "members:Found", {"organisations": fewer})
 
 
-@pytest.mark.parametrize("who", [f"{HOSPITALS[0]}.registrar", f"{INSTITUTE}.researcher", f"{INSTITUTE}.steward", "StrangerMSP.steward"])
+@pytest.mark.parametrize(
+    "who", [f"{HOSPITALS[0]}.registrar", f"{INSTITUTE}.researcher", f"{INSTITUTE}.steward", "StrangerMSP.steward"]
+)
 def test_only_a_hospitals_steward_founds(world, who):
     with refused(world.ledger, "role.missing"):
         world.ledger.submit(who, "members:Found", {"organisations": organisations()})
@@ -42,9 +35,8 @@ def test_a_hospital_cannot_be_given_a_researchers_role(world):
 
 
 def test_a_certificate_without_the_role_is_refused(world):
-    with refused(world.ledger, "role.missing") as caught:
+    with refused(world.ledger, "role.missing"):
         world.ledger.submit(f"{HOSPITALS[0]}.registrar", "budget:Open", {"cap": "8", "delta": "0.0001"})
-    assert caught.value.code == "role.missing"
 
 
 def test_a_role_that_members_does_not_allow_is_refused(world):

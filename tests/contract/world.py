@@ -3,6 +3,7 @@
 Everything goes through `ledger.submit(who, function, arguments, evidence)`, whatever ledger that is. Names and ids are
 new at each call, so that tests can share one ledger.
 """
+
 from __future__ import annotations
 
 import os
@@ -130,9 +131,7 @@ class World:
         proposal = self.propose(action)
         for hospital in HOSPITALS[:voters]:
             self.vote(hospital, proposal)
-        return self.ledger.submit(
-            f"{HOSPITALS[0]}.steward", "governance:Execute", {"proposal": proposal["proposal"]}
-        )
+        return self.ledger.submit(f"{HOSPITALS[0]}.steward", "governance:Execute", {"proposal": proposal["proposal"]})
 
     def propose(self, action: dict[str, Any]) -> Any:
         arguments = {"proposal": uuid(), "action": action, "deadline": self.ledger.now + 3600}
@@ -171,11 +170,11 @@ class World:
     def register(self, hospital: str = HOSPITALS[0], **changes: Any) -> Any:
         return self.ledger.submit(f"{hospital}.steward", "catalogue:Register", self.dataset(hospital, **changes))
 
-    def request(self, datasets: list[Any], **changes: Any) -> Any:
+    def request(self, named: list[Any], **changes: Any) -> Any:
         arguments = {
             "request": uuid(),
             "purpose": PURPOSE,
-            "datasets": [wanted(one) for one in datasets],
+            "datasets": [wanted(one) for one in named],
             "protocol": digest("protocol"),
             "until": self.day(300),
         } | changes

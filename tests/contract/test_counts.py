@@ -1,0 +1,77 @@
+"""Counts: one fixed, noised answer a version, purpose and month, from an account of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent.purpose import Purpose
+from tests.contract.refusals import refused
+from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE
+
+ALPHA, BETA = HOSPITALS[:2]
+
+
+def inquire(world, dataset, purpose=PURPOSE):
+    arguments = {"dataset": dataset["dataset"], "version": 1, "purpose": purpose}
+    return world.ledger.submit(f"{INSTITUTE}.researcher", "access:Inquire", arguments)
+
+
+def answer(world, inquiry, count, sigma="20", hospital=ALPHA, **changes):
+    arguments = {name: inquiry[name] for name in ("dataset", "version", "purpose_digest", "month")}
+    arguments |= {"sigma": sigma, "answer": count} | changes
+    return world.ledger.submit(f"{hospital}.site", "budget:Answer", arguments)
+
+
+def test_one_question_has_one_answer(world):
+    inquiry = inquire(world, world.register())
+    assert inquire(world, inquiry) == inquiry
+    given = answer(world, inquiry, 117)
+    assert given["charged"] and answer(world, inquiry, 117) == given
+    with refused(world.ledger, "budget.known-differently"):
+        answer(world, inquiry, 118)
+
+
+def test_what_is_no_answer(world):
+    inquiry = inquire(world, world.register())
+    with refused(world.ledger, "budget.sigma"):
+        answer(world, inquiry, 117, sigma="0")
+    with refused(world.ledger, "access.inquiry-unknown"):
+        answer(world, inquiry, 117, month="2020-01")
+    with refused(world.ledger, "catalogue.not-owner"):
+        answer(world, inquiry, 117, hospital=BETA)
+
+
+def test_after_twenty_answers_a_month_nothing_more_is_shown_and_no_study_pays(world):
+    dataset = world.register()
+    kinds = ["MONDO:0005267", "MONDO:0005010", "MONDO:0005252", "MONDO:0004994", "MONDO:0005015", "MONDO:0005147"]
+    purposes = [
+        Purpose.of("DUO:0000007", [kind], methods=methods, genetic=genetic)
+        for kind in kinds
+        for methods in (False, True)
+        for genetic in (False, True)
+    ]
+    before = world.account(ALPHA)
+    for purpose in purposes[:20]:
+        assert answer(world, inquire(world, dataset, purpose), None, sigma="40")["charged"]
+    inquiry = inquire(world, dataset, purposes[20])
+    with refused(world.ledger, "budget.counts-exhausted"):
+        answer(world, inquiry, 117, sigma="40")
+    assert not answer(world, inquiry, None, sigma="40")["charged"]
+    assert world.account(ALPHA) == before
+
+
+def test_a_sub_account_that_is_used_up_shows_nothing(world):
+    inquiry = inquire(world, world.register())
+    with refused(world.ledger, "budget.counts-exhausted"):
+        answer(world, inquiry, 117, sigma="0.5")
+    assert not answer(world, inquiry, None, sigma="0.5")["charged"]
+
+
+@pytest.mark.parametrize(
+    ("cap", "delta", "code"),
+    [("0", "0.0001", "budget.cap"), ("10.01", "0.0001", "budget.cap"), ("8", "0", "budget.delta"),
+     ("8", "0.06", "budget.delta"), ("7", "0.0001", "budget.known-differently")],
+)  # fmt: skip
+def test_an_account_keeps_to_the_ceiling_and_is_opened_once(world, cap, delta, code):
+    with refused(world.ledger, code):
+        world.ledger.submit(f"{ALPHA}.steward", "budget:Open", {"cap": cap, "delta": delta})
