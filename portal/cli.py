@@ -1,4 +1,4 @@
-"""`covenant backup`, `covenant restore` and `covenant ledger rebuild-projection`: the operator's commands for a node."""
+"""The operator's commands for a node: `covenant backup`, `covenant restore`, `covenant ledger rebuild-projection`."""
 
 from __future__ import annotations
 

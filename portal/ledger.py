@@ -62,7 +62,7 @@ def events(start_block: int = 0, after_tx: str | None = None) -> Events:
 
 
 def contract(role: str) -> Contract:
-    """The contract, spoken to as `role`; ConfigurationError `config.identity` where this node holds no such identity."""
+    """The contract, spoken to as `role`; ConfigurationError `config.identity` where this node has no such identity."""
     return gateway(role).contract
 
 

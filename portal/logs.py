@@ -14,9 +14,11 @@ from typing import Any
 
 import structlog
 
-ALLOWED = frozenset(
-    ["event", "level", "logger", "timestamp", "error", "code", "where", "process", "function", "role", "block", "tx_id", "index", "events", "seconds", "count", "height", "study", "round", "attempt", "kind", "dataset", "version", "site", "reason", "status", "method", "key", "name", "command"]
-)
+ALLOWED = {
+    *("event", "level", "logger", "timestamp", "error", "code", "where", "process", "function", "role", "reason"),
+    *("block", "tx_id", "index", "events", "seconds", "count", "height", "status", "method", "key", "name", "command"),
+    *("study", "round", "attempt", "kind", "dataset", "version", "site"),
+}
 QUIET = ("axes", "django.db.backends", "django.security", "django.template")  # they quote what people typed
 
 Event = MutableMapping[str, Any]

@@ -8,6 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.functional.node import portal_for_tests
+
+
+portal_for_tests()  # now: conftest files below import models, and pytest-django reads the settings
+
 
 @pytest.fixture(scope="session")
 def program() -> Callable[..., str]:

@@ -41,8 +41,8 @@ def receipt(grant: Grant) -> bytes:
 def proof(grant: Grant, study: str, round_: int) -> bytes:
     """What this hospital committed about the patient behind `grant` in a round: in it, or not, as the trees show.
 
-    Raises PortalError `patients.no-round` where this hospital committed nothing; `patients.cohort-lost` where a restored
-    store no longer holds a cohort that stands on the ledger.
+    Raises PortalError `patients.no-round` where this hospital committed nothing, `patients.cohort-lost` where a
+    restored store no longer holds a cohort that stands on the ledger.
     """
     committed = selectors.committed_roots(study, round_)
     if not committed:
@@ -74,4 +74,4 @@ def head() -> LedgerHead:
         newest = ledger.gateway(ledger.reader()).head()
     except GatewayError as error:
         raise ledger.unavailable(error, "head", ledger.reader()) from error
-    return LedgerHead(height=newest.height + 1, header_hash=newest.hash.hex())
+    return LedgerHead(height=newest.height, header_hash=newest.hash.hex())

@@ -28,12 +28,14 @@ def read(request: HttpRequest) -> HttpResponse:
 
 @persona("patient")
 def purpose(request: HttpRequest) -> HttpResponse:
-    return ask(request, PurposeForm, ("text",), "preset", "patients:give-until", "patients:give")
+    return ask(request, PurposeForm, ("text",), name="preset", after="patients:give-until", back="patients:give")
 
 
 @persona("patient")
 def until(request: HttpRequest) -> HttpResponse:
-    return ask(request, UntilForm, ("text", "preset"), "until", "patients:give-check", "patients:give-purpose")
+    return ask(
+        request, UntilForm, ("text", "preset"), name="until", after="patients:give-check", back="patients:give-purpose"
+    )
 
 
 @persona("patient")
@@ -58,7 +60,13 @@ def check(request: HttpRequest) -> HttpResponse:
 
 
 def ask(
-    request: HttpRequest, kind: type[PurposeForm | UntilForm], needs: tuple[str, ...], name: str, after: str, back: str
+    request: HttpRequest,
+    kind: type[PurposeForm | UntilForm],
+    needs: tuple[str, ...],
+    *,
+    name: str,
+    after: str,
+    back: str,
 ) -> HttpResponse:
     """One question; its answer is kept and can be changed until it is confirmed."""
     answers = request.session.get(ANSWERS, {})

@@ -17,7 +17,7 @@ from portal.patients.models import Grant, HandedIn
 
 
 def hand_in(*, receipt: bytes, code: bytes) -> HandedIn:
-    """Withdraw the grant that `receipt` (the file's bytes; its statement and key suffice) is about, by `code` (16 bytes).
+    """Withdraw the grant that `receipt` (the file; statement and key suffice) is about, by `code` (16 bytes).
 
     Acknowledged at once and sent to the ledger, now or later; a grant of this hospital stops counting here at once.
     The same again is answered with what stands. Raises PortalError `patients.receipt-unreadable`,

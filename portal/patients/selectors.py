@@ -17,7 +17,7 @@ from portal.reactor import selectors as mirror
 
 @dataclass(frozen=True, slots=True)
 class RoundUse:
-    """One round of a study at this hospital. `used`: this patient was in a cohort of it; `when`: epoch seconds or None."""
+    """One round of a study here. `used`: this patient was in a cohort of it; `when`: epoch seconds or None."""
 
     number: int
     kind: str
@@ -133,7 +133,7 @@ def committed_roots(study: str, round_: int) -> list[CommittedRoot]:
 
 
 def epsilon(study: str, plan: dict[str, Any]) -> float | None:
-    """What this hospital's releases in `study` have cost each of its patients, by RDP; None where nothing was released."""
+    """What this hospital's releases in `study` cost each of its patients, by RDP; None where nothing was released."""
     from training.privacy.accountants import rdp_epsilon  # numpy: only where it is used
     from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
 

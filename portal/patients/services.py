@@ -1,7 +1,7 @@
 """What changes a hospital's store of patients: enrol, give, narrow, withdraw. Sending to the ledger is in sending.py.
 
-Each act is saved here first and then sent: while the ledger is away a grant waits as pending, and a withdrawal counts at
-this hospital from the moment it is saved. The sweep sends again what did not arrive.
+Each act is saved here first and then sent: while the ledger is away a grant waits as pending, and a withdrawal counts
+at this hospital from the moment it is saved. The sweep sends again what did not arrive.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def enrol(records: Iterable[Sequence[str]]) -> list[Patient]:
 
 @transaction.atomic
 def open_account(*, patient: Patient, username: str) -> str:
-    """Let `patient` sign in as `username`; returns the password, which is kept nowhere. PortalError `accounts.taken`."""
+    """Let `patient` sign in as `username`; returns the password, kept nowhere. PortalError `accounts.taken`."""
     if patient.account_id is not None:
         raise PortalError("patients.has-account", "this patient can sign in already: set a new password instead")
     user, password = accounts.create_user(username=username, role=Role.PATIENT)

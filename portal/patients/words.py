@@ -19,7 +19,10 @@ KINDS = {
     "DUO:0000042": "for general research",
     "DUO:0000011": "to learn where people's families come from",
 }
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 def month(text: str) -> str:

@@ -49,7 +49,7 @@ def stream() -> Events:
 
 
 def run(sources: Iterable[Source], stop: threading.Event) -> Iterator[int]:
-    """Apply `sources` as they come; yields how many of each batch were new. Ends with `sources`, or when `stop` is set."""
+    """Apply `sources` as they come; yields how many of each batch were new. Ends with them, or when `stop` is set."""
     waiting: queue.Queue[Source | BaseException | None] = queue.Queue(maxsize=4 * BATCH)
     reader = threading.Thread(target=read, args=(sources, waiting, stop), name="events", daemon=True)
     reader.start()
