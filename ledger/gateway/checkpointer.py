@@ -53,11 +53,17 @@ class FileCheckpointer:
         self._path = path
 
     def load(self) -> Position:
-        """The saved position, or the beginning when there is none; raises LedgerError `checkpoint.malformed`."""
+        """The saved position, or the beginning when there is none; raises LedgerError `checkpoint.malformed`,
+        `checkpoint.failed`.
+        """
         try:
             text = self._path.read_text("ascii")
         except FileNotFoundError:
             return Position()
+        except OSError as error:
+            raise self._failed(error) from None
+        except UnicodeDecodeError:
+            raise self._malformed() from None
         try:
             saved = json.loads(text)
             block, tx_id = saved["block"], saved["tx_id"]
@@ -68,7 +74,13 @@ class FileCheckpointer:
         return Position(block, tx_id)
 
     def save(self, position: Position) -> None:
-        text = json.dumps({"block": position.block, "tx_id": position.tx_id})
+        """Raises LedgerError `checkpoint.failed`, such as for a full disk; the position that was saved stays."""
+        try:
+            self._replace(json.dumps({"block": position.block, "tx_id": position.tx_id}))
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _replace(self, text: str) -> None:
         handle, name = tempfile.mkstemp(prefix=self._path.name, dir=self._path.parent)
         try:
             with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -79,6 +91,10 @@ class FileCheckpointer:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+    def _failed(self, error: OSError) -> LedgerError:
+        message = f"the checkpoint {self._path} cannot be read or written: {error.strerror}"
+        return LedgerError("checkpoint.failed", message, path=str(self._path))
 
     def _malformed(self) -> LedgerError:
         return LedgerError(

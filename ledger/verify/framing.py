@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ FORMAT = b"covenant.ledger.v1\n"
 LARGEST_BLOCK = 2**28  # bytes; a length beyond it is damage, not a block
 
 
-def read(path: Path) -> Iterator[bytes]:
+def read(path: Path) -> Generator[bytes]:
     """The bytes of each block in turn.
 
     Raises VerificationFailed `verify.file-missing`, `verify.not-a-file`, `verify.file-empty`, `verify.file-unreadable`,

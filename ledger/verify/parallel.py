@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
 
 from ledger.protocol import genesis
+from ledger.verify.errors import failed
 from ledger.verify.seal import Sealed, Sealing
 
 WORTHWHILE = 12 * 1024 * 1024  # bytes of an export from which processes pay: about half a second's work
@@ -27,8 +29,10 @@ def workers_for(size: int) -> int:
     return (os.cpu_count() or 1) if size >= WORTHWHILE else 1
 
 
-def sealed(blocks: Iterator[bytes], first: bytes, chaincode: str, workers: int) -> Iterator[Sealed]:
-    """The blocks after the genesis block `first`, in order, each checked by itself. Raises as Sealing.check."""
+def sealed(blocks: Iterator[bytes], first: bytes, chaincode: str, workers: int) -> Generator[Sealed]:
+    """The blocks after the genesis block `first`, in order, each checked by itself. Raises as Sealing.check,
+    and VerificationFailed `verify.interrupted` when a process was ended from outside.
+    """
     if workers == 1:
         sealing = Sealing(genesis.read(first), chaincode)
         for number, data in enumerate(blocks, 1):
@@ -43,6 +47,9 @@ def sealed(blocks: Iterator[bytes], first: bytes, chaincode: str, workers: int) 
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool:
+            message = "a process that checked signatures was ended (too little memory?): try again with fewer workers"
+            raise failed("interrupted", message) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

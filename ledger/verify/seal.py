@@ -51,6 +51,8 @@ class Sealing:
                 client = check_transaction(self._validator, transaction, self._config.endorsement)
             except LedgerError as error:
                 raise of(error, block=number, transaction=place) from error
+            except (ValueError, TypeError) as error:  # certificates that the libraries stumble over
+                raise failed("malformed", f"cannot be read ({error})", block=number, transaction=place) from error
             transactions.append(transaction)
             creators.append(client.creator)
         self._check_orderers(number, block, max(each.heading.seconds for each in transactions))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -41,21 +42,27 @@ def verify(
     """
     began = time.perf_counter()
     _check_arguments(genesis_sha256, heads)
-    blocks = framing.read(path)
-    first = next(blocks)
+    with closing(framing.read(path)) as blocks:
+        first = next(blocks)
+        chain = _founded(first, genesis_sha256)
+        count = workers or workers_for(path.stat().st_size)
+        with closing(sealed(blocks, first, chaincode, count)) as ready:  # ends the processes, also when a check fails
+            for each in ready:
+                chain.append(each)
+    _check_heads(chain.hashes, heads)
+    return chain.close(len(heads), time.perf_counter() - began)
+
+
+def _founded(first: bytes, genesis_sha256: str) -> Chain:
+    """The chain that begins with the genesis block's bytes `first`."""
     if sha256(first).hexdigest() != genesis_sha256:
         raise failed(
             "genesis", "the file begins with another genesis block than you named: it is another ledger", block=0
         )
     try:
-        config = genesis.read(first)
-        chain = Chain(config, open_block(first).hash)
+        return Chain(genesis.read(first), open_block(first).hash)
     except LedgerError as error:
         raise of(error, block=0) from error
-    for each in sealed(blocks, first, chaincode, workers or workers_for(path.stat().st_size)):
-        chain.append(each)
-    _check_heads(chain.hashes, heads)
-    return chain.close(len(heads), time.perf_counter() - began)
 
 
 def _check_arguments(genesis_sha256: str, heads: Sequence[tuple[int, str]]) -> None:

@@ -98,6 +98,14 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, text: str) -> None:
     assert error.value.code == "checkpoint.malformed"
 
 
+def test_a_checkpoint_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
+    nowhere = FileCheckpointer(tmp_path / "no" / "x")
+    for act in (FileCheckpointer(tmp_path).load, lambda: nowhere.save(Position())):
+        with pytest.raises(LedgerError) as error:
+            act()
+        assert error.value.code == "checkpoint.failed"
+
+
 def test_a_checkpoint_is_replaced_whole(tmp_path: Path) -> None:
     keep = FileCheckpointer(tmp_path / "position")
     assert keep.load() == Position()
