@@ -5,6 +5,7 @@ Both follow from the ledger, the weights and the ledger's head alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -88,7 +89,8 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
     studies, plan = Studies(view), study.plan
     events = spent(studies, study)
     disjoint = are_disjoint(view, tuple(events))
-    groups = list(events.values()) if disjoint else [[event for one in events.values() for event in one]]
+    histories = list(events.values()) if disjoint else [[event for one in events.values() for event in one]]
+    groups = {merged(history) for history in histories}
     delta = float(plan.privacy.delta)
     return {
         "format": FORMAT,
@@ -96,14 +98,14 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
         "plan": study.plan_digest,
         "model": model,
         "weights": weights,
-        "unit": "patient",
-        "adjacency": "add or remove one patient of one hospital",
-        "hospitals_disjoint": disjoint,
-        "mechanisms": {site: [spelled(event) for event in one] for site, one in sorted(events.items())},
-        "delta": plan.privacy.delta,
-        "epsilon": {
-            "rdp": upwards(max(rdp_epsilon(group, delta) for group in groups)),
-            "pld": upwards(max(pld_epsilon(group, delta) for group in groups)),
+        "privacy": {
+            "unit": "patient",
+            "adjacency": "add or remove one patient of one hospital",
+            "hospitals_disjoint": disjoint,
+            "mechanisms": {site: [spelled(event) for event in one] for site, one in sorted(events.items())},
+            "delta": plan.privacy.delta,
+            "epsilon_rdp": upwards(max(rdp_epsilon(group, delta) for group in groups)),
+            "epsilon_pld": upwards(max(pld_epsilon(group, delta) for group in groups)),
             "gated_by": "rdp",
         },
         "cohorts": [cohorts(studies, item) for item in studies.rounds(study.study)],
@@ -156,6 +158,19 @@ def metrics(studies: Studies, study: Study) -> dict[str, Any]:
 def dataset_root(view: LedgerView, dataset: str, version: int) -> dict[str, Any]:
     entry = view.entry(f"catalogue/dataset/{dataset}/{version}")
     return {"dataset": dataset, "version": version, "root": None if entry is None else entry.body.get("root")}
+
+
+def merged(history: list[Event]) -> tuple[Event, ...]:
+    """The same history with equal sampled mechanisms run on as one: it composes to the same, in one step."""
+    steps = Counter[tuple[float, float]]()
+    others: list[Event] = []
+    for event in history:
+        if isinstance(event, PoissonSampledGaussian):
+            steps[event.sigma, event.q] += event.steps
+        else:
+            others.append(event)
+    sampled = [PoissonSampledGaussian(sigma, q, count) for (sigma, q), count in sorted(steps.items())]
+    return (*sampled, *sorted(others, key=repr))
 
 
 def spelled(event: Event) -> Mapping[str, Any]:

@@ -1,0 +1,86 @@
+"""A certificate says what was spent, by whom, and what that leaves out; the model is a readable safetensors file."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+from consent.errors import CovenantError
+from tests.support.federation import World
+from training.federation.release import Head, are_disjoint, merged, package
+from training.federation.studies import Studies
+from training.privacy.accountants import pld_epsilon, rdp_epsilon
+from training.privacy.events import Gaussian, PoissonSampledGaussian
+
+HEAD = Head(41, "ab" * 32)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    world = World(tmp_path)
+    world.everybody_consents()
+    study = world.study()
+    return world, study, world.runner().run(study)
+
+
+def test_the_certificate_names_every_event_and_every_root(finished):
+    world, study, model = finished
+    made = json.loads(package(world.view, Studies(world.view).study(study), model, HEAD).certificate)
+    privacy = made["privacy"]
+    spent = [PoissonSampledGaussian(2.0, 0.2, 4), Gaussian(20.0)]
+    assert [len(one) for one in privacy["mechanisms"].values()] == [3, 3]
+    assert float(privacy["epsilon_rdp"]) == pytest.approx(rdp_epsilon(spent, 1e-4), abs=2e-6)
+    assert float(privacy["epsilon_pld"]) == pytest.approx(pld_epsilon(spent, 1e-4), abs=2e-6)
+    assert privacy["unit"] == "patient" and privacy["delta"] == "0.0001" and privacy["hospitals_disjoint"]
+    roots = {site["root"] for item in made["cohorts"] for site in item["sites"].values()}
+    committed = world.view.entries(f"studies/cohort/{study}/").values()
+    assert roots == {entry.body["root"] for entry in committed} and len(roots) == 6
+    assert made["ledger"] == {"height": 41, "header": "ab" * 32} and made["not_covered"]
+
+
+def test_hospitals_that_may_share_patients_compose(finished):
+    world, study, model = finished
+    del world.ledger.state["budget/disjoint"]
+    assert not are_disjoint(world.view, ("AlphaMSP",))
+    made = json.loads(package(world.view, Studies(world.view).study(study), model, HEAD).certificate)
+    both = [PoissonSampledGaussian(2.0, 0.2, 8), Gaussian(20.0), Gaussian(20.0)]
+    assert float(made["privacy"]["epsilon_rdp"]) == pytest.approx(rdp_epsilon(both, 1e-4), abs=2e-6)
+
+
+def test_an_aborted_attempt_is_certified_too(tmp_path):
+    world = World(tmp_path)
+    world.everybody_consents()
+    study = world.study()
+    world.run("runner", "studies:Open", {"study": study, "round": 1, "attempt": 1, "kind": "training"})
+    for name in world.agents:
+        world.ask(name, "cohort", study, 1, 1)
+    world.run("runner", "studies:Fix", {"study": study, "round": 1, "attempt": 1})
+    world.ask("AlphaMSP", "train", study, 1, 1)
+    world.run("runner", "studies:Abort", {"study": study, "round": 1, "attempt": 1, "reason": "hub.test"})
+    model = world.runner().run(study)
+    made = json.loads(package(world.view, Studies(world.view).study(study), model, HEAD).certificate)
+    assert {site: len(one) for site, one in made["privacy"]["mechanisms"].items()} == {"AlphaMSP": 4, "BetaMSP": 3}
+
+
+def test_the_model_file_holds_the_network_by_name(finished):
+    world, study, model = finished
+    made = package(world.view, Studies(world.view).study(study), model, HEAD)
+    tensors = load(made.weights)
+    assert {name: value.shape for name, value in tensors.items()} == {"output.weight": (1, 13), "output.bias": (1,)}
+    assert np.concatenate([tensors["output.weight"].ravel(), tensors["output.bias"]]).tolist() == model.tolist()
+
+
+def test_nothing_is_packaged_before_every_confirmation(finished):
+    world, study, model = finished
+    del world.ledger.state[f"studies/confirmation/{study}/BetaMSP"]
+    with pytest.raises(CovenantError, match=r"release\.unconfirmed"):
+        package(world.view, Studies(world.view).study(study), model, HEAD)
+
+
+def test_merging_a_history_changes_no_epsilon():
+    step = PoissonSampledGaussian(1.5, 0.1, 3)
+    history = [step, Gaussian(20.0), step, PoissonSampledGaussian(2.5, 0.1, 3)]
+    assert rdp_epsilon(merged(history), 1e-5) == pytest.approx(rdp_epsilon(history, 1e-5), rel=1e-12)
