@@ -1,0 +1,161 @@
+"""Deadlines, judged by contract time alone; once one has passed, any member may clear up."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.memory import START, MemoryLedger
+from tests.contract.refusals import refused
+from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, fresh, organisations
+
+ALPHA, BETA, DELTA, GAMMA = HOSPITALS
+TWO = (ALPHA, BETA)
+CAP = {"kind": "set-cap", "hospital": GAMMA, "cap": "9"}
+
+
+@pytest.fixture
+def study(world):
+    return world.approved(TWO)
+
+
+def steward(world, function, study, who=f"{GAMMA}.steward", **more):
+    arguments = {"study": study["study"], "round": 1, "attempt": 1, **more}
+    return world.ledger.submit(who, f"studies:{function}", arguments)
+
+
+def test_a_cohort_after_the_deadline(world, study):
+    opened = world.open(study, 1)
+    assert opened["cohort_deadline"] == START + 600
+    world.ledger.now = START + 599
+    world.commit(ALPHA, study, 1)
+    world.ledger.now = START + 600
+    with refused(world.ledger, "studies.cohort-late"):
+        world.commit(BETA, study, 1)
+
+
+def test_any_member_fixes_after_the_deadline_without_those_who_missed_it(world):
+    study = world.approved((ALPHA, BETA, DELTA))
+    world.open(study, 1)
+    world.commit(ALPHA, study, 1)
+    world.commit(BETA, study, 1)
+    with refused(world.ledger, "studies.not-sponsor"):
+        steward(world, "Fix", study)
+    world.ledger.now += 600
+    fixed = steward(world, "Fix", study)
+    assert fixed["sites"] == [ALPHA, BETA] and fixed["update_deadline"] == world.ledger.now + 600
+    with refused(world.ledger, "studies.round-status"):
+        world.commit(DELTA, study, 1)
+
+
+def test_an_update_after_the_deadline_spends_nothing(world, study):
+    world.fixed(study, 1)
+    world.ledger.now += 600
+    with refused(world.ledger, "studies.update-late"):
+        world.site(ALPHA, "Update", study, 1, update=fresh())
+
+
+def test_any_member_aborts_after_the_last_deadline(world, study):
+    world.fixed(study, 1)
+    world.ledger.now += 599
+    with refused(world.ledger, "studies.not-sponsor"):
+        steward(world, "Abort", study, reason="update-missing")
+    world.ledger.now += 1
+    assert steward(world, "Abort", study, reason="update-missing")["status"] == "aborted"
+
+
+def test_an_attempt_that_nobody_fixed_can_be_aborted_by_any_member(world, study):
+    world.open(study, 1)
+    world.ledger.now += 1199
+    with refused(world.ledger, "studies.not-sponsor"):
+        steward(world, "Abort", study, reason="no-quorum")
+    world.ledger.now += 1
+    steward(world, "Abort", study, reason="no-quorum")
+
+
+def test_an_entitlement_ends_with_its_last_day(world, study):
+    day = 86400
+    last = START + 300 * day
+    world.ledger.now = last - last % day + day - 1
+    world.trained(study, 1)
+    world.ledger.now += 1
+    with refused(world.ledger, "studies.entitlement-missing"):
+        world.open(study, 2)
+
+
+def test_any_member_stops_a_study_whose_access_has_ended(world, study):
+    arguments = {"study": study["study"], "reason": "access-ended"}
+    with refused(world.ledger, "studies.not-sponsor"):
+        world.ledger.submit(f"{GAMMA}.steward", "studies:Stop", arguments)
+    world.ledger.now += 302 * 86400
+    assert world.ledger.submit(f"{GAMMA}.steward", "studies:Stop", arguments)["status"] == "stopped"
+    released = world.ledger.submit(f"{ALPHA}.site", "budget:Release", {"study": study["study"]})
+    assert released["status"] == "released" and world.account(ALPHA)["epsilon_reserved"] == "0"
+
+
+def test_a_vote_ends_at_its_deadline(world):
+    proposal = world.propose(CAP)
+    for hospital in (ALPHA, BETA, DELTA):
+        world.vote(hospital, proposal)
+    arguments = {"proposal": proposal["proposal"]}
+    with refused(world.ledger, "governance.still-open"):
+        world.ledger.submit(f"{INSTITUTE}.auditor", "governance:Expire", arguments)
+    world.ledger.now = proposal["deadline"]
+    with refused(world.ledger, "governance.deadline-passed"):
+        world.vote(GAMMA, proposal)
+    with refused(world.ledger, "governance.deadline-passed"):
+        world.ledger.submit(f"{ALPHA}.steward", "governance:Execute", arguments)
+    expired = world.ledger.submit(f"{INSTITUTE}.auditor", "governance:Expire", arguments)
+    assert expired["status"] == "expired"
+    assert world.ledger.submit(f"{INSTITUTE}.auditor", "governance:Expire", arguments) == expired
+    with refused(world.ledger, "governance.closed"):
+        world.ledger.submit(f"{ALPHA}.steward", "governance:Execute", arguments)
+
+
+def test_what_was_executed_does_not_expire(world):
+    executed = world.enact(CAP)
+    world.ledger.now = executed["deadline"]
+    with refused(world.ledger, "governance.closed"):
+        world.ledger.submit(f"{ALPHA}.steward", "governance:Expire", {"proposal": executed["proposal"]})
+
+
+def test_a_grant_may_be_recorded_until_twelve_months_after_its_end(world):
+    assert world.record(Patient().grant(valid_from="2025-01", valid_until="2025-09"))["status"] == "active"
+    with refused(world.ledger, "consents.validity-past"):  # ended on 31 August 2025; it is 21 September 2026
+        world.record(Patient().grant(valid_from="2025-01", valid_until="2025-08"))
+
+
+def test_a_count_is_answered_in_its_month_or_not_at_all(world):
+    dataset = world.register()
+    arguments = {"dataset": dataset["dataset"], "version": 1, "purpose": PURPOSE}
+    inquiry = world.ledger.submit(f"{INSTITUTE}.researcher", "access:Inquire", arguments)
+    world.ledger.now += 30 * 86400
+    answer = {name: inquiry[name] for name in ("dataset", "version", "purpose_digest", "month")}
+    with refused(world.ledger, "budget.month"):
+        world.ledger.submit(f"{ALPHA}.site", "budget:Answer", answer | {"sigma": "20", "answer": 3})
+
+
+def test_no_account_no_data_set():
+    world = World(MemoryLedger())
+    world.ledger.submit(f"{ALPHA}.steward", "members:Found", {"organisations": organisations()})
+    arguments = world.dataset(ALPHA)
+    with refused(world.ledger, "budget.no-account"):
+        world.ledger.submit(f"{ALPHA}.steward", "catalogue:Register", arguments)
+
+
+def test_founding_again_is_answered_with_what_stands(world):
+    before = world.ledger.mark()
+    arguments = {"organisations": organisations()}
+    assert world.ledger.submit(f"{ALPHA}.steward", "members:Found", arguments)["hospitals"] == list(HOSPITALS)
+    assert world.ledger.mark() == before
+
+
+def test_nothing_works_before_the_founding():
+    world = World(MemoryLedger())
+    with refused(world.ledger, "members.unknown"):
+        world.ledger.submit(f"{ALPHA}.steward", "budget:Open", {"cap": "1", "delta": "0.0001"})
+    nobody = {"organisations": [one for one in organisations() if one["kind"] == "institute"]}
+    with refused(world.ledger, "members.no-hospital"):
+        world.ledger.submit(f"{ALPHA}.steward", "members:Found", nobody)
+    twice = {"organisations": [*organisations(), organisations()[0]]}
+    with refused(world.ledger, "members.twice"):
+        world.ledger.submit(f"{ALPHA}.steward", "members:Found", twice)
