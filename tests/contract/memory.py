@@ -55,7 +55,7 @@ class MemoryStub:
 
 @dataclass
 class Call:
-    """One transaction as it was asked for, so that it can be run again: see test_determinism."""
+    """One transaction as it was asked for, refused or not, so that it can be run again: see test_determinism."""
 
     who: str
     now: int
@@ -76,8 +76,8 @@ class MemoryLedger:
         """Run a transaction and commit what it wrote; raises Refused, and then nothing has changed."""
         transient = None if evidence is None else canonical.encode(evidence)
         call = Call(who, self.now, [function.encode(), canonical.encode(arguments)], transient)
-        stub = self.run(call)
         self.calls.append(call)
+        stub = self.run(call)
         return canonical.decode(stub.answer)
 
     def run(self, call: Call) -> Any:
