@@ -1,6 +1,7 @@
 """The one place where an error becomes a gRPC answer (docs/formats/ledger.md, Refusals)."""
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from typing import Any, NoReturn
@@ -10,6 +11,8 @@ from fabric_protos.gateway import gateway_pb2
 
 from ledger.errors import LedgerError, Refused
 from ledger.gateway import rpc_status
+
+log = logging.getLogger(__name__)
 
 STATUS = {
     "identity": grpc.StatusCode.PERMISSION_DENIED,
@@ -38,6 +41,12 @@ async def abort(context: Any, error: LedgerError, refused: grpc.StatusCode, addr
     raise AssertionError("abort returned")  # it raises; this tells the type checker
 
 
+def fault(method: Any) -> LedgerError:
+    """For an error of the server itself: what it was goes to the log, not to the client."""
+    log.exception("%s failed", method.__name__)
+    return LedgerError("ledger.failed", "the ledger failed; its log says more")
+
+
 Call = Callable[[Any, Any, Any], Awaitable[Any]]
 Stream = Callable[[Any, Any, Any], AsyncIterator[Any]]
 
@@ -52,6 +61,8 @@ def answered(refused: grpc.StatusCode) -> Callable[[Call], Call]:
                 return await method(service, request, context)
             except LedgerError as error:
                 await abort(context, error, refused, service.address, service.msp_id)
+            except Exception:
+                await abort(context, fault(method), refused, service.address, service.msp_id)
 
         return call
 
@@ -68,5 +79,7 @@ def streamed(method: Stream) -> Stream:
                 yield answer
         except LedgerError as error:
             await abort(context, error, grpc.StatusCode.ABORTED, service.address, service.msp_id)
+        except Exception:
+            await abort(context, fault(method), grpc.StatusCode.ABORTED, service.address, service.msp_id)
 
     return stream

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +22,7 @@ from ledger.identity.checking import check_client, check_transaction
 from ledger.protocol import envelope
 from ledger.protocol.exact import parse
 
+TRANSACTION_ID = re.compile("[0-9a-f]{64}")
 LARGE = 48 * 1024  # bytes: a proposal beyond this runs in a thread, so that small ones need not wait for it
 
 
@@ -64,6 +66,8 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
     async def CommitStatus(self, request: Any, context: Any) -> Any:
         asked = parse(gateway_pb2.CommitStatusRequest, request.request, "commit status request")
         self._check_reader(asked.channel_id, asked.identity, request.signature, request.request)
+        if TRANSACTION_ID.fullmatch(asked.transaction_id) is None:
+            raise LedgerError("request.transaction-id", "a transaction's id is 64 lower-case hex characters")
         code, number = await self._node.progress.outcome(asked.transaction_id)
         return gateway_pb2.CommitStatusResponse(result=code, block_number=number)
 

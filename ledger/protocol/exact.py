@@ -18,14 +18,19 @@ def parse(kind: Any, data: bytes, what: str) -> Any:
     Raises LedgerError `bytes.malformed` (no such message), `bytes.not-canonical` (unknown fields, or another encoding
     of the same message).
     """
-    try:
-        message = kind.FromString(data)
-    except DecodeError as error:
-        raise LedgerError("bytes.malformed", f"the {what} is not a {kind.DESCRIPTOR.full_name} message") from error
+    message = read(kind, data, what)
     message.DiscardUnknownFields()
     if message.SerializeToString(deterministic=True) != data:
         raise LedgerError("bytes.not-canonical", f"the {what} holds unknown fields or is encoded in an unusual way")
     return message
+
+
+def read(kind: Any, data: bytes, what: str) -> Any:
+    """As `parse`, for messages with a map: those have no one order. Raises LedgerError `bytes.malformed`."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise LedgerError("bytes.malformed", f"the {what} is not a {kind.DESCRIPTOR.full_name} message") from error
 
 
 def serialise(message: Any) -> bytes:

@@ -13,6 +13,7 @@ from fabric_protos.common import policies_pb2
 from fabric_protos.msp import msp_principal_pb2
 
 from ledger.errors import LedgerError
+from ledger.protocol.exact import read
 
 ROLES = {"member": 0, "admin": 1, "client": 2, "peer": 3, "orderer": 4}  # msp.MSPRole.MSPRoleType
 DEPTH = 8
@@ -53,7 +54,9 @@ def principals(policy: Any) -> tuple[tuple[str, str], ...]:
     for each in policy.identities:
         if each.principal_classification != msp_principal_pb2.MSPPrincipal.ROLE:
             raise LedgerError("policy.unsupported", "policies name organisations and roles only")
-        role = msp_principal_pb2.MSPRole.FromString(each.principal)
+        role = read(msp_principal_pb2.MSPRole, each.principal, "policy's principal")
+        if role.role not in names:
+            raise LedgerError("policy.unsupported", "policies name members, admins, clients, peers and orderers only")
         found.append((role.msp_identifier, names[role.role]))
     return tuple(found)
 

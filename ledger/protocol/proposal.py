@@ -16,7 +16,7 @@ from fabric_protos.common import common_pb2
 from fabric_protos.peer import chaincode_pb2, proposal_pb2
 
 from ledger.errors import LedgerError
-from ledger.protocol.exact import parse, serialise
+from ledger.protocol.exact import parse, read, serialise
 
 NONCE_BYTES = 24
 
@@ -105,7 +105,7 @@ def open_proposal(data: bytes) -> Proposal:
     """
     message = parse(proposal_pb2.Proposal, data, "proposal")
     heading = open_heading(parse(common_pb2.Header, message.header, "proposal header"))
-    payload = proposal_pb2.ChaincodeProposalPayload.FromString(message.payload)  # a map has no one order on the wire
+    payload = read(proposal_pb2.ChaincodeProposalPayload, message.payload, "proposal payload")
     args = open_input(payload.input, heading.chaincode)
     return Proposal(heading, args, dict(payload.TransientMap), strip(payload))
 

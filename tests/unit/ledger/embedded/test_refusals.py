@@ -105,6 +105,10 @@ class TestProposals:
         assert text.startswith("bytes.malformed: ")
 
 
+    def test_a_status_is_asked_for_a_transaction_id(self, wire):
+        assert code(wire.status, "no id") == "request.transaction-id"
+
+
 @pytest.mark.usefixtures("untouched")
 class TestEnvelopes:
     def test_the_clients_signature_is_checked(self, wire):
