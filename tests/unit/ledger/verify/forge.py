@@ -155,10 +155,15 @@ class Forge:
         self, *envelopes: bytes, flags: bytes | None = None, signer: Identity | None = None, **header: Any
     ) -> bytes:
         """Order `envelopes` into the next block, with the honest verdicts unless told; the block's bytes."""
+        verdicts = self._commit(envelopes)
+        return self.put(envelopes, verdicts if flags is None else flags, signer, **header)
+
+    def put(
+        self, envelopes: Sequence[bytes], verdicts: bytes, signer: Identity | None = None, **header: Any
+    ) -> bytes:
+        """Whatever `envelopes` are, hash, sign and chain them as the next block."""
         number = header.get("number", len(self.blocks))
         previous = header.get("previous_hash", self.hash)
-        verdicts = self._commit(envelopes)
-        verdicts = verdicts if flags is None else flags
         opened = block.open_block(block.build(number, previous, envelopes, verdicts, []))
         orderer = signer or self.orderer
         shown = block.OrdererSignature(_signature_header(orderer, self.random.randbytes(24)), b"")
