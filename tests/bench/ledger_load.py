@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import grpc
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 from fabric_protos.peer import proposal_pb2
@@ -47,7 +48,7 @@ def signed_grant(hospital: str, text: str) -> SignedGrant:
         nonce=os.urandom(32).hex(),
     )
     data = grant.statement_bytes(statement)
-    signature = key.sign(data, ec.ECDSA(grant_hash()))
+    signature = key.sign(data, ec.ECDSA(hashes.SHA256()))
     sealed = {
         "commitment": grant.commitment(data, point).hex(),
         "attestation": "portal-key",
@@ -55,12 +56,6 @@ def signed_grant(hospital: str, text: str) -> SignedGrant:
     }
     parts = {"statement": data, "key": point, "signature": signature}
     return SignedGrant(sealed, {name: to_base64url(value) for name, value in parts.items()})
-
-
-def grant_hash() -> Any:
-    from cryptography.hazmat.primitives import hashes
-
-    return hashes.SHA256()
 
 
 class Client:
