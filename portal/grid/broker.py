@@ -6,8 +6,8 @@
     with running(directory): ...                     # or for as long as a block lasts
 
 An operator's own Redis or Valkey needs `rule(...)` in its ACL file, TLS, and its URL in each node's settings: nothing
-else differs. What a hospital's user may do: consume its own queue, write its own results and vectors, read the vectors
-of all. It cannot see another hospital's queue or results, list keys, or administer anything. It can still burden the
+else differs. What a hospital's user may do: consume its own queue, write its own replies and vectors, read the vectors
+of all. It cannot see another hospital's queue or replies, list keys, or administer anything. It can still burden the
 server (fill its memory, run a slow script in its own keys): the broker is for availability trusted, for nothing else.
 """
 
@@ -125,8 +125,8 @@ def wait(directory: Path, server: subprocess.Popen[bytes] | None = None, seconds
 def rule(user: str, password: str) -> str:
     """The ACL line of `user`; `password` as Valkey's rules spell it (`#<SHA-256>` or `>plain`).
 
-    A hospital: its queue and what Celery keeps beside it, its results (and their channel), its vectors for writing and
-    everybody's for reading. SCAN and RANDOMKEY are taken away since they would show the names of others' keys.
+    A hospital: its queue with its replies and what Celery keeps beside it, its vectors for writing and everybody's for
+    reading; no channel at all. SCAN and RANDOMKEY are taken away since they would show the names of others' keys.
     """
     if user == HUB:
         return f"user hub on {password} resetkeys resetchannels ~* &* +@all -@admin -@dangerous +info +keys"
@@ -134,12 +134,11 @@ def rule(user: str, password: str) -> str:
         (
             f"~site.{user} ~site.{user}.*",
             f"~_kombu.binding.site.{user} ~_kombu.binding_permanent.site.{user}",
-            f"~celery-task-meta-{user}.*",
             f"%W~blob.{user}.* %R~blob.*",
         )
     )
     return (
-        f"user {user} on {password} resetkeys resetchannels {keys} &celery-task-meta-{user}.*"
+        f"user {user} on {password} resetkeys resetchannels {keys}"
         " +@all -@admin -@dangerous +info -scan -randomkey"
     )
 

@@ -17,28 +17,39 @@ from redis.exceptions import RedisError
 
 from consent.errors import CovenantError
 from ledger.gateway import GatewayError
-from portal.errors import UNAVAILABLE
+from portal.errors import UNAVAILABLE, PortalError
 from portal.grid import leases
 from portal.grid.blobs import BrokerBlobs
 from portal.grid.broker import HUB
 from portal.grid.ledgers import Mirror, Signer, hospitals
 from portal.grid.models import State, StudyRun
 from portal.grid.queues import RUN_STUDY
-from portal.grid.transport import CeleryTransport
+from portal.grid.transport import CeleryTransport, Replies
 
 log = structlog.get_logger(__name__)
 TRANSIENT = UNAVAILABLE | {"rounds.projection-stale", "rounds.unconfirmed", "hub.lease-lost"}
 TRIES = 20  # a study that failed this often for want of a ledger, broker or site waits for somebody to ask again
 
 
-def start_study(study: str) -> None:
-    """Ask the hub's worker to run `study`, or to go on with it. Asked twice it runs once; a failed run goes on."""
+def start_study(study: str, hold_after: int | None = None) -> None:
+    """Ask the hub's worker to run `study`, or to go on with it. Asked twice it runs once; a failed or held run goes on.
+
+    `hold_after`: open no training round beyond this one until asked again.
+    """
     with transaction.atomic():
         run, made = StudyRun.objects.select_for_update().get_or_create(study=study)
-        if not made and run.state in (State.FAILED, State.QUEUED):
+        run.hold_after = hold_after
+        if not made and run.state in (State.FAILED, State.QUEUED, State.HELD):
             run.state, run.reason, run.message, run.tries = State.QUEUED, "", "", 0
-            run.save()
+        run.save()
     send(study)
+
+
+def check_hold(study: str, number: int) -> None:
+    """Raise PortalError `hub.held` when the researcher wants no round `number` yet."""
+    hold_after = StudyRun.objects.values_list("hold_after", flat=True).get(study=study)
+    if hold_after is not None and number > hold_after:
+        raise PortalError("hub.held", f"held after round {hold_after}, as asked: go on when you like")
 
 
 def send(study: str) -> None:
@@ -87,7 +98,7 @@ def finish(study: str, alive: Callable[[], None]) -> None:
 
     view, vectors = Mirror(), blobs()
     plan = Studies(view).study(study).plan
-    grid = TransportGrid(CeleryTransport(app), vectors, plan.sites)
+    grid = TransportGrid(CeleryTransport(app, Replies(settings.NODE.broker.url)), vectors, plan.sites)
     runner = StudyRunner(
         ledger=view,
         writer=Signer("runner"),
@@ -95,12 +106,16 @@ def finish(study: str, alive: Callable[[], None]) -> None:
         blobs=vectors,
         chain=Chain(Studies(view), vectors, MemoryVectors()),
         alive=alive,
+        before=lambda number: check_hold(study, number),
     )
     server_app(lambda _grid, _context: publish(study, runner.run(study)))(grid, context())
 
 
 def failed(study: str, error: CovenantError) -> None:
     """A study that met an absent part is queued again, so long as it makes sense; any other refusal ends the run."""
+    if error.code == "hub.held":
+        note(study, State.HELD, error.code, error.message)
+        return
     log.warning("study stopped", study=study, code=error.code)
     tries = StudyRun.objects.get(study=study).tries
     if (error.code in TRANSIENT or isinstance(error, GatewayError)) and tries < TRIES:

@@ -13,7 +13,6 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 VISIBILITY = 6 * 3600  # seconds before an unacknowledged message is given out again; longer than any task
-RESULTS_KEPT = 24 * 3600
 DELIVER = "site.deliver"
 RUN_STUDY, SWEEP = "hub.run_study", "hub.sweep"
 ANSWER_COUNTS = "site.answer_counts"
@@ -42,9 +41,9 @@ def configure(app: Celery, url: str, own: str, others: tuple[str, ...] = ()) -> 
     }
     app.conf.update(
         broker_url=url,
-        result_backend=url,
+        result_backend=None,
+        task_ignore_result=True,
         broker_transport_options=transport,
-        result_backend_transport_options={"retry_policy": {"timeout": 5.0}},
         task_serializer="json",
         result_serializer="json",
         event_serializer="json",
@@ -65,7 +64,6 @@ def configure(app: Celery, url: str, own: str, others: tuple[str, ...] = ()) -> 
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        result_expires=RESULTS_KEPT,
         enable_utc=True,
     )
     app.amqp.queues.deselect(others)

@@ -11,6 +11,7 @@ from django.conf import settings
 from portal.grid.blobs import BrokerBlobs
 from portal.grid.ledgers import Mirror, Signer, hospitals
 from portal.grid.stores import Cohorts, Consents, RecordFiles, attempts_folder, vectors_folder
+from portal.grid.transport import Replies
 from training.federation import flower
 from training.federation.chain import Chain
 from training.federation.messages import Request
@@ -22,10 +23,10 @@ from training.site.code import code_digest
 from training.site.trainer import SiteTrainer
 
 
-def answer(message: bytes) -> bytes:
-    """Flower's ClientApp of this hospital on one message."""
-    vectors = blobs()
-    return flower.deliver(flower.client_app(settings.NODE.msp, handle), vectors, message)
+def answer(message: bytes, message_id: str) -> None:
+    """Flower's ClientApp of this hospital on one message; its answer goes to the broker under `message_id`."""
+    made = flower.deliver(flower.client_app(settings.NODE.msp, handle), blobs(), message)
+    Replies(settings.NODE.broker.url).put(settings.NODE.msp, message_id, made)
 
 
 def handle(request: Request) -> tuple[Mapping[str, str], Vector | None]:

@@ -27,12 +27,15 @@ def look_around() -> None:
     hub()
 
 
-@shared_task(name=DELIVER)
-def deliver(message: str) -> str:
-    """One of Flower's messages, in base64; its answer, likewise."""
+@shared_task(name=DELIVER, ignore_result=True)
+def deliver(message: str, message_id: str) -> None:
+    """One of Flower's messages, in base64; its answer waits at the broker under `message_id`."""
     from portal.grid.site import answer
 
-    return base64.b64encode(answer(base64.b64decode(message, validate=True))).decode()
+    try:
+        answer(base64.b64decode(message, validate=True), message_id)
+    except Exception as error:  # unanswered: the hub asks again, or goes on without this site
+        log.error("message not answered", error=type(error).__name__, code=getattr(error, "code", None))
 
 
 @shared_task(name=ANSWER_COUNTS, ignore_result=True)

@@ -1,64 +1,84 @@
-"""Flower's messages as Celery tasks: to a hospital's own queue and back, and nothing else."""
+"""Flower's messages as Celery tasks: to a hospital's own queue; its answer under a key that only it may write.
+
+Not Celery's result backend: it publishes whole results on channels, and its client gives up after a broker's restart.
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
 
+import redis
 from celery import Celery
-from celery.result import AsyncResult
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from portal.errors import PortalError
 from portal.grid.queues import DELIVER, queue_of
+
+KEPT = 3600  # seconds an answer waits to be fetched
+
+
+class Replies:
+    """Answers at the broker at `url`, by site and message."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url, socket_timeout=30, socket_connect_timeout=5)
+
+    def put(self, site: str, message_id: str, answer: bytes) -> None:
+        """Raises PortalError `portal.broker-unavailable`."""
+        try:
+            self._client.set(key(site, message_id), answer, ex=KEPT)
+        except redis.RedisError as error:
+            raise unavailable() from error
+
+    def get(self, site: str, message_id: str) -> bytes | None:
+        """The answer, or None; a broker that is away for a moment has none."""
+        try:
+            answer = self._client.get(key(site, message_id))
+        except redis.RedisError:
+            return None
+        return answer if isinstance(answer, bytes) else None
+
+    def forget(self, site: str, message_id: str) -> None:
+        try:
+            self._client.delete(key(site, message_id))
+        except redis.RedisError:
+            return  # it expires by itself
 
 
 class CeleryTransport:
     """training.federation.transport.Transport over `app`, whose broker user may send to every site's queue."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, replies: Replies) -> None:
         self._app = app
+        self._replies = replies
 
     def send(self, site: str, message_id: str, message: bytes, seconds: float) -> None:
         """Raises PortalError `portal.broker-unavailable`."""
         try:
             self._app.send_task(
                 DELIVER,
-                args=[base64.b64encode(message).decode()],
+                args=[base64.b64encode(message).decode(), message_id],
                 queue=queue_of(site),
-                task_id=named(site, message_id),
                 expires=seconds,
+                ignore_result=True,
                 argsrepr="(...)",
                 kwargsrepr="{}",
                 retry=True,
                 retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.4},
             )
-        except (OperationalError, RedisError) as error:
+        except (OperationalError, redis.RedisError) as error:
             raise unavailable() from error
 
     def receive(self, site: str, message_id: str) -> bytes | None:
-        """A task that failed or sent back what is no message counts as unanswered."""
-        try:
-            result = AsyncResult(named(site, message_id), app=self._app)
-            if result.state != "SUCCESS" or not isinstance(result.result, str):
-                return None
-            return base64.b64decode(result.result, validate=True)
-        except (OperationalError, RedisError):
-            return None
-        except (binascii.Error, ValueError):
-            return None
+        return self._replies.get(site, message_id)
 
     def forget(self, site: str, message_id: str) -> None:
-        try:
-            AsyncResult(named(site, message_id), app=self._app).forget()
-        except (OperationalError, RedisError):
-            return  # it expires by itself
+        self._replies.forget(site, message_id)
 
 
-def named(site: str, message_id: str) -> str:
-    """The task's id: the broker lets a hospital write only results that begin with its own name."""
-    return f"{site}.{message_id}"
+def key(site: str, message_id: str) -> str:
+    """Below the hospital's own name: the broker lets nobody else but the hub write or read there."""
+    return f"{queue_of(site)}.reply.{message_id}"
 
 
 def unavailable() -> PortalError:

@@ -59,7 +59,10 @@ class AttemptFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRunner:
-    """`alive`: called often; raises where another process has taken this study over. `clock`: epoch seconds."""
+    """`alive`: called often; raises where another process has taken this study over. `clock`: epoch seconds.
+
+    `before`: called with a round's number before it is worked on; raises where it should not begin yet.
+    """
 
     ledger: LedgerView
     writer: LedgerWriter
@@ -67,6 +70,7 @@ class StudyRunner:
     blobs: Blobs
     chain: Chain
     alive: Callable[[], None] = lambda: None
+    before: Callable[[int], None] = lambda number: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -83,6 +87,7 @@ class StudyRunner:
         study = self.studies.study(study_id)
         self.blobs.get(study.plan.initial)  # nothing is opened, and nothing spent, without weights to start from
         for number in range(1, study.plan.rounds + 1):
+            self.before(number)
             self._close(study, number, TRAINING)
         self._measure(study)
         self._confirm(study)
