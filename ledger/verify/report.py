@@ -68,12 +68,18 @@ class Report:
     def not_proven(self) -> list[str]:
         """What does not follow, one sentence each."""
         said = [
-            f"{self.attested} transactions rest on evidence that is in no block (patients' signatures): that it was "
-            "checked is attested by the endorsers, and is as good as a majority of them.",
             "A ledger says what was recorded, not what happened: what a hospital's trainer read, or what a screen "
             "showed, is outside it.",
             "Times are the clients' own, held to five minutes by the endorsers' clocks.",
         ]
+        if self.attested:
+            said.insert(
+                0,
+                f"{self.attested} transactions rest on evidence that is in no block (patients' signatures): that it "
+                "was checked is attested by the endorsers, and is as good as a majority of them.",
+            )
+        if not self.founded:
+            said.append("No consortium is founded on this ledger yet.")
         if not self.heads:
             said.append(
                 "You named no head: blocks cut off at the end would not show. Pass --head with the height and "
