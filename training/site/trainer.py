@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from training.errors import ModelRefused, TrainingError
 from training.federation.studies import Plan
 from training.models import registry
-from training.models.heart import Configuration
+from training.models.heart import INPUTS, Configuration
 from training.models.networks import Network
 from training.models.weights import Weights
 from training.privacy.engine import PatientEngine
@@ -72,6 +72,8 @@ def train(  # noqa: PLR0917  # the joint with the site agent
         raise TrainingError("training.steps", "the plan's steps a round and local_steps must be the same number")
     if weights.shape != (registry.parameters(checked),) or weights.dtype != np.float32:
         raise ModelRefused("weights.shape", f"this network takes {registry.parameters(checked)} float32 weights")
+    if features.shape[1:] != (INPUTS,):
+        raise TrainingError("records.shape", f"this network takes {INPUTS} features: prepare the records again")
     patients = group(features, labels, owners, mechanism.records_per_patient)
     step = Step(
         engine=engine(checked, mechanism.clip),
@@ -121,7 +123,9 @@ class Step:
     def change(self, weights: NDArray[np.float64], patients: Patients) -> NDArray[np.float64]:
         """How the weights move, float64 (P,)."""
         chosen = poisson_sample(len(patients), self.mechanism.event.q, self.stream)
-        total = self.engine.clipped_sum(torch.from_numpy(weights.astype(np.float32)), *patients.sample(chosen))
+        with np.errstate(over="ignore"):  # weights beyond float32 have no finite gradient; `run` refuses them
+            rounded = torch.from_numpy(weights.astype(np.float32))
+        total = self.engine.clipped_sum(rounded, *patients.sample(chosen))
         noise = self.mechanism.noise * self.stream.normals(len(weights))
         moved: NDArray[np.float64] = -self.scale * (total.numpy().astype(np.float64) + noise)
         return moved
