@@ -152,6 +152,11 @@ def grant_of(username: str) -> str:
     return str(Grant.objects.get(patient__account__username=username).pk)
 
 
+def await_withdrawn(grant: str) -> None:
+    """Return once the withdrawal of `grant` is recorded on the ledger."""
+    awaited(lambda: Grant.objects.filter(pk=grant, status=Status.WITHDRAWN).exists(), "the recorded withdrawal")
+
+
 def rounds_of(username: str, study: str) -> list[int]:
     """The training rounds of the study in whose cohort the patient was."""
     entries = Cohort.objects.filter(study=study, kind="training", entries__patient__account__username=username)

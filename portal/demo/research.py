@@ -73,9 +73,9 @@ def plan(study: str, request: str, hospitals: int, epsilon: str, rounds: int, se
     return awaited(lambda: mirror.record(f"studies/study/{study}"), "the plan")["plan"]["privacy"]
 
 
-def start(study: str) -> None:
-    """Ask the hub's worker to run the study, or to go on with it."""
-    services.start(study={"study": study})
+def start(study: str, hold_after: int | None = None) -> None:
+    """Ask the hub's worker to run the study, or to go on with it; `hold_after`: no round beyond this one yet."""
+    services.start(study={"study": study}, hold_after=hold_after)
 
 
 def every_dataset(hospitals: int) -> list[dict[str, Any]]:

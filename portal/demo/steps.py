@@ -101,18 +101,20 @@ class Steps:
 
     def rounds(self) -> None:
         """Run the study; in the middle one patient withdraws through the hospital's portal."""
+        self.shells.ask("hub", "answers", hospitals=len(HOSPITALS))  # a worker that answers has loaded its libraries
+        if not self.withdrawal_mark.exists():
+            self.shells.ask("hub", "start", study=self.choices.study, hold_after=self.choices.rounds // 3)
+            self.wait(lambda: self.state() == "held")
+            self.withdraw()
         self.shells.ask("hub", "start", study=self.choices.study)
-        middle = max(1, self.choices.rounds // 3)
-        self.wait(lambda: self.watch.closed >= middle)
-        self.withdraw()
         self.wait(lambda: self.watch.released)
         self.shells.ask_hospitals("settle", study=self.choices.study)
 
     def wait(self, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + STUDY_SECONDS
         while not until():
-            run = self.shells.ask("hub", "run_state", study=self.choices.study)
-            if self.watch.stopped or run["state"] == "failed":
+            if self.state() == "failed" or self.watch.stopped:
+                run = self.shells.ask("hub", "run_state", study=self.choices.study)
                 raise PortalError("demo.study-stopped", f"the study stopped: {run['reason']} {run['message']}")
             if time.monotonic() > deadline:
                 raise PortalError("demo.study-slow", f"the study did not finish in {STUDY_SECONDS} s; run the same command again")
@@ -122,16 +124,19 @@ class Steps:
         """The patient signs in, opens the consent and withdraws it: the portal's own form, over HTTP."""
         hospital = HOSPITALS[0]
         grant = self.shells.ask(hospital.name, "grant_of", username=WITHDRAWING)
-        if self.withdrawn(grant):
-            return
         with self.visit() as visitor:
             visitor.send(f"/consent/{grant}/withdraw/", {})
-        write_json(self.layout.marks / "withdrawal.json", {"grant": grant})
+        self.shells.ask(hospital.name, "await_withdrawn", grant=grant)
+        write_json(self.withdrawal_mark, {"after_round": self.watch.closed})
         self.tell(f"after round {self.watch.closed} a patient of {hospital.title} withdrew in the portal")
 
-    def withdrawn(self, grant: str) -> bool:
-        mark = self.layout.marks / "withdrawal.json"
-        return mark.exists() and json.loads(mark.read_text())["grant"] == grant
+    def state(self) -> str:
+        found: str = self.shells.ask("hub", "run_state", study=self.choices.study)["state"]
+        return found
+
+    @property
+    def withdrawal_mark(self) -> Path:
+        return self.layout.marks / "withdrawal.json"
 
     def visit(self) -> Visitor:
         hospital = HOSPITALS[0]

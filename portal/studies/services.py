@@ -45,9 +45,12 @@ def approve(*, study: dict[str, Any], plan_digest: str) -> Committed:
     return ledger.submit("steward", "studies:Approve", {"study": study["study"], "plan_digest": plan_digest})
 
 
-def start(*, study: dict[str, Any]) -> None:
-    """Ask the hub's worker to run the study, or to go on with it. Asked twice, it runs once."""
-    hub.start_study(study["study"])
+def start(*, study: dict[str, Any], hold_after: int | None = None) -> None:
+    """Ask the hub's worker to run the study, or to go on with it. Asked twice, it runs once.
+
+    `hold_after`: open no training round beyond this one until asked again.
+    """
+    hub.start_study(study["study"], hold_after)
 
 
 def stop(*, study: dict[str, Any], reason: str) -> Committed:
