@@ -9,32 +9,47 @@ from portal.patients.models import Grant, HandedIn, Status
 from portal.reactor.projection import Arrival
 
 
-def recorded(event: Arrival) -> None:
-    """Pending grants of ours become recorded. Most events are other hospitals': one query finds that out."""
-    for grant, record in ours(event):
+def recorded(events: list[Arrival]) -> None:
+    """Pending grants of ours become recorded. Most events are other hospitals': one query for a run finds that out."""
+    changed = []
+    for grant, event, record in ours(events):
         grant.status = Status.RECORDED if record["status"] == "active" else Status.WITHDRAWN
         grant.refusal = ""
         grant.tx_id, grant.recorded_block, grant.recorded_at = event.tx_id, event.block, record["recorded"]
-        grant.save(update_fields=["status", "refusal", "tx_id", "recorded_block", "recorded_at"])
+        changed.append(grant)
+    Grant.objects.bulk_update(changed, ["status", "refusal", "tx_id", "recorded_block", "recorded_at"], batch_size=100)
 
 
-def withdrawn(event: Arrival) -> None:
-    for grant, record in ours(event):
+def withdrawn(events: list[Arrival]) -> None:
+    changed = []
+    for grant, event, record in ours(events):
         grant.status, grant.withdrawn_block = Status.WITHDRAWN, event.block
         grant.withdrawn_at, grant.withdrawn_by = record["withdrawn"], record["withdrawn_by"]
-        grant.save(update_fields=["status", "withdrawn_block", "withdrawn_at", "withdrawn_by"])
-    HandedIn.objects.filter(commitment__in=commitments(event)).update(withdrawn_block=event.block)
+        changed.append(grant)
+    Grant.objects.bulk_update(changed, ["status", "withdrawn_block", "withdrawn_at", "withdrawn_by"], batch_size=100)
+    known = commitments(events)
+    for handed in HandedIn.objects.filter(withdrawn_block=None).only("commitment"):  # few: waiting for their event
+        if handed.commitment in known:
+            HandedIn.objects.filter(pk=handed.pk).update(withdrawn_block=known[handed.commitment][0].block)
 
 
-def ours(event: Arrival) -> list[tuple[Grant, dict[str, Any]]]:
-    """This hospital's grants among the event's records."""
-    records = commitments(event)
-    found = Grant.objects.filter(commitment__in=records).defer("details", "secret", "code")
-    return [(grant, records[grant.commitment]) for grant in found]
+def ours(events: list[Arrival]) -> list[tuple[Grant, Arrival, dict[str, Any]]]:
+    """This hospital's grants among the events' records, each with the last event about it."""
+    known = commitments(events)
+    names, found = list(known), []
+    for first in range(0, len(names), 500):  # SQLite takes so many values in one query
+        rows = Grant.objects.filter(commitment__in=names[first : first + 500]).order_by()
+        found += list(rows.only("commitment", "status"))
+    return [(grant, *known[grant.commitment]) for grant in found]
 
 
-def commitments(event: Arrival) -> dict[str, dict[str, Any]]:
-    return {key.removeprefix("consents/"): record for key, record in event.records.items() if record is not None}
+def commitments(events: list[Arrival]) -> dict[str, tuple[Arrival, dict[str, Any]]]:
+    return {
+        key.removeprefix("consents/"): (event, record)
+        for event in events
+        for key, record in event.records.items()
+        if record is not None
+    }
 
 
 def reset() -> None:
@@ -51,4 +66,4 @@ def reset() -> None:
 
 
 sweep = sending.sweep
-HANDLERS = {"consents.recorded": recorded, "consents.withdrawn": withdrawn}
+RUN_HANDLERS = {"consents.recorded": recorded, "consents.withdrawn": withdrawn}

@@ -118,6 +118,27 @@ def tidy() -> None:
         log.warning("sweep failed", exc_info=error)
 
 
+def catch_up(idle_seconds: float = 5.0) -> int:
+    """Apply what the ledger has up to its newest block now; returns how many events were new.
+
+    Blocks may hold no event, so the end is the newest block or `idle_seconds` without an event.
+    """
+    newest = ledger.gateway(ledger.reader()).head().height - 1
+    count = 0
+    with stream() as events:
+        idle = threading.Timer(idle_seconds, events.close)
+        idle.start()
+        for event in events:
+            idle.cancel()
+            count += projection.apply([event])
+            if event.block >= newest:
+                break
+            idle = threading.Timer(idle_seconds, events.close)
+            idle.start()
+        idle.cancel()
+    return count
+
+
 def rebuild() -> int:
     """Forget the projection and replay it up to where it stood, in one transaction: readers see the old one until then.
 

@@ -1,9 +1,10 @@
 """Bringing the mirror forward: events, their records, apps' handlers and the position, in one database transaction.
 
-Each app may have a `projections.py` with HANDLERS (event name -> function of an Arrival), `reset()` (forget what
-handlers wrote, before a rebuild) and `sweep()` (work left behind, called every few seconds by the follower). A handler
-runs when the mirror stands exactly at its event; what leaves the database (a task, a message) it hands to
-`transaction.on_commit`.
+Each app may have a `projections.py` with HANDLERS (event name -> function of an Arrival), RUN_HANDLERS (event name ->
+function of a list of Arrivals), `reset()` (forget what handlers wrote, before a rebuild) and `sweep()` (work left
+behind, called every few seconds by the follower). A handler runs when the mirror stands exactly at its event; a run
+handler gets consecutive events of one name together, the mirror standing at the last: a tenth of the queries. What
+leaves the database (a task, a message) they hand to `transaction.on_commit`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import groupby
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -52,6 +54,7 @@ class Arrival:
 
 
 Handler = Callable[[Arrival], None]
+RunHandler = Callable[[list[Arrival]], None]
 
 
 @transaction.atomic
@@ -64,12 +67,18 @@ def apply(sources: Sequence[Source], *, live: bool = True) -> int:
     if not arrivals:
         return 0
     waiting: dict[str, tuple[Any, Arrival]] = {}
-    for event in arrivals:
-        waiting |= {key: (value, event) for key, value in event.records.items()}
-        if called := handlers().get(event.name):
-            mirror(waiting)
+    for name, run in groupby(arrivals, key=lambda event: event.name):
+        events, called = list(run), handlers().get(name, ())
+        for event in events:
+            waiting |= {key: (value, event) for key, value in event.records.items()}
+            if called:
+                mirror(waiting)
             for handler in called:
                 handler(event)
+        if together := run_handlers().get(name):
+            mirror(waiting)
+            for run_handler in together:
+                run_handler(events)
     mirror(waiting)
     Event.objects.bulk_create([log_entry(event) for event in arrivals], batch_size=500)
     position.block, position.index, position.tx_id = arrivals[-1].block, arrivals[-1].index, arrivals[-1].tx_id
@@ -122,10 +131,20 @@ def projections() -> tuple[ModuleType, ...]:
 
 @cache
 def handlers() -> dict[str, tuple[Handler, ...]]:
-    found: dict[str, tuple[Handler, ...]] = {}
+    return collected("HANDLERS")
+
+
+@cache
+def run_handlers() -> dict[str, tuple[RunHandler, ...]]:
+    return collected("RUN_HANDLERS")
+
+
+def collected(table: str) -> dict[str, tuple[Any, ...]]:
+    """The functions of every app's `table`, by event name."""
+    found: dict[str, tuple[Any, ...]] = {}
     for module in projections():
-        for name, handler in getattr(module, "HANDLERS", {}).items():
-            found[name] = (*found.get(name, ()), handler)
+        for name, function in getattr(module, table, {}).items():
+            found[name] = (*found.get(name, ()), function)
     return found
 
 

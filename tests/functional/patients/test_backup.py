@@ -1,0 +1,93 @@
+"""A restored store is the old one, follows the ledger, and never freezes a cohort twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from portal.backups import mark_lost
+from portal.patients.models import Cohort
+from portal.reactor.models import Record
+from tests.functional.node import make_node
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def node(tmp_path, ledger_process, identities, monkeypatch):
+    """A hospital's node with a store of its own on the running ledger, used through the command line."""
+    monkeypatch.delenv("COVENANT_TEST_DATABASE", raising=False)
+    own = identities["hospital"]
+    place = ledger_process.place
+    file = make_node(
+        tmp_path / "node",
+        "hospital",
+        ledger={"address": place.address, "tls_ca": str(place.tls_ca)},
+        identities={role: str(folder) for role, folder in own.identities.items()},
+    )
+    manage(file, "migrate", "-v0")
+    return file
+
+
+def manage(node: Path, *command: str) -> str:
+    return run(node, "portal.manage", *command)
+
+
+def run(node: Path, module: str, *command: str, code: int = 0) -> str:
+    env = {**os.environ, "COVENANT_NODE": str(node)}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *command], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_back_up_and_restore(node, tmp_path):
+    manage(node, "shell", "-c", "from portal.patients.services import enrol; enrol([('row-7',)])")
+    (node.parent / "data" / "heart.csv").write_text("a,b\n")
+    file = tmp_path / "store.backup"
+    run(node, "covenant", "backup", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "backup.exists" in run(node, "covenant", "backup", str(file), code=1)
+    assert "restore.not-empty" in run(node, "covenant", "restore", str(file), code=1)
+    for old in (*node.parent.glob("node.sqlite*"), node.parent / "data" / "heart.csv"):
+        old.unlink()
+    assert "0 attempts" in run(node, "covenant", "restore", str(file))
+    asked = "from portal.patients.models import Patient; from portal.reactor.selectors import height; "
+    asked += "print(Patient.objects.get().record_ids, height() >= 2)"
+    assert "('row-7',) True" in manage(node, "shell", "-v0", "-c", asked)
+    assert (node.parent / "data" / "heart.csv").read_text() == "a,b\n"
+
+
+def test_another_nodes_backup_and_a_cut_one_are_refused(node, tmp_path):
+    file = tmp_path / "store.backup"
+    run(node, "covenant", "backup", str(file))
+    for old in node.parent.glob("node.sqlite*"):
+        old.unlink()
+    cut = tmp_path / "cut.backup"
+    cut.write_bytes(file.read_bytes()[:-200])
+    assert "restore.malformed" in run(node, "covenant", "restore", str(cut), code=1)
+    settings = json.loads(node.read_text())
+    node.write_text(json.dumps({**settings, "name": "hungary"}))
+    assert "restore.other-node" in run(node, "covenant", "restore", str(file), code=1)
+    assert not list(node.parent.glob("node.sqlite"))
+
+
+@pytest.mark.django_db
+def test_an_attempt_that_only_the_ledger_knows_is_lost_for_ever():
+    study = str(uuid.uuid4())
+    for attempt, msp in ((1, "ClevelandMSP"), (2, "ClevelandMSP"), (3, "HungaryMSP")):
+        body = {"root": f"{attempt:064x}", "dataset": "ClevelandMSP/heart"}
+        Record.objects.create(key=f"studies/cohort/{study}/1/{attempt}/{msp}", body=body, block=1, tx_id="t")
+    Cohort.objects.create(study=study, round=1, attempt=1, kind="training", root=f"{1:064x}", seed=b"s" * 32)
+    assert mark_lost() == 1
+    assert [(one.attempt, one.lost) for one in Cohort.objects.order_by("attempt")] == [(1, False), (2, True)]
+    assert mark_lost() == 1  # and again it is the same one
+    assert Cohort.objects.count() == 2
