@@ -25,7 +25,7 @@ RATES = st.sampled_from(["0.1", "0.3", "1"])
 
 
 class Accounts(RuleBasedStateMachine):
-    """Two hospitals and up to four studies; `events`: every event each hospital has spent, told by the answers alone."""
+    """Two hospitals and up to four studies; `events`: every event each hospital has spent, by the answers alone."""
 
     @initialize(disjoint=st.booleans())
     def begin(self, disjoint: bool) -> None:
