@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from consent.canonical import convert
+from consent.errors import CovenantError
 from consent.purpose import Purpose
 from ledger.errors import Refused
 from portal import ledger
@@ -36,11 +37,13 @@ def answer_waiting(*, consents: ConsentStore, records: RecordStore) -> int:
     refuses (this month's answers are used up, the data set is retired) is not asked again; an unreachable ledger is."""
     taken = 0
     for waiting in CountAnswer.objects.filter(sent=False, refusal="").order_by("question"):
-        drawn = waiting if waiting.drawn else draw(waiting.question, consents, records)
         try:
+            drawn = waiting if waiting.drawn else draw(waiting.question, consents, records)
             taken += send(drawn)
         except LedgerUnavailable:
             break
+        except CovenantError as error:  # such as a missing file: the other questions need not wait for it
+            log.error("count not drawn", code=error.code)
     return taken
 
 

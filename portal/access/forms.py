@@ -66,7 +66,7 @@ class RequestForm(PurposeForm):
     )
     until = forms.DateField(
         label="Until",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="At most two years from today. Access always ends.",
     )
     protocol = forms.CharField(
@@ -102,7 +102,9 @@ class DecisionForm(forms.Form):
         choices=[("permit", "Permit"), ("deny", "Deny")],
     )
     until = forms.DateField(
-        label="Until", widget=forms.DateInput(attrs={"type": "date"}), help_text="Not later than asked for."
+        label="Until",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text="Not later than asked for.",
     )
     reason = forms.CharField(
         label="Reason",

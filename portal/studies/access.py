@@ -59,7 +59,8 @@ def plannable(pk: UUID) -> dict[str, Any]:
 def settleable(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     """An ended study of which this hospital still holds a reservation."""
     found = readable(request, pk)
-    held = [one["study"]["study"] for one in selectors.reservations(settings.NODE.msp) if one["ended"]]
+    own = selectors.reservations(settings.NODE.msp)
+    held = [one["study"]["study"] for one in own if one["ended"] and one["record"]["status"] == "held"]
     if found["study"] not in held:
         raise Http404
     return found

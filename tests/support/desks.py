@@ -66,9 +66,9 @@ class Desks:
         return answer.content.decode()
 
     def send(self, role: str, path: str, values: dict[str, Any] | None = None, status: int = 302) -> Any:
-        """Fill in the form at `path` beside its hidden inputs; the answer must have `status`."""
-        hidden = FormReader(self.page(role, path)).values
-        answer = self.at(role).post(path, {**hidden, **(values or {})})
+        """Fill in the form at `path` beside what the page itself filled in; the answer must have `status`."""
+        filled = Prefilled(self.page(role, path)).values
+        answer = self.at(role).post(path, {**filled, **(values or {})})
         assert answer.status_code == status, answer.content.decode()
         self.follow()
         return answer
@@ -106,6 +106,16 @@ class Desks:
         asked = self.request(slug)
         self.send("steward", f"/access/{asked}/{slug}/1/decide/", {"verdict": "permit", "reason": "It helps."})
         return asked
+
+
+class Prefilled(FormReader):
+    """What a browser would send of a page's inputs if nobody touched them."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        fields = dict(attrs)
+        ticked = fields.get("type") not in ("checkbox", "radio") or "checked" in fields
+        if tag == "input" and fields.get("name") and fields.get("value") and ticked:
+            self.values[str(fields["name"])] = str(fields["value"])
 
 
 def write_csv(data: Path, name: str, number: int) -> None:

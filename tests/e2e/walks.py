@@ -1,0 +1,139 @@
+"""What each persona does in a real browser, as functions of an address and an account: the test that starts nodes calls them.
+
+    with browser(chromium) as page:
+        sign_in(page, hub, "researcher", password)
+        look_around(page, hub, RESEARCHER)
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+STEWARD = ("/catalogue/", "/access/", "/studies/", "/studies/left/", "/studies/budget/", "/studies/pause/", "/governance/")
+RESEARCHER = ("/catalogue/", "/access/", "/access/new/", "/studies/")
+AUDITOR = ("/audit/", "/audit/refused/", "/audit/verify/", "/catalogue/", "/studies/")
+PATIENT = ("/",)
+PHONE = {"width": 380, "height": 800}
+
+
+@contextmanager
+def browser(chromium: str) -> Iterator[Page]:
+    """A page of a fresh headless Chromium at the path `chromium`; `*.localhost` is this machine."""
+    with sync_playwright() as playwright:
+        args = [*FLAGS, "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
+        opened = playwright.chromium.launch(executable_path=chromium, args=args)
+        try:
+            yield opened.new_page()
+        finally:
+            opened.close()
+
+
+def sign_in(page: Page, base: str, username: str, password: str) -> None:
+    page.goto(f"{base}/account/sign-in/")
+    page.get_by_label("Your sign-in name").fill(username)
+    page.get_by_label("Your password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    assert page.get_by_role("button", name="Sign out").is_visible()
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="Sign out").click()
+
+
+def check(page: Page) -> None:
+    """This page has no accessibility finding, and no sideways scrolling on a phone."""
+    found = [(one["id"], one["nodes"][0]["html"][:160]) for one in Axe().run(page).response["violations"]]
+    assert not found, f"{page.url}: {found}"
+    before = page.viewport_size
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{page.url} is {wider} px wider than a phone"
+    if before:
+        page.set_viewport_size(before)
+
+
+def look_around(page: Page, base: str, paths: Sequence[str]) -> None:
+    """Open each of `paths`, and check it."""
+    for path in paths:
+        answer = page.goto(base + path)
+        assert answer is not None and answer.status == 200, f"{path}: {answer and answer.status}"
+        check(page)
+
+
+def ask_for_access(page: Page, hub: str, protocol: str) -> str:
+    """The researcher asks for every data set, for heart disease; returns the request's id."""
+    page.goto(f"{hub}/access/new/")
+    for box in page.locator("input[name=datasets]").all():
+        box.check()
+    page.get_by_label("Kind of research").select_option("DUO:0000007")
+    page.locator("input[name=diseases][value='MONDO:0005267']").check()
+    page.get_by_label("Until").fill(str(datetime.date.today() + datetime.timedelta(days=90)))
+    page.get_by_label("Protocol").fill(protocol)
+    asked = page.locator("input[name=request]").input_value()
+    page.get_by_role("button", name="Ask for access").click()
+    page.get_by_text("Recorded. Each hospital decides").wait_for()
+    check(page)
+    return asked
+
+
+def permit(page: Page, hospital: str, request: str, reason: str) -> None:
+    """The steward opens the request, reads it, and permits it."""
+    page.goto(f"{hospital}/access/")
+    page.locator(f"a[href*='{request}']").click()
+    check(page)
+    page.get_by_role("link", name="Decide").click()
+    page.get_by_label("Permit").check()
+    page.get_by_label("Reason").fill(reason)
+    check(page)
+    page.get_by_role("button", name="Send the decision").click()
+    page.get_by_text("Recorded. The researcher sees the decision").wait_for()
+
+
+def plan(page: Page, hub: str, request: str, title: str, epsilon: str, rounds: int) -> str:
+    """The researcher plans a study, sees its price, and proposes it; returns the study's id."""
+    page.goto(f"{hub}/access/{request}/")
+    page.get_by_role("link", name="Plan a study").click()
+    page.get_by_label("Title").fill(title)
+    page.get_by_label("Epsilon").fill(epsilon)
+    page.get_by_label("Rounds").fill(str(rounds))
+    study = page.locator("input[name=study]").input_value()
+    check(page)
+    page.get_by_role("button", name="Show what it costs").click()
+    page.get_by_text("What it costs").wait_for()
+    check(page)
+    page.get_by_role("button", name="Propose this plan").click()
+    page.get_by_text("Recorded. Each hospital now decides").wait_for()
+    return study
+
+
+def approve(page: Page, hospital: str, study: str) -> None:
+    """The steward reads plan and price and approves exactly that plan."""
+    page.goto(f"{hospital}/studies/{study}/")
+    page.get_by_role("link", name="Read and approve the plan").click()
+    check(page)
+    page.get_by_role("button", name="Approve exactly this plan").click()
+    page.get_by_text("Recorded. This hospital's budget is reserved").wait_for()
+    check(page)
+
+
+def start(page: Page, hub: str, study: str) -> None:
+    page.goto(f"{hub}/studies/{study}/")
+    page.get_by_role("link", name="Start the study").click()
+    page.get_by_role("button", name="Start it").click()
+    page.get_by_text("has been asked to run it").wait_for()
+
+
+def watch(page: Page, hub: str, study: str, seconds: float) -> None:
+    """The study page, left open, shows the release by itself."""
+    page.goto(f"{hub}/studies/{study}/")
+    page.get_by_role("heading", name="Released files").wait_for(timeout=seconds * 1000)
+    check(page)

@@ -1,0 +1,160 @@
+"""From a plan with its price to results: what each desk sees is what the contracts recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+import pytest
+
+from portal.grid import hub
+from portal.reactor import selectors as mirror
+from portal.studies import plans, progress
+from tests.support.desks import HOSPITAL, INSTITUTE
+from training.models import registry
+
+pytestmark = pytest.mark.django_db
+SMALL = {"epsilon": "0.5", "rounds": "2", "spare_attempts": "1", "metric_sigma": "60"}
+
+
+def values(**changed):
+    """A plan's form as the browser would send it back."""
+    return {**{name: str(value) for name, value in plans.defaults().items()}, **SMALL, "quorum": "1", **changed}
+
+
+def proposed(desks, slug, **changed):
+    """A proposed study; returns its id."""
+    asked = desks.permitted(slug)
+    study = str(uuid.uuid4())
+    answers = values(study=study, title="Who needs an angiography?", datasets=[f"{HOSPITAL}/{slug}@1"], **changed)
+    page = desks.send("researcher", f"/studies/new/{asked}/", answers, status=200).content.decode()
+    assert "What it costs" in page and mirror.record(f"studies/study/{study}") is None
+    desks.send("researcher", f"/studies/new/{asked}/", {**answers, "confirm": "yes"})
+    return study
+
+
+def approved(desks, slug):
+    study = proposed(desks, slug)
+    desks.send("steward", f"/studies/{study}/approve/")
+    return study
+
+
+def run_round(desks, study, number, kind="training"):
+    """One attempt, as the runner and the site would: returns nothing; every step is the contracts' own."""
+    place = {"study": study, "round": number, "attempt": 1}
+    plan = mirror.record(f"studies/study/{study}")["plan"]
+    source = plan["datasets"][0]
+    root = hashlib.sha256(f"{study}{number}".encode()).hexdigest()
+    cohort = {"dataset": source["dataset"], "version": 1, "root": root, "bucket": "100-199", "declined": False}
+    desks.ledger.submit("runner", "studies:Open", {**place, "kind": kind}, INSTITUTE)
+    desks.ledger.submit("site", "studies:Commit", {**place, **cohort})
+    desks.ledger.submit("runner", "studies:Fix", place, INSTITUTE)
+    if kind == "training":
+        desks.ledger.submit("site", "studies:Update", {**place, "update": root})
+        desks.ledger.submit("runner", "studies:Close", {**place, "model": root}, INSTITUTE)
+    else:
+        desks.ledger.submit("site", "studies:Measure", {**place, "correct": 78, "total": 101})
+        desks.ledger.submit("runner", "studies:Close", {**place, "model": None}, INSTITUTE)
+
+
+def test_the_price_is_shown_before_and_the_plan_is_pinned_with_its_weights_beside_it(desks):
+    study = proposed(desks, desks.dataset())
+    record = mirror.record(f"studies/study/{study}")
+    assert record["plan_digest"] == plans.plan_digest(record["plan"])
+    desks.at("researcher")
+    size = 4 * registry.parameters(record["plan"]["configuration"])
+    assert len(hub.blobs().get(record["plan"]["initial"])) == size
+    assert "waiting for the hospitals" in desks.page("researcher", f"/studies/{study}/")
+
+
+def test_approving_shows_the_accounts_figures_and_reserves(desks):
+    study = proposed(desks, desks.dataset())
+    page = desks.page("steward", f"/studies/{study}/approve/")
+    assert "Epsilon after" in page and mirror.record(f"studies/study/{study}")["plan_digest"] in page
+    desks.send("steward", f"/studies/{study}/approve/")
+    assert mirror.record(f"studies/study/{study}")["status"] == "approved"
+    assert "Who needs an angiography?" in desks.page("steward", "/studies/budget/")
+    desks.page("steward", f"/studies/{study}/approve/", status=404)
+
+
+def test_a_plan_that_no_noise_keeps_within_epsilon_is_refused(desks):
+    slug = desks.dataset()
+    asked = desks.permitted(slug)
+    answers = values(study=str(uuid.uuid4()), title="Too much", datasets=[f"{HOSPITAL}/{slug}@1"], metric_sigma="0.5")
+    page = desks.send("researcher", f"/studies/new/{asked}/", answers, status=422)
+    assert "calibration.unreachable" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"q": "0"}, "greater than or equal to"),
+        ({"q": "1.5"}, "less than or equal to 1"),
+        ({"min_cohort": "5"}, "greater than or equal to 20"),
+        ({"quorum": "2"}, "at most 1"),
+        ({"delta": "0.005"}, "studies.plan-delta"),
+    ],
+)
+def test_a_plan_that_protects_nobody_is_refused(desks, wrong, words):
+    slug = desks.dataset()
+    asked = desks.permitted(slug)
+    answers = values(study=str(uuid.uuid4()), title="Wrong", datasets=[f"{HOSPITAL}/{slug}@1"], **wrong)
+    page = desks.send("researcher", f"/studies/new/{asked}/", {**answers, "confirm": "yes"}, status=422)
+    assert words in page.content.decode()
+
+
+def test_a_study_page_follows_the_rounds_and_shows_the_noised_result(desks):
+    study = approved(desks, desks.dataset())
+    for number in (1, 2):
+        run_round(desks, study, number)
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "2 of 2 training rounds closed" in page and "<svg" in page and "(100-199 patients)" in page
+    run_round(desks, study, 3, "evaluation")
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "77.2 %" in page and "standard deviation 84.9" in page
+    found = progress.of(mirror.record(f"studies/study/{study}"))
+    assert [one.label for one in found.attempts] == ["1", "2", "test"]
+    assert 0 < found.attempts[0].epsilon < found.attempts[2].epsilon <= found.planned <= 0.5
+    left = desks.page("steward", "/studies/left/")
+    assert "78 right of 101" in left and left.count(">noised update<") == 2
+
+
+def test_the_live_part_is_the_part_of_the_same_page(desks):
+    study = approved(desks, desks.dataset())
+    client = desks.at("researcher")
+    part = client.get(f"/studies/{study}/", headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith("<section") and "<html" not in part and 'hx-trigger="every 2s"' in part
+
+
+def test_a_paused_hospital_says_so_and_takes_part_again(desks):
+    desks.dataset()
+    desks.send("steward", "/studies/pause/")
+    assert "commits no new cohort" in desks.page("steward", "/studies/pause/")
+    desks.send("steward", "/studies/pause/")
+    assert "takes part in the studies" in desks.page("steward", "/studies/pause/")
+
+
+def test_a_stopped_study_gives_back_what_it_did_not_spend(desks):
+    study = approved(desks, desks.dataset())
+    desks.send("researcher", f"/studies/{study}/stop/", {"reason": "sponsor.concern"})
+    desks.send("steward", f"/studies/{study}/settle/")
+    assert mirror.record(f"budget/reservation/{HOSPITAL}/{study}")["status"] == "released"
+    desks.page("steward", f"/studies/{study}/settle/", status=404)
+
+
+def test_no_file_is_handed_out_that_the_ledger_does_not_name(desks):
+    study = approved(desks, desks.dataset())
+    desks.at("researcher")
+    folder = desks.settings.NODE.data / "studies" / study
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"not released")
+    desks.page("researcher", f"/studies/{study}/model/", status=404)
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [("steward", "start/"), ("auditor", "start/"), ("researcher", "approve/"), ("patient", ""), ("auditor", "stop/")],
+)
+def test_nobody_does_what_is_not_theirs(desks, role, path):
+    study = approved(desks, desks.dataset())
+    desks.page(role, f"/studies/{study}/{path}", status=404)
