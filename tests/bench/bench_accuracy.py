@@ -1,8 +1,8 @@
 """How good the model gets: every patient consenting, the four hospitals' real data, exact held-out accuracy.
 
 The trainer, the noise, the split and the aggregation are the project's own; only ledger, gate and transport are left
-out. Exact accuracies of held-out patients exist here alone, on public data. The constants in training/models/heart.py were
-chosen on these same splits, which flatters them a little: `other seeds` are splits that were not looked at.
+out. Exact accuracies of held-out patients exist here alone, on public data. The constants in training/models/heart.py
+were chosen on these same splits, which flatters them a little: `other seeds` are splits that were not looked at.
 
     python tests/bench/bench_accuracy.py [--repeats 3]
 """

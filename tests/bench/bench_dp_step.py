@@ -65,7 +65,10 @@ def measure(hidden: int) -> None:
     other = registry.build(configuration)
     module = GradSampleModule(other.module.train())
     private = DPOptimizer(
-        torch.optim.SGD(module.parameters(), lr=0.1), noise_multiplier=2.0, max_grad_norm=clip, expected_batch_size=BATCH
+        torch.optim.SGD(module.parameters(), lr=0.1),
+        noise_multiplier=2.0,
+        max_grad_norm=clip,
+        expected_batch_size=BATCH,
     )
 
     def opacus() -> None:
