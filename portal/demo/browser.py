@@ -15,13 +15,19 @@ class Visitor:
 
     def __init__(self, host: str, port: int) -> None:
         self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{host}:{port}"}, follow_redirects=False, timeout=30, trust_env=False
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Host": f"{host}:{port}"},
+            follow_redirects=False,
+            timeout=30,
+            trust_env=False,
         )
 
     def __enter__(self) -> Visitor:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.client.close()
 
     def log_in(self, username: str, password: str) -> None:

@@ -28,12 +28,20 @@ app = typer.Typer(help=__doc__)
 @app.command()
 def demo(
     directory: Annotated[Path, typer.Option("--dir", help="Where everything is kept.")] = Path("var/demo"),
-    reset: Annotated[bool, typer.Option("--reset", help="Start over: delete what an earlier run left in --dir.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Start over: delete what an earlier run left in --dir.")
+    ] = False,
     epsilon: Annotated[str | None, typer.Option(help="The study's privacy budget at delta 0.0001 (default 5).")] = None,
     rounds: Annotated[int | None, typer.Option(min=4, max=200, help="Training rounds (default 12).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Fixes made-up consents, splits and initial weights; never noise (default 42).")] = None,
-    port: Annotated[int | None, typer.Option(min=1024, max=65531, help="First of five ports on loopback (default 8000).")] = None,
-    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the job instead of serving the portal.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Fixes made-up consents, splits and initial weights; never noise (default 42).")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1024, max=65531, help="First of five ports on loopback (default 8000).")
+    ] = None,
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="End after the job instead of serving the portal.")
+    ] = False,
     report_file: Annotated[Path | None, typer.Option("--report", help="Another place for report.json as well.")] = None,
 ) -> None:
     """Run consent, access, private training, a withdrawal and its proofs on four real hospitals' data; serve the portal.
@@ -66,7 +74,9 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
     services.start_all(layout, choices, supervisor)
     services.await_pages(choices, supervisor)
     clock.lap("start")
-    console.print(f"The portal answers at {layout.address(consortium.HUB, choices.port)} (and four hospitals beside it).")
+    console.print(
+        f"The portal answers at {layout.address(consortium.HUB, choices.port)} (and four hospitals beside it)."
+    )
     written = layout.out / "report.json"
     if not written.exists():
         main_job(console, layout, choices, clock)
@@ -114,8 +124,12 @@ def serve(console: Console, supervisor: Supervisor) -> None:
 
 def empty(layout: Layout) -> None:
     """Delete what the demo made; refuse a directory that holds anything else."""
-    if not (layout.directory / "demo.json").exists() and set(layout.directory.iterdir()) - {layout.directory / "demo.lock"}:
-        raise PortalError("demo.not-ours", f"{layout.directory} holds no demo: it is left as it is; choose another --dir")
+    if not (layout.directory / "demo.json").exists() and set(layout.directory.iterdir()) - {
+        layout.directory / "demo.lock"
+    }:
+        raise PortalError(
+            "demo.not-ours", f"{layout.directory} holds no demo: it is left as it is; choose another --dir"
+        )
     for path in layout.directory.iterdir():
         if path.name == "demo.lock":
             continue

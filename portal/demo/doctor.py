@@ -81,7 +81,9 @@ def disk(directory: Path) -> Finding:
     detail = f"{free / GIB:.1f} GiB free at {there}"
     if free >= NEEDED_FREE:
         return Finding("Disk", "ok", detail)
-    return Finding("Disk", "missing", f"{detail}; {NEEDED_FREE // GIB} GiB are needed", "make clean, or --dir on a larger disk")
+    return Finding(
+        "Disk", "missing", f"{detail}; {NEEDED_FREE // GIB} GiB are needed", "make clean, or --dir on a larger disk"
+    )
 
 
 def ports(port: int) -> Finding:
@@ -89,7 +91,12 @@ def ports(port: int) -> Finding:
     taken = sorted(set(wanted) - set(free_ports(wanted)))
     if not taken:
         return Finding("Ports", "ok", f"{wanted[0]} to {wanted[-1]} on loopback are free")
-    return Finding("Ports", "missing", f"in use: {', '.join(map(str, taken))}", "make demo ARGS='--port 9000', or stop what uses them")
+    return Finding(
+        "Ports",
+        "missing",
+        f"in use: {', '.join(map(str, taken))}",
+        "make demo ARGS='--port 9000', or stop what uses them",
+    )
 
 
 def torch() -> Finding:
@@ -104,7 +111,12 @@ def fabric() -> Finding:
     folder = Path(os.environ.get("FABRIC_BIN", "/usr/local/bin"))
     if all((folder / name).exists() for name in ("peer", "orderer")):
         return Finding("Fabric", "ok", str(folder))
-    return Finding("Fabric", "optional", f"no peer and orderer in {folder}; the embedded ledger does not need them", "FABRIC_BIN=DIR")
+    return Finding(
+        "Fabric",
+        "optional",
+        f"no peer and orderer in {folder}; the embedded ledger does not need them",
+        "FABRIC_BIN=DIR",
+    )
 
 
 def program(name: str, commands: tuple[str, ...], mend: str, package: str = "") -> Finding:

@@ -1,7 +1,7 @@
 """What the demo asks of one node: actions by name, a JSON line each, run inside that node's own process and settings.
 
-    python -m portal.demo.node        (COVENANT_NODE names the node)
-    {"action": "vote", "arguments": {"proposal": "..."}}   ->   {"ok": true, "result": ...}
+python -m portal.demo.node        (COVENANT_NODE names the node)
+{"action": "vote", "arguments": {"proposal": "..."}}   ->   {"ok": true, "result": ...}
 """
 
 from __future__ import annotations

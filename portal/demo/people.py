@@ -29,7 +29,9 @@ def wishes(patients: Sequence[str], hospital: str, seed: int, today: date) -> li
     """One wish a patient: about 15 % do not consent, allow another purpose only, or have expired."""
     chance = random.Random(f"{seed}/{hospital}")
     decided = [wish(patient, chance.random(), chance, today) for patient in patients]
-    willing = [index for index, one in enumerate(decided) if one.preset in dict(PRESETS) and one.valid_until > month(today, 0)]
+    willing = [
+        index for index, one in enumerate(decided) if one.preset in dict(PRESETS) and one.valid_until > month(today, 0)
+    ]
     for index in chance.sample(willing, min(WITHDRAWN_BEFORE, len(willing))):
         one = decided[index]
         decided[index] = Wish(one.patient, one.preset, one.valid_from, one.valid_until, withdraws=True)

@@ -34,7 +34,9 @@ class RoundsView:
         self.thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.ended.set()
         self.thread.join()
         if self.live:
@@ -60,7 +62,9 @@ class RoundsView:
         bars = Table.grid(padding=(0, 2))
         for site in HOSPITALS:
             phase = self.watch.phase.get(site.msp, "waiting")
-            bars.add_row("  " + site.title, ProgressBar(total=100, completed=SHARE[phase], width=24), Text(phase, style="dim"))
+            bars.add_row(
+                "  " + site.title, ProgressBar(total=100, completed=SHARE[phase], width=24), Text(phase, style="dim")
+            )
         return Group(Text(self.headline()), bars)
 
 

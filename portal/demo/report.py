@@ -64,7 +64,10 @@ def build(
         "accuracy": accuracy(ledger, study, plan),
         "withdrawal": withdrawal,
         "counts": {record["dataset"]: record["answer"] for _, record in ledger.records("budget/count/")},
-        "seconds": {"total": round(sum(seconds.values()), 1), "by_step": {name: round(one, 1) for name, one in seconds.items()}},
+        "seconds": {
+            "total": round(sum(seconds.values()), 1),
+            "by_step": {name: round(one, 1) for name, one in seconds.items()},
+        },
     }
 
 
@@ -73,7 +76,10 @@ def rounds(ledger: Ledger, study: str) -> list[dict[str, Any]]:
     for key, record in ledger.records(f"studies/cohort/{study}/"):
         number = int(key.split("/")[3])
         if record["root"] is not None:
-            found.setdefault(number, {})[record["hospital"]] = {"root": record["root"], "count_bucket": record["bucket"]}
+            found.setdefault(number, {})[record["hospital"]] = {
+                "root": record["root"],
+                "count_bucket": record["bucket"],
+            }
     return [{"round": number, "sites": sites} for number, sites in sorted(found.items())]
 
 
@@ -98,13 +104,27 @@ def accuracy(ledger: Ledger, study: str, plan: dict[str, Any]) -> dict[str, Any]
 def show(console: Console, layout: Layout, choices: Choices, report: dict[str, Any], people: dict[str, Any]) -> None:
     """The table at the end: what happened, where to look, as whom."""
     table = Table("what", "how it went", title="Covenant", title_justify="left")
-    accuracies = ", ".join(f"{msp} {'declined' if value is None else value}" for msp, value in report["accuracy"]["per_site"].items())
+    accuracies = ", ".join(
+        f"{msp} {'declined' if value is None else value}" for msp, value in report["accuracy"]["per_site"].items()
+    )
     found = report["privacy"]
-    table.add_row("ledger", f"{report['ledger']['transactions']} transactions in {report['ledger']['height']} blocks, verified offline")
-    table.add_row("patients in the last cohort", ", ".join(f"{one['name']} {one['in_cohort']} of {one['patients']}" for one in report["hospitals"]))
-    table.add_row("privacy", f"epsilon {found['epsilon_rdp']} (RDP, as gated), {found['epsilon_pld']} (PLD), delta {found['delta']}")
+    table.add_row(
+        "ledger",
+        f"{report['ledger']['transactions']} transactions in {report['ledger']['height']} blocks, verified offline",
+    )
+    table.add_row(
+        "patients in the last cohort",
+        ", ".join(f"{one['name']} {one['in_cohort']} of {one['patients']}" for one in report["hospitals"]),
+    )
+    table.add_row(
+        "privacy",
+        f"epsilon {found['epsilon_rdp']} (RDP, as gated), {found['epsilon_pld']} (PLD), delta {found['delta']}",
+    )
     table.add_row("accuracy (noised)", f"mean {report['accuracy']['mean']}; {accuracies}")
-    table.add_row("withdrawal", f"in round {report['withdrawal']['round_in']}, not in round {report['withdrawal']['round_out']}: both proofs verify")
+    table.add_row(
+        "withdrawal",
+        f"in round {report['withdrawal']['round_in']}, not in round {report['withdrawal']['round_out']}: both proofs verify",
+    )
     table.add_row("time", f"{report['seconds']['total']} s")
     table.add_row("files", str(layout.out))
     console.print(table)

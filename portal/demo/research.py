@@ -44,7 +44,9 @@ def inquire(hospitals: int) -> None:
 
 def answers(hospitals: int) -> dict[str, int | None]:
     """What the hospitals answered: data set -> noised count, None below the threshold."""
-    found = awaited(lambda: (all_of := mirror.records("budget/count/")) and len(all_of) >= hospitals and all_of, "the counts")
+    found = awaited(
+        lambda: (all_of := mirror.records("budget/count/")) and len(all_of) >= hospitals and all_of, "the counts"
+    )
     return {one["dataset"]: one["answer"] for one in found}
 
 

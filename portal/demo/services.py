@@ -81,4 +81,6 @@ def check_ports(port: int) -> None:
     wanted = [port_of(site, port) for site in SITES]
     if taken := sorted(set(wanted) - set(free_ports(wanted))):
         listed = ", ".join(map(str, taken))
-        raise PortalError("demo.port-in-use", f"port {listed} on loopback is in use: stop what uses it, or choose another --port")
+        raise PortalError(
+            "demo.port-in-use", f"port {listed} on loopback is in use: stop what uses it, or choose another --port"
+        )

@@ -68,7 +68,9 @@ class Shells:
     def __enter__(self) -> Shells:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for shell in self.by_name.values():
             shell.close()
         self.pool.shutdown(cancel_futures=True)

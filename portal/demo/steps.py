@@ -26,7 +26,9 @@ STUDY_SECONDS = 900
 class Steps:
     """The steps of one demo. `tell` takes a line for the person who watches."""
 
-    def __init__(self, layout: Layout, choices: Choices, shells: Shells, watch: Watch, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, layout: Layout, choices: Choices, shells: Shells, watch: Watch, tell: Callable[[str], None]
+    ) -> None:
         self.layout, self.choices, self.shells, self.watch, self.tell = layout, choices, shells, watch, tell
 
     def in_order(self) -> list[tuple[str, Callable[[], None]]]:
@@ -63,7 +65,9 @@ class Steps:
             records.mkdir(parents=True, exist_ok=True)
             copyfile(exported[SOURCES[site.name]], records / "heart.csv")
         found = self.shells.ask_hospitals("register", seed=self.choices.seed)
-        self.tell(f"four data sets, {sum(one['patients'] for one in found.values())} patients, registered by their roots")
+        self.tell(
+            f"four data sets, {sum(one['patients'] for one in found.values())} patients, registered by their roots"
+        )
 
     def consent(self) -> None:
         found = self.shells.ask_hospitals("enrol", seed=self.choices.seed)
@@ -117,7 +121,9 @@ class Steps:
                 run = self.shells.ask("hub", "run_state", study=self.choices.study)
                 raise PortalError("demo.study-stopped", f"the study stopped: {run['reason']} {run['message']}")
             if time.monotonic() > deadline:
-                raise PortalError("demo.study-slow", f"the study did not finish in {STUDY_SECONDS} s; run the same command again")
+                raise PortalError(
+                    "demo.study-slow", f"the study did not finish in {STUDY_SECONDS} s; run the same command again"
+                )
             time.sleep(0.2)
 
     def withdraw(self) -> None:
@@ -150,7 +156,9 @@ class Steps:
         grant = self.shells.ask(hospital, "grant_of", username=WITHDRAWING)
         trained = self.shells.ask(hospital, "rounds_of", username=WITHDRAWING, study=study)
         if not trained or trained[-1] >= self.choices.rounds:
-            raise PortalError("demo.no-withdrawal", "the patient was in no round, or in the last one: nothing would be proven")
+            raise PortalError(
+                "demo.no-withdrawal", "the patient was in no round, or in the last one: nothing would be proven"
+            )
         about = {"round_in": trained[-1], "round_out": trained[-1] + 1}
         with self.visit() as visitor:
             save(self.layout.out / "receipt.json", visitor.get(f"/consent/{grant}/receipt.json").content)

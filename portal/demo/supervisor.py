@@ -61,7 +61,9 @@ class Supervisor:
         """Raise PortalError `demo.process-ended` if a process that should be running is not."""
         for name, child in self.children.items():
             if child.poll() is not None:
-                raise PortalError("demo.process-ended", f"{name} ended with status {child.returncode}: {self.tail(name)}")
+                raise PortalError(
+                    "demo.process-ended", f"{name} ended with status {child.returncode}: {self.tail(name)}"
+                )
 
     def await_ready(self, what: str, ready: Callable[[], bool], seconds: float = 120) -> None:
         """Wait until `ready()`; PortalError `demo.not-ready` after `seconds`."""

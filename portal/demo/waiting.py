@@ -22,6 +22,8 @@ def awaited(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
-            raise PortalError("demo.not-mirrored", f"{what} did not reach this node in {seconds:.0f} s: is its reactor running?")
+            raise PortalError(
+                "demo.not-mirrored", f"{what} did not reach this node in {seconds:.0f} s: is its reactor running?"
+            )
         time.sleep(0.05)
     return found

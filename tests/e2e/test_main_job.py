@@ -1,0 +1,145 @@
+"""The whole main job as a newcomer runs it, without a network, interrupted once; what it left is then checked offline."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.demo import Demo, processes_of, run
+
+ROUNDS = 6
+
+pytestmark = [pytest.mark.demo, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A demo that was stopped with Ctrl-C among its rounds, and ran to its end the second time."""
+    made = Demo(tmp_path_factory.mktemp("demo") / "run", rounds=ROUNDS)
+    first = made.start("--no-serve")
+    made.await_line(first, "round 2 of")
+    first.send_signal(signal.SIGINT)
+    assert first.wait(60) == 130
+    assert processes_of(made.directory) == []
+    second = made.start("--no-serve")
+    output = second.communicate(timeout=600)[0]
+    assert second.returncode == 0, output
+    return made
+
+
+def test_it_leaves_no_process_behind(demo: Demo) -> None:
+    assert processes_of(demo.directory) == []
+
+
+def test_the_report_holds_what_it_promises(demo: Demo) -> None:
+    report = json.loads((demo.out / "report.json").read_text())
+    assert report["ledger"]["kind"] == "embedded"
+    assert [one["patients"] for one in report["hospitals"]] == [304, 260, 46, 130]
+    assert all(one["in_cohort"] < one["patients"] for one in report["hospitals"])
+    rounds = report["study"]["rounds"]
+    assert [one["round"] for one in rounds][:ROUNDS] == list(range(1, ROUNDS + 1))
+    assert all(len(site["root"]) == 64 and site["count_bucket"] for one in rounds for site in one["sites"].values())
+    assert 0 < float(report["privacy"]["epsilon_pld"]) <= float(report["privacy"]["epsilon_rdp"]) <= 5
+    assert report["withdrawal"]["round_out"] == report["withdrawal"]["round_in"] + 1
+    assert report["accuracy"]["per_site"]["SwitzerlandMSP"] is None
+    assert report["seconds"]["total"] > 0
+
+
+def test_what_it_wrote_verifies_offline(demo: Demo) -> None:
+    genesis = (demo.out / "genesis.sha256").read_text().strip()
+    ledger = str(demo.out / "ledger.blocks")
+    assert run("ledger", "verify", ledger, "--genesis", genesis).returncode == 0
+    chain = ["--ledger", ledger, "--genesis", genesis]
+    assert run("receipt", "verify", str(demo.out / "receipt.json"), *chain).returncode == 0
+    for name, claim in (("proof-in.json", "present"), ("proof-out.json", "absent")):
+        shown = run("proof", "verify", str(demo.out / name), *chain, "--json")
+        assert shown.returncode == 0, shown.stderr
+        assert json.loads((demo.out / name).read_text())["claim"] == claim
+
+
+def test_another_genesis_or_an_altered_proof_is_refused(demo: Demo, tmp_path: Path) -> None:
+    genesis = (demo.out / "genesis.sha256").read_text().strip()
+    ledger = str(demo.out / "ledger.blocks")
+    assert run("ledger", "verify", ledger, "--genesis", "0" * 64).returncode == 1
+    proof = json.loads((demo.out / "proof-out.json").read_text())
+    proof["claim"] = "present"
+    altered = tmp_path / "proof.json"
+    altered.write_text(json.dumps(proof, sort_keys=True, separators=(",", ":")))
+    assert run("proof", "verify", str(altered), "--ledger", ledger, "--genesis", genesis).returncode == 1
+
+
+def test_a_patients_secrets_are_nowhere_outside_the_hospital(demo: Demo) -> None:
+    receipt = json.loads((demo.out / "receipt.json").read_text())
+    secret = receipt["secret"].encode()
+    canaries = [secret, bytes.fromhex(receipt["secret"]), receipt["details"]["salt"].encode(), b"patient2"]
+    own = {demo.directory / name for name in ("cleveland", "out")}
+    for file in demo.directory.rglob("*"):
+        if file.is_file() and file.name != "personas.json" and not own & set(file.parents):
+            content = file.read_bytes()
+            assert not [canary for canary in canaries if canary in content], f"{file} holds a patient's secret"
+
+
+def test_another_port_for_the_same_directory_is_refused(demo: Demo) -> None:
+    refused = run("demo", "--dir", str(demo.directory), "--port", str(demo.port + 100), "--no-serve")
+    assert refused.returncode == 1
+    assert "demo.other-choice" in refused.stderr
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(demo: Demo, tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = run("demo", "--dir", str(tmp_path / "other"), "--port", str(port), "--no-serve")
+    assert refused.returncode == 1
+    assert "demo.port-in-use" in refused.stderr
+
+
+def test_reset_leaves_a_strangers_directory_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    refused = run("demo", "--dir", str(tmp_path), "--reset", "--no-serve")
+    assert refused.returncode == 1
+    assert "demo.not-ours" in refused.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def served(demo: Demo) -> Iterator[Demo]:
+    """The same demo, run again: it reports and serves."""
+    process = demo.start(own_network=False)
+    try:
+        demo.await_line(process, "Serving until")
+        yield demo
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert processes_of(demo.directory) == []
+
+
+def test_a_second_demo_on_the_directory_is_refused(served: Demo) -> None:
+    refused = run("demo", "--dir", str(served.directory), "--no-serve")
+    assert refused.returncode == 1
+    assert "demo.directory-in-use" in refused.stderr
+
+
+def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
+    time.sleep(1)
+    for process in processes_of(served.directory):
+        loaded = "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
+        command = " ".join(process.cmdline())
+        is_site_worker = "portal.grid.celery:site" in command
+        assert loaded == is_site_worker, command
+
+
+def test_the_whole_demo_fits_into_three_gigabytes(served: Demo) -> None:
+    found = processes_of(served.directory)
+    total = sum(process.memory_full_info().pss for process in found)
+    print(f"{len(found)} processes, {total / 2**20:.0f} MiB PSS")
+    assert total <= 3 * 10**9

@@ -1,0 +1,85 @@
+"""Running the demo as a newcomer does: its own process, its own directory, and where possible a network of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+COVENANT = [sys.executable, str(ROOT / "covenant.py")]
+
+
+class Demo:
+    """One demo below `directory`, on ports of its own."""
+
+    def __init__(self, directory: Path, rounds: int) -> None:
+        self.directory = directory
+        self.rounds = rounds
+        self.port = free_block()
+        self.out = directory / "out"
+        self.lines: list[str] = []
+
+    def start(self, *arguments: str, own_network: bool = True) -> subprocess.Popen[str]:
+        """`own_network`: nothing but loopback, if this user may make one."""
+        command = [
+            *COVENANT,
+            "demo",
+            "--dir",
+            str(self.directory),
+            "--port",
+            str(self.port),
+            "--rounds",
+            str(self.rounds),
+        ]
+        if own_network and os.geteuid() == 0:
+            command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
+        return subprocess.Popen(
+            [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+        )
+
+    def await_line(self, process: subprocess.Popen[str], text: str) -> None:
+        """Read the output until `text` comes; then keep reading in the background, so that the demo never waits for us."""
+        assert process.stdout
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if text in line:
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                return
+        raise AssertionError(f"the demo ended with {process.wait()} before it said {text!r}:\n{''.join(seen)}")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COVENANT, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+
+
+def processes_of(directory: Path) -> list[psutil.Process]:
+    """Every process that was started for the demo in `directory`: named in its arguments or its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            said = " ".join(process.cmdline()) + " " + process.environ().get("COVENANT_NODE", "")
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if str(directory) in said and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def free_block(size: int = 5) -> int:
+    """The first of `size` free ports in a row on loopback."""
+    for first in range(21000, 60000, size):
+        try:
+            for port in range(first, first + size):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no five free ports in a row")
