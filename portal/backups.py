@@ -1,11 +1,11 @@
 """A hospital's store as one file, and back. What a restore must never do: spend or freeze a second time.
 
 The file is a tar archive, readable by its owner alone: the database (SQLite), whatever lies in the node's data folder,
-and a manifest that names the node. Keys stay out: a backup without the node's key file opens no
-secret, so keep that file elsewhere.
+and a manifest that names the node. Keys stay out: a backup without the node's key file opens no secret, so keep that
+file elsewhere.
 
-After a restore the ledger may know cohorts that the store does not. Each becomes a Cohort marked `lost`, so that the site
-answers a repeated message for that attempt as lost and never makes the cohort again.
+After a restore the ledger may know cohorts that the store does not. Each becomes a Cohort marked `lost`, so that the
+site answers a repeated message for that attempt as lost and never makes the cohort again.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ backup_app = typer.Typer(help="Copy a hospital's store to one file.")
 restore_app = typer.Typer(help="Put a hospital's store back; no spend and no cohort is ever used twice.")
 rebuild_app = typer.Typer(help="Forget a node's mirror of the ledger and replay it from the first block.")
 
+FILE = typer.Argument(..., help="The file to write; it must not exist.")
+BACKUP = typer.Argument(None, help="The backup; none with --after.")
 NODE = typer.Option(..., "--node", envvar="COVENANT_NODE", help="The node's settings file (node.json).")
 
 
@@ -33,7 +35,7 @@ def rebuild_projection(node: Path = NODE) -> None:
 
 
 @backup_app.command()
-def backup(file: Path = typer.Argument(..., help="The file to write; it must not exist."), node: Path = NODE) -> None:
+def backup(file: Path = FILE, node: Path = NODE) -> None:
     """Copy the store, while it is in use, to FILE. The node's key files are not in it: keep them elsewhere."""
     start(node)
     from portal.backups import back_up
@@ -44,13 +46,13 @@ def backup(file: Path = typer.Argument(..., help="The file to write; it must not
 
 @restore_app.command()
 def restore(
-    file: Path = typer.Argument(None, help="The backup; none with --after."),
+    file: Path = BACKUP,
     after: bool = typer.Option(
         False, help="The database is back already: only follow the ledger and mark what is lost."
     ),
     node: Path = NODE,
 ) -> None:
-    """Put FILE back onto an empty store, follow the ledger, and mark attempts that the store no longer knows as lost."""
+    """Put FILE back onto an empty store, follow the ledger, and mark attempts the store no longer knows as lost."""
     if after == (file is not None):
         raise typer.BadParameter("give a FILE, or --after")
     start(node)

@@ -142,11 +142,11 @@ def epsilon(study: str, plan: dict[str, Any]) -> float | None:
     privacy = plan["privacy"]
     training = PoissonSampledGaussian(float(privacy["sigma"]), float(privacy["q"]), int(privacy["steps"]))
     events: list[Event] = [training] * released("update", study)
-    events += [Gaussian(float(plan["metrics"]["sigma"]))] * released("measure", study)
+    events += [Gaussian(float(plan["metrics"]["sigma"]))] * released("measurement", study)
     return rdp_epsilon(events, float(privacy["delta"])) if events else None
 
 
 def released(what: str, study: str) -> int:
-    """How many updates (`update`) or noised results (`measure`) of this hospital stand in `study`."""
+    """How many updates (`update`) or noised results (`measurement`) of this hospital stand in `study`."""
     keys = mirror.standing(f"studies/{what}/{study}/").filter(key__endswith=f"/{settings.NODE.msp}")
     return keys.count()
