@@ -24,16 +24,17 @@ class FileAttempts:
     def start(self, attempt: Attempt) -> bool:
         folder = self._folder(attempt)
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for parent in (self._root, folder.parent, folder):
+                parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(folder / "begun", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            os.fsync(handle)
+            os.close(handle)
+            for parent in (folder, folder.parent, self._root):
+                sync(parent)
         except FileExistsError:
             return False
         except OSError as error:
             raise unwritable(error) from None
-        os.fsync(handle)
-        os.close(handle)
-        for parent in (folder, folder.parent, self._root):
-            sync(parent)
         return True
 
     def result(self, attempt: Attempt) -> bytes | None:
