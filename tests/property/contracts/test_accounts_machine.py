@@ -20,8 +20,9 @@ SITES = HOSPITALS[:2]
 CAP = Decimal(8)
 site = st.sampled_from(SITES)
 study = st.integers(0, 3)
-SIGMAS = st.sampled_from(["1.1", "1.5", "3"])
-RATES = st.sampled_from(["0.1", "0.3", "1"])
+SIGMAS = st.sampled_from(["1.1", "3", "8"])
+RATES = st.sampled_from(["0.1", "0.2", "1"])
+APPROVING = st.sampled_from([SITES, SITES, SITES[:1], ()])
 
 
 class Accounts(RuleBasedStateMachine):
@@ -36,6 +37,8 @@ class Accounts(RuleBasedStateMachine):
         self.studies: list[Any] = []
         self.events: dict[str, list[tuple[str, ...]]] = {hospital: [] for hospital in SITES}
         self.updates: dict[tuple[str, int, int, str], str] = {}
+        self.propose("3", "0.2", 2, 1, SITES)
+        self.start(0, ())
 
     def pick(self, number: int) -> Any:
         return self.studies[number % len(self.studies)] if self.studies else None
@@ -50,8 +53,8 @@ class Accounts(RuleBasedStateMachine):
             assert self.world.ledger.mark() == before
             return None
 
-    @rule(sigma=SIGMAS, q=RATES, rounds=st.integers(1, 3), spares=st.integers(0, 2))
-    def propose(self, sigma: str, q: str, rounds: int, spares: int) -> None:
+    @rule(sigma=SIGMAS, q=RATES, rounds=st.integers(1, 3), spares=st.integers(0, 2), approving=APPROVING)
+    def propose(self, sigma: str, q: str, rounds: int, spares: int, approving: tuple[str, ...]) -> None:
         if len(self.studies) < 4:
             changes = {
                 "privacy__sigma": sigma,
@@ -63,13 +66,15 @@ class Accounts(RuleBasedStateMachine):
             plan = self.world.plan(SITES, **changes)
             if proposed := self.attempt(lambda: self.world.propose_study(plan)):
                 self.studies.append(proposed)
+                for hospital in approving:
+                    self.attempt(lambda: self.world.approve(proposed, hospital))  # noqa: B023  # called at once
 
     @rule(number=study, hospital=site)
     def approve(self, number: int, hospital: str) -> None:
         if chosen := self.pick(number):
             self.attempt(lambda: self.world.approve(chosen, hospital))
 
-    @rule(number=study, declining=st.sampled_from([(), SITES[:1]]))
+    @rule(number=study, declining=st.sampled_from([(), (), SITES[:1]]))
     def start(self, number: int, declining: tuple[str, ...]) -> None:
         if not (chosen := self.pick(number)):
             return
@@ -106,6 +111,12 @@ class Accounts(RuleBasedStateMachine):
             self.updates[name] = answer.get("digest", "measured")
             event = answer["event"]
             self.events[hospital].append((event["sigma"], event["q"], event["steps"]))
+
+    @rule(number=study)
+    def finish_a_round(self, number: int) -> None:
+        for hospital in SITES:
+            self.contribute(number, hospital, again=False)
+        self.close(number)
 
     @rule(number=study)
     def close(self, number: int) -> None:
@@ -169,7 +180,7 @@ def whole(plan: Any, training: int, metric: int) -> rdp.Curve:
 
 TestAccounts = Accounts.TestCase
 TestAccounts.settings = settings(
-    max_examples=examples(15, 500),
+    max_examples=examples(60, 1000),
     stateful_step_count=40,
     deadline=None,
     print_blob=True,

@@ -14,7 +14,7 @@ from tests.contract.world import HOSPITALS, Patient, World
 from tests.property.contracts.soak import examples
 
 ALPHA, BETA = HOSPITALS[:2]
-PEOPLE = [Patient(hospital) for hospital in (ALPHA, BETA) for _ in range(4)]
+PEOPLE = [Patient(hospital) for hospital in (ALPHA, BETA) for _ in range(2)]
 GRANTS = [person.grant() for person in PEOPLE]
 who = st.integers(0, len(GRANTS) - 1)
 AFTER = {"withdrawn": "consents.withdrawn", "tombstone": "consents.tombstone"}
@@ -77,6 +77,10 @@ class Consents(RuleBasedStateMachine):
                 shown = signed.withdrawal(code=PEOPLE[other].code)
                 self.world.ledger.submit(f"{ALPHA}.site", "consents:Withdraw", arguments, shown)
             assert caught.value.code == "consents.withdrawal-invalid"
+            with pytest.raises(Refused) as caught:
+                shown = GRANTS[other].withdrawal(code=PEOPLE[other].code)
+                self.world.ledger.submit(f"{ALPHA}.site", "consents:Withdraw", arguments, shown)
+            assert caught.value.code == "consents.withdrawal-invalid"
 
     @rule(number=who)
     def withdraw_by_registrar(self, number: int) -> None:
@@ -106,7 +110,7 @@ class Consents(RuleBasedStateMachine):
 
 TestConsents = Consents.TestCase
 TestConsents.settings = settings(
-    max_examples=examples(15, 500),
+    max_examples=examples(60, 1000),
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
