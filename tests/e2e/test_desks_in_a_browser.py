@@ -1,4 +1,4 @@
-"""A researcher, a steward and an auditor walk from the catalogue to an approved study in a real browser, on a real ledger."""
+"""Researcher, steward and auditor walk from the catalogue to an approved study in a browser, on a real ledger."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_from_the_catalogue_to_an_approved_study(desks, live_server, program, mo
         assert {"dataset": f"{HOSPITAL}/{slug}", "version": 1} in case
         walks.permit(page, live_server.url, asked, "Approved by our committee.")
         turn("researcher")
-        study = walks.plan(page, live_server.url, asked, "Who needs an angiography?", "0.5", 2)
+        study = walks.plan(page, live_server.url, asked, title="Who needs an angiography?", epsilon="2", rounds=2)
         turn("steward")
         walks.approve(page, live_server.url, study)
         turn("auditor")

@@ -1,4 +1,4 @@
-"""What each persona does in a real browser, as functions of an address and an account: the test that starts nodes calls them.
+"""What each persona does in a real browser, as functions of an address and an account.
 
     with browser(chromium) as page:
         sign_in(page, hub, "researcher", password)
@@ -18,7 +18,8 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-STEWARD = ("/catalogue/", "/access/", "/studies/", "/studies/left/", "/studies/budget/", "/studies/pause/", "/governance/")
+STUDIES = ("/studies/", "/studies/left/", "/studies/budget/", "/studies/pause/")
+STEWARD = ("/catalogue/", "/access/", *STUDIES, "/governance/")
 RESEARCHER = ("/catalogue/", "/access/", "/access/new/", "/studies/")
 AUDITOR = ("/audit/", "/audit/refused/", "/audit/verify/", "/catalogue/", "/studies/")
 PATIENT = ("/",)
@@ -38,7 +39,7 @@ def browser(chromium: str) -> Iterator[Page]:
 
 
 def sign_in(page: Page, base: str, username: str, password: str) -> None:
-    page.goto(f"{base}/account/sign-in/")
+    page.goto(f"{base}/accounts/login/")
     page.get_by_label("Your sign-in name").fill(username)
     page.get_by_label("Your password").fill(password)
     page.get_by_role("button", name="Sign in").click()
@@ -98,7 +99,7 @@ def permit(page: Page, hospital: str, request: str, reason: str) -> None:
     page.get_by_text("Recorded. The researcher sees the decision").wait_for()
 
 
-def plan(page: Page, hub: str, request: str, title: str, epsilon: str, rounds: int) -> str:
+def plan(page: Page, hub: str, request: str, *, title: str, epsilon: str, rounds: int) -> str:
     """The researcher plans a study, sees its price, and proposes it; returns the study's id."""
     page.goto(f"{hub}/access/{request}/")
     page.get_by_role("link", name="Plan a study").click()
@@ -108,7 +109,8 @@ def plan(page: Page, hub: str, request: str, title: str, epsilon: str, rounds: i
     study = page.locator("input[name=study]").input_value()
     check(page)
     page.get_by_role("button", name="Show what it costs").click()
-    page.get_by_text("What it costs").wait_for()
+    heading = page.get_by_role("heading", level=1)
+    assert heading.inner_text() == "Check the plan", page.locator(".summary").inner_text()
     check(page)
     page.get_by_role("button", name="Propose this plan").click()
     page.get_by_text("Recorded. Each hospital now decides").wait_for()

@@ -1,7 +1,7 @@
 """Stewards', researchers' and auditors' desks for functional tests: one process that is now the hospital, now the hub.
 
-Both roles read one database here, which a real node never shares; what each page may show is decided by its settings and
-personas, and those are real.
+Both roles read one database here, which a real node never shares; what each page may show is decided by its settings
+and personas, and those are real.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ import pytest
 from django.test import Client
 from msgspec.structs import replace
 
+from ledger.protocol.block import Block, open_block
+from ledger.protocol.envelope import open_envelope
 from portal import ledger as portal_ledger
 from portal import pages
 from portal.accounts.models import User
 from portal.config import Broker
 from portal.demo.browser import FormReader
 from portal.grid import broker
+from portal.reactor import projection
+from portal.reactor.models import Position
 from training.site import heart
 
 HOSPITAL, INSTITUTE = "ClevelandMSP", "InstituteMSP"
@@ -37,7 +41,6 @@ class Desks:
 
     settings: Any
     ledger: Any
-    follow: Callable[[], object]
     nodes: dict[str, Any]
     people: dict[str, User] = field(default_factory=dict)
 
@@ -72,6 +75,12 @@ class Desks:
         assert answer.status_code == status, answer.content.decode()
         self.follow()
         return answer
+
+    def follow(self) -> None:
+        """Bring the mirror up to the newest block, from whole blocks: those without an event are not waited for."""
+        reached = Position.objects.first() or Position()
+        blocks = portal_ledger.gateway(portal_ledger.reader()).blocks(max(1, reached.block))
+        projection.apply([event for data in blocks for event in events_of(open_block(data))])
 
     # What most tests start from
 
@@ -118,6 +127,24 @@ class Prefilled(FormReader):
             self.values[str(fields["name"])] = str(fields["value"])
 
 
+@dataclass(frozen=True)
+class Seen:
+    """An event as the projection takes it (portal.reactor.projection.Source)."""
+
+    block: int
+    index: int
+    tx_id: str
+    name: str
+    payload: bytes
+
+
+def events_of(block: Block) -> Iterator[Seen]:
+    for index, (envelope, flag) in enumerate(zip(block.envelopes, block.flags, strict=True)):
+        opened = open_envelope(envelope)
+        if flag == 0 and opened.event is not None:
+            yield Seen(block.number, index, opened.heading.tx_id, opened.event.name, opened.event.payload)
+
+
 def write_csv(data: Path, name: str, number: int) -> None:
     """Cleveland's records, with one row fewer for each test: another raw file every time."""
     folder = data / "records"
@@ -136,10 +163,9 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def desks(
-    settings: Any, ledger: Any, catch_up: Callable[[], int], identities: dict[str, Any], broker_url: str,
-    monkeypatch: pytest.MonkeyPatch,
+def desks(  # noqa: PLR0917  # fixtures
+    settings: Any, ledger: Any, db: None, identities: dict[str, Any], broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Desks:
     monkeypatch.setattr(pages, "PATIENCE", 0)  # the mirror is brought up by the test, not by a reactor beside it
     hub = replace(identities["hub"], broker=Broker(broker_url))
-    return Desks(settings, ledger, catch_up, {"hospital": settings.NODE, "hub": hub})
+    return Desks(settings, ledger, {"hospital": settings.NODE, "hub": hub})

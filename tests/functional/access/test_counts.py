@@ -33,7 +33,7 @@ def enrol(desks, slug, count):
 
 
 def answer(desks, slug):
-    """The worker's turn; returns the kept answer to the question about `slug`. Other tests' questions wait beside it."""
+    """The worker's turn; returns the kept answer about `slug`. Other tests' questions wait beside it."""
     desks.at("steward")
     counts.answer_waiting(consents=Consents(), records=RecordFiles())
     return own(slug).get()
