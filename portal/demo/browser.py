@@ -1,4 +1,4 @@
-"""A person at the portal, over HTTP: logs in, opens pages, fills in their forms. The demo acts through it as a patient would."""
+"""A person at the portal, over HTTP: logs in, opens pages, fills in their forms. So the demo acts as a patient would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.errors import PortalError
 
 
 class Visitor:
-    """One person's visit to one node. `host` is the node's name on this machine, where `*.localhost` need not resolve."""
+    """One person's visit to one node. `host` is the node's name; this machine need not resolve `*.localhost`."""
 
     def __init__(self, host: str, port: int) -> None:
         self.client = httpx.Client(

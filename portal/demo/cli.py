@@ -26,7 +26,7 @@ app = typer.Typer(help=__doc__)
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0917  # options of a command line
     directory: Annotated[Path, typer.Option("--dir", help="Where everything is kept.")] = Path("var/demo"),
     reset: Annotated[
         bool, typer.Option("--reset", help="Start over: delete what an earlier run left in --dir.")
@@ -44,7 +44,7 @@ def demo(
     ] = False,
     report_file: Annotated[Path | None, typer.Option("--report", help="Another place for report.json as well.")] = None,
 ) -> None:
-    """Run consent, access, private training, a withdrawal and its proofs on four real hospitals' data; serve the portal.
+    """Run consent, access, private training, a withdrawal and its proofs on four hospitals' data; serve the portal.
 
     Run again it continues or reports. Exit status 0 only if every step held.
     """

@@ -1,4 +1,4 @@
-"""Who takes part: a certificate authority and identities for each organisation, the genesis block, each node's settings.
+"""Who takes part: each organisation's certificate authority and identities, the genesis block, each node's settings.
 
 Each node's keys lie in that node's folder alone; only the embedded ledger's own folder holds the hospitals' peer keys.
 """

@@ -1,4 +1,4 @@
-"""Where the demo keeps what: one directory, one folder a node, and `demo.json`, which remembers the choices of the first run."""
+"""Where the demo keeps what: one directory, one folder a node, and `demo.json` with the choices of the first run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who consents to what in the demo: made up from a seed, so that a run can be repeated. Nothing here touches noise or sampling."""
+"""Who consents to what in the demo: made up from a seed, so that a run can be repeated. Noise never comes from it."""
 
 from __future__ import annotations
 

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consent.errors import CovenantError
-from ledger.verify import Ledger, export, verify
-from ledger.verify import claims
+from ledger.verify import Ledger, claims, export, verify
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout
 from portal.demo.watch import Watch
 from portal.errors import PortalError
@@ -107,7 +106,7 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
     accuracies = ", ".join(
         f"{msp} {'declined' if value is None else value}" for msp, value in report["accuracy"]["per_site"].items()
     )
-    found = report["privacy"]
+    found, about = report["privacy"], report["withdrawal"]
     table.add_row(
         "ledger",
         f"{report['ledger']['transactions']} transactions in {report['ledger']['height']} blocks, verified offline",
@@ -123,7 +122,7 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
     table.add_row("accuracy (noised)", f"mean {report['accuracy']['mean']}; {accuracies}")
     table.add_row(
         "withdrawal",
-        f"in round {report['withdrawal']['round_in']}, not in round {report['withdrawal']['round_out']}: both proofs verify",
+        f"in round {about['round_in']}, not in round {about['round_out']}: both proofs verify",
     )
     table.add_row("time", f"{report['seconds']['total']} s")
     table.add_row("files", str(layout.out))

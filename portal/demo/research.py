@@ -24,8 +24,8 @@ PURPOSE = Purpose.of(duo.DS, [HEART_DISEASE])
 TITLE = "Predicting heart disease across four hospitals"
 PROTOCOL = """Predict whether an angiography will find narrowed coronary arteries, from what is known before it.
 
-Data: the UCI heart disease variables. Model: logistic regression, trained under differential privacy with the patient as
-the unit. Nothing but noised updates and noised accuracy counts leaves a hospital.
+Data: the UCI heart disease variables. Model: logistic regression, trained under differential privacy with the patient
+as the unit. Nothing but noised updates and noised accuracy counts leaves a hospital.
 """
 ENTITLED_DAYS = 365
 DECIMALS = ("epsilon", "delta", "clip", "q", "learning_rate", "metric_sigma")
@@ -62,7 +62,7 @@ def request(request: str, hospitals: int) -> None:
     )
 
 
-def plan(study: str, request: str, hospitals: int, epsilon: str, rounds: int, seed: int) -> dict[str, Any]:
+def plan(*, study: str, request: str, hospitals: int, epsilon: str, rounds: int, seed: int) -> dict[str, Any]:
     """Propose the study; returns its privacy parameters."""
     awaited(lambda: len(mirror.records(f"access/entitlement/{request}/")) >= hospitals, "the decisions")
     if standing := mirror.record(f"studies/study/{study}"):

@@ -41,7 +41,7 @@ def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor) -> None
 
 
 def start_ledger(layout: Layout, supervisor: Supervisor) -> dict[str, Any]:
-    """The ledger's address once it answers. A port of an earlier run is not asked for again: another may hold it now."""
+    """The ledger's address once it answers. The port of an earlier run is not asked for: another may hold it now."""
     announced = layout.ledger / "address.json"
     announced.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "ledger.cli", "serve", "--dir", str(layout.ledger)]

@@ -1,4 +1,4 @@
-"""The main job, step by step. Each step may be run again: what stands already on the ledger or in a store is left as it is."""
+"""The main job, step by step. Each step may be run again: what stands on the ledger or in a store is left as it is."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -19,7 +20,7 @@ LIBC = ctypes.CDLL(None)
 class Supervisor:
     """Child processes by name, each with its own log below `logs`.
 
-    The kernel ends them when the demo dies by any means (prctl PR_SET_PDEATHSIG, Linux), so start them from the main thread.
+    The kernel ends them when the demo dies by any means (prctl PR_SET_PDEATHSIG, Linux): start them from the main thread.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -36,7 +37,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches the demo, which then stops them in order
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  # no other thread runs yet
             )
         self.children[name] = child
         return child
@@ -80,15 +81,13 @@ class Supervisor:
             return
         if child.poll() is None:
             child.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                pass
         kill_group(child.pid)
         child.wait()
 
     def stop_all(self) -> None:
-        """End everything, the last started first; the ledger and the broker were started first and outlive their users."""
+        """End everything, the last started first: the ledger and the broker outlive their users."""
         names = list(reversed(self.children))
         users = [name for name in names if name not in ("ledger", "broker")]
         for name in users:

@@ -44,7 +44,7 @@ class Demo:
         )
 
     def await_line(self, process: subprocess.Popen[str], text: str) -> None:
-        """Read the output until `text` comes; then keep reading in the background, so that the demo never waits for us."""
+        """Read the output until `text` comes; go on reading in the background, so that the demo never waits for us."""
         assert process.stdout
         seen = []
         for line in process.stdout:
