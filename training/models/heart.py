@@ -88,7 +88,7 @@ def nominal_patients(bucket: str) -> int:
     hospital nor its learning rate tells how many patients it has today.
 
     >>> [nominal_patients(bucket) for bucket in ("20-49", "100-199", "200-499")]
-    [20, 92, 207]
+    [20, 93, 207]
     """
     low, _, high = bucket.partition("-")
     if not (low.isdigit() and high.isdigit() and 0 < int(low) <= int(high)):
