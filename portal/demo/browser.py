@@ -1,4 +1,4 @@
-"""A person at the portal, over HTTP: logs in, opens pages, fills in their forms. So the demo acts as a patient would."""
+"""A person at the portal, over HTTP: logs in, opens pages, fills in forms. So the demo acts as a patient would."""
 
 from __future__ import annotations
 

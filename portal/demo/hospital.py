@@ -80,7 +80,7 @@ def register(seed: int) -> dict[str, Any]:
 
 
 def enrol(seed: int) -> dict[str, int]:
-    """Enrol a patient for each record and take consents down, a few singly, the rest in batches; some withdraw again."""
+    """Enrol a patient for each record and take consents down, a few singly, the rest in batches; some withdraw."""
     ids = sorted(set(manifests.records_of(f"{settings.NODE.msp}/{SLUG}", 1).patients))
     if not Patient.objects.exists():
         patients.enrol([(record,) for record in ids])

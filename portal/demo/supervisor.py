@@ -20,7 +20,7 @@ LIBC = ctypes.CDLL(None)
 class Supervisor:
     """Child processes by name, each with its own log below `logs`.
 
-    The kernel ends them when the demo dies by any means (prctl PR_SET_PDEATHSIG, Linux): start them from the main thread.
+    The kernel ends them when the demo dies by any means (PR_SET_PDEATHSIG, Linux): start them from the main thread.
     """
 
     def __init__(self, logs: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole main job as a newcomer runs it, without a network, interrupted once; then all it left is checked offline."""
+"""The whole main job as a newcomer runs it: without a network, interrupted once, then checked offline."""
 
 from __future__ import annotations
 
