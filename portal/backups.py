@@ -134,9 +134,9 @@ def mark_lost() -> int:
         _, _, study, round_, attempt, msp = key.split("/")
         if msp != settings.NODE.msp:
             continue
-        place = {"study": study, "round": int(round_), "attempt": int(attempt)}
+        place: dict[str, Any] = {"study": study, "round": int(round_), "attempt": int(attempt)}
         if not Cohort.objects.filter(**place, root=body.get("root") or "").exists():
-            values = {"lost": True, "root": body.get("root") or "", "dataset": body.get("dataset", ""), "seed": None}
+            values = {"root": body.get("root") or "", "dataset": body.get("dataset", ""), "lost": True, "seed": None}
             Cohort.objects.update_or_create(**place, defaults=values)
             lost += 1
     log.info("attempts marked lost", count=lost)

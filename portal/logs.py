@@ -26,7 +26,7 @@ Event = MutableMapping[str, Any]
 
 def configure() -> None:
     """JSON lines on standard error for structlog and for every library's logger."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -56,7 +56,7 @@ class ForeignFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record.msg, str) and record.msg.startswith("{") and not record.args:
             return record.msg  # rendered by structlog
-        event: Event = {"event": str(record.msg) if record.args else "message", "logger": record.name}
+        event: dict[str, Any] = {"event": str(record.msg) if record.args else "message", "logger": record.name}
         event |= {"level": record.levelname.lower(), "where": f"{record.module}:{record.lineno}"}
         if status := getattr(record, "status_code", None):
             event["status"] = status

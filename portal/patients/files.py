@@ -60,7 +60,7 @@ def proof(grant: Grant, study: str, round_: int) -> bytes:
 def tree(cohort: Cohort) -> CohortTree:
     """The tree whose root stands on the ledger: the cohort's keys and its padding."""
     keys = [bytes(key) for key in cohort.entries.values_list("key", flat=True)]
-    return CohortTree(pad_keys(keys, bytes(cohort.seed), cohort.bucket))
+    return CohortTree(pad_keys(keys, bytes(cohort.seed or b""), cohort.bucket))
 
 
 def evidence(grant: Grant) -> Evidence:

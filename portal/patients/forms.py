@@ -31,7 +31,9 @@ class PurposeForm(forms.Form):
     def __init__(self, *args: Any, allowed: list[str] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         names = allowed or list(texts.PRESETS[texts.CURRENT])
-        self.fields["preset"].choices = [(name, label) for name, label in words.PRESETS.items() if name in names]
+        preset = self.fields["preset"]
+        assert isinstance(preset, forms.ChoiceField)
+        preset.choices = [(name, label) for name, label in words.PRESETS.items() if name in names]
 
 
 class UntilForm(forms.Form):
@@ -53,7 +55,9 @@ class UntilForm(forms.Form):
         if latest:
             choices = [choice for choice in choices if choice[0] < latest]
             choices.append((latest, f"As now: until the end of {words.month(latest)}"))
-        self.fields["until"].choices = choices
+        until = self.fields["until"]
+        assert isinstance(until, forms.ChoiceField)
+        until.choices = choices
 
 
 class HandInForm(forms.Form):

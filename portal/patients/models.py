@@ -25,7 +25,7 @@ class Patient(models.Model):
 
     @property
     def record_ids(self) -> tuple[str, ...]:
-        return tuple(json.loads(self.sealed_records))
+        return tuple(json.loads(bytes(self.sealed_records)))
 
     @record_ids.setter
     def record_ids(self, ids: Sequence[str]) -> None:

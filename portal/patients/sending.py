@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,7 +63,7 @@ def mark_refused(grant: Grant, refusal: Refused) -> None:
     Grant.objects.filter(pk=grant.pk, status=Status.PENDING).update(status=Status.REFUSED, refusal=refusal.code)
 
 
-def send_withdrawals(grants: Sequence[Grant]) -> None:
+def send_withdrawals(grants: Iterable[Grant]) -> None:
     """Send the patients' signed withdrawals; what the ledger cannot take now is sent again by the sweep."""
     for grant in grants:
         if grant.withdrawal_signature is None or grant.withdrawn_block is not None:
@@ -83,7 +83,7 @@ def send_withdrawals(grants: Sequence[Grant]) -> None:
             log.error("withdrawal refused", code=refusal.code)
 
 
-def send_handed_in(handed: Sequence[HandedIn]) -> None:
+def send_handed_in(handed: Iterable[HandedIn]) -> None:
     """As `send_withdrawals`, for those that came with a code."""
     for one in handed:
         evidence = {

@@ -28,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One consent. Asked for by htmx it is the state alone, which the page polls while it is pending."""
     found = access.grant(request, pk)
-    template = "patients/parts/state.html" if request.htmx else "patients/grant.html"
+    template = "patients/parts/state.html" if request.headers.get("HX-Request") == "true" else "patients/grant.html"
     return render(request, template, {"grant": found, "facts": facts(found)})
 
 

@@ -29,11 +29,16 @@ from portal.reactor.models import Event, Position, Record
 class Source(Protocol):
     """An event as the gateway's client gives it."""
 
-    block: int
-    tx_id: str
-    index: int
-    name: str
-    payload: bytes
+    @property
+    def block(self) -> int: ...
+    @property
+    def tx_id(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
