@@ -47,7 +47,12 @@ def be_quiet(sender: Any, **_: Any) -> None:
     """No gossip, mingle or heartbeat, whatever the command line says: a hospital's broker user may not broadcast."""
     sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
     if NODE.role == "hospital":  # torch takes seconds to import: before the worker is ready, not within a round
-        pass
+        import django
+
+        django.setup()
+        from portal.grid.site import warm
+
+        warm()
 
 
 @worker_ready.connect

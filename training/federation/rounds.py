@@ -25,6 +25,7 @@ from training.site.stores import EVALUATION, TRAINING
 
 PATIENCE = 30.0  # seconds for this node's own projection to show its own transaction
 CONFIRM_SECONDS = 120.0
+GREET_SECONDS = 120.0
 MARGIN = 1.0  # seconds a deadline is overshot, so that contract time has passed it
 POLL = 0.01  # seconds between two looks at the projection
 
@@ -86,12 +87,19 @@ class StudyRunner:
         """
         study = self.studies.study(study_id)
         self.blobs.get(study.plan.initial)  # nothing is opened, and nothing spent, without weights to start from
+        self._greet(study)
         for number in range(1, study.plan.rounds + 1):
             self.before(number)
             self._close(study, number, TRAINING)
         self._measure(study)
         self._confirm(study)
         return self.chain.final(study)
+
+    def _greet(self, study: Study) -> None:
+        """Before the first round, wait a while until every site answers: a slow start should cost no attempt."""
+        if not self.studies.rounds(study.study):
+            request = Request(kind="describe", study=study.study, round=0, attempt=0, height=0)
+            self.federation.ask(request, study.plan.sites, GREET_SECONDS)
 
     def _measure(self, study: Study) -> None:
         """The evaluation, if enough sites take part: a model without released metrics is still a model."""

@@ -82,7 +82,7 @@ def test_a_refusal_aborts_with_its_reason_and_the_next_attempt_goes_on(world):
     class Once:
         def handle(self, request):
             calls.append(request.kind)
-            return (wrong if len(calls) == 1 else right).handle(request)
+            return (wrong if calls.count("cohort") == 1 else right).handle(request)
 
     world.agents["BetaMSP"] = Once()
     world.runner().run(study)
