@@ -23,6 +23,7 @@ from portal.demo.watch import Watch
 from portal.errors import PortalError
 
 app = typer.Typer(help=__doc__)
+WIDE = 140  # columns where nobody watches: no address and no password is broken
 
 
 @app.command()
@@ -51,6 +52,8 @@ def demo(  # noqa: PLR0917  # options of a command line
     signal.signal(signal.SIGTERM, interrupted)
     layout = Layout(directory)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDE)
     with layout.lock():
         if reset:
             empty(layout)

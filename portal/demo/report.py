@@ -9,7 +9,7 @@ from shutil import copyfile
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from consent.errors import CovenantError
 from ledger.verify import Ledger, claims, export, verify
@@ -127,7 +127,7 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
     table.add_row("time", f"{report['seconds']['total']} s")
     table.add_row("files", str(layout.out))
     console.print(table)
-    doors = Table("address", "username", "password", "click first")
+    doors = Table(*(Column(name, no_wrap=True) for name in ("address", "username", "password")), "click first")
     first = {"researcher": "Studies", "auditor": "Chain", "steward": "What left", "patient": "Where my data was used"}
     for site in SITES:
         for username, password in people.get(site.name, {}).items():
