@@ -43,7 +43,7 @@ def sign_in(page: Page, base: str, username: str, password: str) -> None:
     page.get_by_label("Your sign-in name").fill(username)
     page.get_by_label("Your password").fill(password)
     page.get_by_role("button", name="Sign in").click()
-    assert page.get_by_role("button", name="Sign out").is_visible()
+    page.get_by_role("button", name="Sign out").wait_for()
 
 
 def sign_out(page: Page) -> None:
