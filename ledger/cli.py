@@ -1,4 +1,5 @@
 """`covenant ledger ...`: serve the embedded ledger; export and verify any ledger."""
+
 from __future__ import annotations
 
 import json

@@ -1,8 +1,9 @@
 """The errors of the ledger package: one base, and the refusal of a contract, which is an answer, not a failure.
 
-    >>> str(Refused("consents.text-unknown", "publish the text first", text="heart-2026.1"))
-    'consents.text-unknown: publish the text first'
+>>> str(Refused("consents.text-unknown", "publish the text first", text="heart-2026.1"))
+'consents.text-unknown: publish the text first'
 """
+
 from __future__ import annotations
 
 from consent.errors import CovenantError

@@ -33,7 +33,11 @@ def node_processes(config_path: Path | str) -> list[Process]:
         "portal.wsgi:application",
     )
     app = "portal.grid.celery:site" if node.role == "hospital" else "portal.grid.celery:hub"
-    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")  # a site's broker user may not talk to others
+    alone = (
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    )  # its broker user may not
     worker = (python, "-m", "celery", "--app", app, "worker", "--pool", "solo", *alone, "--loglevel", "WARNING")
     return [
         Process(f"{node.name}-web", web, env),

@@ -10,7 +10,6 @@ import pytest
 
 from tests.functional.node import portal_for_tests
 
-
 portal_for_tests()  # now: conftest files below import models, and pytest-django reads the settings
 
 

@@ -1,4 +1,5 @@
 """The errors of the training package, by what can be done about them."""
+
 from __future__ import annotations
 
 from consent.errors import CovenantError

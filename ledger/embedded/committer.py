@@ -3,6 +3,7 @@
 A block is cut when the queue is empty, or after a short linger when it pays: only while more is arriving anyway, so
 that a lone client waits for nothing.
 """
+
 from __future__ import annotations
 
 import logging

@@ -1,4 +1,5 @@
 """Founding an embedded ledger: genesis block, peer and orderer identities, TLS."""
+
 from __future__ import annotations
 
 import os

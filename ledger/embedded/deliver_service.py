@@ -1,4 +1,5 @@
 """The peer's Deliver service: whole blocks, to any member who signs for them."""
+
 from __future__ import annotations
 
 import time

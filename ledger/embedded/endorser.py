@@ -1,4 +1,5 @@
 """The peers' side: check who proposes, run the contract once, let every hospital's peer key sign the outcome."""
+
 from __future__ import annotations
 
 import time
@@ -26,7 +27,11 @@ class Endorser:
     """Runs proposals. Thread safe: each call reads through the connection it is given."""
 
     def __init__(
-        self, config: ChannelConfig, validator: Validator, peers: Sequence[Identity], pool: Executor,
+        self,
+        config: ChannelConfig,
+        validator: Validator,
+        peers: Sequence[Identity],
+        pool: Executor,
         prepared: PreparedTransactions,
     ) -> None:
         self._config, self._validator, self._peers, self._pool = config, validator, peers, pool

@@ -1,4 +1,5 @@
 """Chaincode events as the Gateway service streams them: read from blocks, the newest remembered."""
+
 from __future__ import annotations
 
 from collections import OrderedDict

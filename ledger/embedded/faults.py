@@ -1,4 +1,5 @@
 """The one place where an error becomes a gRPC answer (docs/formats/ledger.md, Refusals)."""
+
 from __future__ import annotations
 
 import logging

@@ -1,4 +1,5 @@
 """Fabric's Gateway service: evaluate, endorse, submit, commit status, chaincode events."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,5 @@
 """Where an embedded ledger keeps what, inside its directory."""
+
 from __future__ import annotations
 
 import fcntl

@@ -1,4 +1,5 @@
 """What the services of one ledger share: configuration, keys, store, threads. Opened and closed as a whole."""
+
 from __future__ import annotations
 
 import asyncio

@@ -4,6 +4,7 @@ When the very same bytes come back for ordering, the endorsements in them are th
 they are compared, not verified once more. Anything else takes the long way (ledger.identity.checking), as does every
 verifier.
 """
+
 from __future__ import annotations
 
 from collections import OrderedDict

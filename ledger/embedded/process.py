@@ -1,4 +1,5 @@
 """An embedded ledger as a process of its own, started and stopped by another program (demo, tests, benchmarks)."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """Who waits for what: a transaction's outcome, or the next block. Lives on the event loop."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,5 @@
 """Serving an embedded ledger: TLS on loopback, until asked to stop."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,5 @@
 """One contract call over committed state: what it may see, and what it read and wrote, for its read/write set."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

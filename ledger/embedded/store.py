@@ -3,6 +3,7 @@
 WAL with synchronous=FULL: a block that `append` has returned from survives a crash of the process and of the machine,
 and one it has not returned from is there whole or not at all.
 """
+
 from __future__ import annotations
 
 import sqlite3
@@ -62,7 +63,8 @@ class Reader:
         """Committed pairs with start <= key < end, by the keys' UTF-8 bytes; an empty `end` is the end of the state."""
         query = "select key, value, block, tx from state where key >= ?"
         rows = (
-            self._database.execute(query + " and key < ? order by key", (start, end)) if end
+            self._database.execute(query + " and key < ? order by key", (start, end))
+            if end
             else self._database.execute(query + " order by key", (start,))
         )
         for key, value, block, tx in rows:

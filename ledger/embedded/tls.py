@@ -1,4 +1,5 @@
 """The server's TLS key and certificate: for loopback names alone, with an authority of its own."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

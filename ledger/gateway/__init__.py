@@ -1,4 +1,5 @@
 """The ledger's client, for the embedded ledger and for Fabric alike. Start with `connect`."""
+
 from __future__ import annotations
 
 from ledger.gateway.checkpointer import Checkpointer, FileCheckpointer, MemoryCheckpointer, Position

@@ -1,4 +1,5 @@
 """Whole blocks, over the Deliver service that Fabric's peers and the embedded ledger both serve."""
+
 from __future__ import annotations
 
 import os

@@ -3,6 +3,7 @@
 A checkpoint is set after an event was dealt with. A follower that keeps its position in its own database, in the
 transaction that holds the event's effect, needs no Checkpointer: it passes `start_block` and `after_tx` itself.
 """
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """A transaction on its way into a block: what became of it."""
+
 from __future__ import annotations
 
 from hashlib import sha256

@@ -1,4 +1,5 @@
 """One TLS connection to one gateway peer, and who speaks on it."""
+
 from __future__ import annotations
 
 import time

@@ -1,4 +1,5 @@
 """A deployed contract, to be asked and told: two doors, and the same flow step by step."""
+
 from __future__ import annotations
 
 import time

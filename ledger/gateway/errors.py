@@ -10,6 +10,7 @@
 Each carries `tx_id` (None where there is no transaction), `status` (the gRPC status name) and `details` (what each
 node said).
 """
+
 from __future__ import annotations
 
 import re

@@ -1,9 +1,10 @@
 """The contracts' events, in the ledger's order, for as long as one likes to listen.
 
-    with contract.events(start_block=0) as events:
-        for event in events:
-            ...
+with contract.events(start_block=0) as events:
+    for event in events:
+        ...
 """
+
 from __future__ import annotations
 
 import random

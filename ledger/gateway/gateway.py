@@ -1,8 +1,9 @@
 """The door to a ledger: one connection, one identity, one contract.
 
-    with connect("localhost:7051", tls_ca, identity) as gateway:
-        done = gateway.contract.submit("consents:Record", {"grant": grant}, evidence=evidence)
+with connect("localhost:7051", tls_ca, identity) as gateway:
+    done = gateway.contract.submit("consents:Record", {"grant": grant}, evidence=evidence)
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,5 @@
 """A proposed call of a contract: to be evaluated (read) or endorsed (the first step of a write)."""
+
 from __future__ import annotations
 
 import os
@@ -70,9 +71,7 @@ class Proposal:
         request = gateway_pb2.EvaluateRequest(
             transaction_id=self.tx_id, channel_id=self._connection.channel, proposed_transaction=self._signed()
         )
-        answer = self._connection.call(
-            self._connection.gateway.Evaluate, request, EvaluateError, self.tx_id, timeout
-        )
+        answer = self._connection.call(self._connection.gateway.Evaluate, request, EvaluateError, self.tx_id, timeout)
         return bytes(answer.result.payload)
 
     def endorse(self, timeout: float = 30) -> Transaction:

@@ -1,4 +1,5 @@
 """When another transaction was faster: propose again, a few times, a little later each time."""
+
 from __future__ import annotations
 
 import random

@@ -4,6 +4,7 @@ It travels in the trailing metadata `grpc-status-details-bin`. The bindings that
 are one message of interest, so it is declared here, in a pool of its own, field for field as in
 google/rpc/status.proto.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable

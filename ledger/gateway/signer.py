@@ -1,4 +1,5 @@
 """Who signs: an identity with its key at hand, or one whose key is elsewhere (offline signing)."""
+
 from __future__ import annotations
 
 from typing import Protocol

@@ -1,4 +1,5 @@
 """An endorsed transaction: what the contract answered, ready to be signed and sent for ordering."""
+
 from __future__ import annotations
 
 from hashlib import sha256

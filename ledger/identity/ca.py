@@ -4,6 +4,7 @@ Roles travel as the attribute `covenant.role` (comma separated) in Fabric's own 
 1.2.3.4.5.6.7.8.1, as Fabric CA writes it; the kind of identity (peer, client, admin, orderer) is the organisational
 unit, Fabric's NodeOU.
 """
+
 from __future__ import annotations
 
 import json
@@ -144,8 +145,15 @@ def _builder(
 
 def _usage(*, signing: bool, ca: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=signing, key_cert_sign=ca, crl_sign=ca, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+        digital_signature=signing,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 The ledger checks a transaction with this before it is ordered, and the offline verifier after: one rule, one place.
 """
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Keys and certificates on disk: private keys are readable by their owner alone, from their first byte on."""
+
 from __future__ import annotations
 
 import os

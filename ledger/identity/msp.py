@@ -1,7 +1,8 @@
 """An identity: an organisation's name, a certificate and its key, as it lies in an MSP folder.
 
-    DIR/mspid   DIR/signcerts/cert.pem   DIR/keystore/key.pem (0600)   DIR/cacerts/ca.pem
+DIR/mspid   DIR/signcerts/cert.pem   DIR/keystore/key.pem (0600)   DIR/cacerts/ca.pem
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -3,6 +3,7 @@
 Everything is decided from the genesis block's MSPs, so an auditor decides the same offline. The rules are Fabric's MSP
 rules for one root without intermediates, and one more: a certificate must be valid at the transaction's own time.
 """
+
 from __future__ import annotations
 
 import json

@@ -10,6 +10,7 @@ the data hash is SHA-256 over the envelopes' bytes joined (Fabric: protoutil/blo
 
 An orderer signs value + its signature header + header DER.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
 """The configuration groups of a Covenant channel: one function of the organisations, so that reading is comparing."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -37,7 +38,9 @@ def channel_group(hospitals: Sequence[MspConfig], institutes: Sequence[MspConfig
         groups={each.msp_id: _organisation(each) for each in (*hospitals, *institutes)},
         values={"Capabilities": _capabilities("V2_5")},
         policies={
-            "Readers": _any("Readers"), "Writers": _any("Writers"), ADMINS: admins,
+            "Readers": _any("Readers"),
+            "Writers": _any("Writers"),
+            ADMINS: admins,
             "Endorsement": _signature(policy.majority(names, "peer")),
             "LifecycleEndorsement": _signature(policy.majority(names, "peer")),
         },
@@ -81,7 +84,10 @@ def _orderer_group(orderer: MspConfig, admins: Any) -> Any:
             "Capabilities": _capabilities("V2_0"),
         },
         policies={
-            "Readers": _any("Readers"), "Writers": _any("Writers"), ADMINS: admins, "BlockValidation": sealing,
+            "Readers": _any("Readers"),
+            "Writers": _any("Writers"),
+            ADMINS: admins,
+            "BlockValidation": sealing,
         },
     )
 

@@ -1,11 +1,12 @@
 """An endorsed transaction as it stands in a block: built by the endorsing side, opened and checked by everybody else.
 
-    common.Envelope { payload: common.Payload { header, data: Transaction { actions [ {
-        header: the signature header again, payload: ChaincodeActionPayload {
-            chaincode_proposal_payload (no transient data),
-            action { proposal_response_payload, endorsements } } } ] } },
-        signature: the client's, over payload }
+common.Envelope { payload: common.Payload { header, data: Transaction { actions [ {
+    header: the signature header again, payload: ChaincodeActionPayload {
+        chaincode_proposal_payload (no transient data),
+        action { proposal_response_payload, endorsements } } } ] } },
+    signature: the client's, over payload }
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -3,6 +3,7 @@
 Protobuf allows many encodings of one message (field order, unknown fields, non-minimal numbers). Whoever could smuggle
 such bytes into a block would have a place for hidden data that no reader shows, so every layer is parsed with `parse`.
 """
+
 from __future__ import annotations
 
 from typing import Any

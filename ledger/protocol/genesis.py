@@ -8,6 +8,7 @@ Endorsement, LifecycleEndorsement and Admins are signature policies over a stric
 by one: Fabric's ImplicitMeta MAJORITY would count research institutes too. The SHA-256 of the block's bytes is what
 every verifier must be told by somebody it trusts (`genesis.sha256`).
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -44,8 +45,13 @@ class ChannelConfig:
 
 
 def build(
-    *, channel: str, hospitals: Sequence[MspConfig], institutes: Sequence[MspConfig], orderer: MspConfig,
-    seconds: int, nonce: bytes,
+    *,
+    channel: str,
+    hospitals: Sequence[MspConfig],
+    institutes: Sequence[MspConfig],
+    orderer: MspConfig,
+    seconds: int,
+    nonce: bytes,
 ) -> bytes:
     """A genesis block's bytes. `seconds`: when the channel begins (UTC since 1970); `nonce`: 24 random bytes.
 
@@ -58,7 +64,10 @@ def build(
     group = configuration.channel_group(sorted(hospitals), sorted(institutes), orderer)
     config = configtx_pb2.ConfigEnvelope(config={"sequence": 0, "channel_group": group})
     header = common_pb2.ChannelHeader(
-        type=common_pb2.CONFIG, channel_id=channel, timestamp={"seconds": seconds}, version=1,
+        type=common_pb2.CONFIG,
+        channel_id=channel,
+        timestamp={"seconds": seconds},
+        version=1,
         tx_id=sha256(nonce).hexdigest(),
     )
     payload = common_pb2.Payload(
@@ -89,13 +98,20 @@ def read(data: bytes) -> ChannelConfig:
     institutes = tuple(sorted(set(application.groups) - set(hospitals)))
     expected = configuration.channel_group(
         [organisations[name] for name in hospitals if name in organisations],
-        [organisations[name] for name in institutes], organisations.get(ORDERER_MSP, MspConfig(ORDERER_MSP, ())),
+        [organisations[name] for name in institutes],
+        organisations.get(ORDERER_MSP, MspConfig(ORDERER_MSP, ())),
     )
     if serialise(expected) != serialise(root):
         raise LedgerError("genesis.policies", "the channel's rules are not a strict majority of its hospitals")
     return ChannelConfig(
-        channel, hospitals, institutes, organisations, endorsement, _policy(orderer, "BlockValidation"),
-        configuration.consensus(orderer), sha256(data).hexdigest(),
+        channel,
+        hospitals,
+        institutes,
+        organisations,
+        endorsement,
+        _policy(orderer, "BlockValidation"),
+        configuration.consensus(orderer),
+        sha256(data).hexdigest(),
     )
 
 

@@ -1,4 +1,5 @@
 """SerializedIdentity: how Fabric names who signed: the organisation and the certificate, PEM."""
+
 from __future__ import annotations
 
 from fabric_protos.msp import identities_pb2

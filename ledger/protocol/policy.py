@@ -3,6 +3,7 @@
 A policy is Fabric's SignaturePolicyEnvelope; it is evaluated as Fabric does (common/cauthdsl): every identity counts
 once, branches are tried in order, and what a failed branch used is free again.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -67,9 +68,7 @@ def is_satisfied(policy: Any, signers: Sequence[Signer]) -> bool:
     return _holds(policy.rule, principals(policy), distinct, set(), DEPTH)
 
 
-def _holds(
-    rule: Any, wanted: Sequence[tuple[str, str]], signers: Sequence[Signer], used: set[int], depth: int
-) -> bool:
+def _holds(rule: Any, wanted: Sequence[tuple[str, str]], signers: Sequence[Signer], used: set[int], depth: int) -> bool:
     if depth == 0:
         raise LedgerError("policy.unsupported", f"policies nest at most {DEPTH} levels")
     if rule.WhichOneof("Type") == "signed_by":

@@ -5,6 +5,7 @@
 The transaction id is SHA-256(nonce + creator), the proposal hash SHA-256(channel header + signature header + payload
 without transient data): Fabric's protoutil.ComputeTxID and GetProposalHash1.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -5,6 +5,7 @@
 Reads and writes are sorted by key, as Fabric's builder sorts them. A version is (block, transaction in block) of the
 write that was read.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -47,7 +48,8 @@ def build(namespace: str, reads: dict[str, Version | None], writes: dict[str, by
             for key, at in sorted(reads.items())
         ],
         writes=[
-            kv_rwset_pb2.KVWrite(key=key, value=value) if value is not None
+            kv_rwset_pb2.KVWrite(key=key, value=value)
+            if value is not None
             else kv_rwset_pb2.KVWrite(key=key, is_delete=True)
             for key, value in sorted(writes.items())
         ],

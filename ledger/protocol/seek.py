@@ -1,4 +1,5 @@
 """Requests to Fabric's Deliver service: from which block to which, as a signed envelope."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ def build(
 ) -> bytes:
     """The payload of the envelope, for its creator to sign. `stop` = FOREVER follows the chain."""
     info = ab_pb2.SeekInfo(
-        start=_position(start), stop=_position(stop),
+        start=_position(start),
+        stop=_position(stop),
         behavior=ab_pb2.SeekInfo.BLOCK_UNTIL_READY if wait else ab_pb2.SeekInfo.FAIL_IF_NOT_READY,
     )
     header = common_pb2.ChannelHeader(

@@ -3,6 +3,7 @@
 Fabric refuses the higher s because anybody can turn one into the other without the key, and so change signed bytes that
 still verify.
 """
+
 from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature

@@ -1,4 +1,5 @@
 """Exporting a ledger, and verifying an export offline. See docs/verify.md for what that proves."""
+
 from __future__ import annotations
 
 from ledger.verify.errors import VerificationFailed

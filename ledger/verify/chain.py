@@ -1,4 +1,5 @@
 """The chain, block by block: links, recomputed verdicts, and the contracts run again."""
+
 from __future__ import annotations
 
 import time

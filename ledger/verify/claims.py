@@ -1,4 +1,5 @@
 """What patients hold, checked against a verified ledger: receipts and cohort proofs."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

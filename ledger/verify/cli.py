@@ -2,6 +2,7 @@
 
 Verifying needs the file and the genesis digest alone. Errors leave as CovenantError; covenant.py prints them.
 """
+
 from __future__ import annotations
 
 import json

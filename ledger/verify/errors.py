@@ -1,4 +1,5 @@
 """What a verifier says when a ledger is not what it claims to be: where, and which check."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """A ledger as one file, fetched over the Deliver service that Fabric's peers and the embedded ledger both serve."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Which transactions of a block count: recomputed, because orderers do not sign the peers' verdicts."""
+
 from __future__ import annotations
 
 from fabric_protos.peer import transaction_pb2

@@ -1,6 +1,7 @@
 """The export file: the line `covenant.ledger.v1`, then each block from 0 on as its length (4 bytes, big-endian) and
 its bytes.
 """
+
 from __future__ import annotations
 
 import os

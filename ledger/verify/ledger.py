@@ -1,6 +1,7 @@
 """A verified ledger to look things up in: state, where it came from, and the chain's heads. Everything is rebuilt
 offline.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator

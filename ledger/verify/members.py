@@ -1,6 +1,7 @@
 """The founding of the consortium, held against the genesis block: contracts and policies must name the same
 hospitals.
 """
+
 from __future__ import annotations
 
 from consent import canonical

@@ -4,6 +4,7 @@ Processes, not threads: OpenSSL works outside the interpreter's lock, but parsin
 gained little. They are spawned, not forked, since whoever verifies may hold threads and connections; that costs half
 a second, so a small export is checked in the caller's own process.
 """
+
 from __future__ import annotations
 
 import os

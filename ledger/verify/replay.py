@@ -4,6 +4,7 @@ Transient data is gone from the blocks, and by the rules of the house it can onl
 writes, event and response come out the same without it. What it was needed for (a patient's signature over a grant)
 is attested by the endorsers alone, and is counted as such.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator

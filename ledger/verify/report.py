@@ -1,4 +1,5 @@
 """What a verification found, and in plain words what that proves and what it does not."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -2,6 +2,7 @@
 
 This is where the time goes, and no block needs another for it, so blocks can be checked side by side.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Where to fetch a ledger from: a demo's directory, a node's, or an embedded ledger's, found by what lies in it."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """The ledger's state as an auditor rebuilds it: every value ever, and which transaction wrote it."""
+
 from __future__ import annotations
 
 from bisect import bisect_left, insort

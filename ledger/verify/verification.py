@@ -1,8 +1,9 @@
 """Verifying a ledger from its export alone: no network, no server, no trust but in the genesis block's digest.
 
-    ledger = verify(Path("ledger.blocks"), genesis_sha256, heads=[(17, header_hash)])
-    ledger.report.proven(), ledger.report.not_proven()
+ledger = verify(Path("ledger.blocks"), genesis_sha256, heads=[(17, header_hash)])
+ledger.report.proven(), ledger.report.not_proven()
 """
+
 from __future__ import annotations
 
 import re

@@ -137,10 +137,7 @@ def rule(user: str, password: str) -> str:
             f"%W~blob.{user}.* %R~blob.*",
         )
     )
-    return (
-        f"user {user} on {password} resetkeys resetchannels {keys}"
-        " +@all -@admin -@dangerous +info -scan -randomkey"
-    )
+    return f"user {user} on {password} resetkeys resetchannels {keys} +@all -@admin -@dangerous +info -scan -randomkey"
 
 
 def settings(directory: Path, port: int) -> str:

@@ -6,6 +6,7 @@ were chosen on these same splits, which flatters them a little: `other seeds` ar
 
     python tests/bench/bench_accuracy.py [--repeats 3]
 """
+
 from __future__ import annotations
 
 import argparse

@@ -5,6 +5,7 @@ sample, per-patient gradients, clipping, noise. The plain step is forward, backw
 
     python tests/bench/bench_dp_step.py
 """
+
 from __future__ import annotations
 
 import statistics

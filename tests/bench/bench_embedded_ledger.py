@@ -8,6 +8,7 @@ share of the block's; the endorsements that come back in an envelope are compare
 byte for byte, and verified only when they differ (ledger/embedded/prepared.py). Each figure is also given as the
 server's own CPU time, which other work on the machine disturbs less.
 """
+
 from __future__ import annotations
 
 import asyncio

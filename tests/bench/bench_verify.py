@@ -3,6 +3,7 @@
 The baseline is the bare OpenSSL check of as many signatures over messages of the same size, in the same run. Figures
 of one process are also given a second of CPU, which other work on the cores disturbs less.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """Load for an embedded ledger: grants signed beforehand, and an asynchronous client that sends them."""
+
 from __future__ import annotations
 
 import asyncio
@@ -90,8 +91,12 @@ class Client:
     def _proposal(self, function: str, arguments: Any, evidence: Any) -> tuple[str, Any]:
         nonce, creator = os.urandom(24), self._identity.serialized
         data = proposal.build(
-            channel="covenant", chaincode="covenant", args=[function.encode(), canonical.encode(arguments)],
-            creator=creator, nonce=nonce, seconds=int(time.time()),
+            channel="covenant",
+            chaincode="covenant",
+            args=[function.encode(), canonical.encode(arguments)],
+            creator=creator,
+            nonce=nonce,
+            seconds=int(time.time()),
             transient={} if evidence is None else {"evidence": canonical.encode(evidence)},
         )
         signed = proposal_pb2.SignedProposal(proposal_bytes=data, signature=self._identity.sign(data))

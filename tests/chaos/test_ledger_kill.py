@@ -2,6 +2,7 @@
 
 A client counts a transaction only when CommitStatus has said VALID; what was counted must stand after every restart.
 """
+
 from __future__ import annotations
 
 import os

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,11 @@ def test_covenant_commands_exist(page: Path) -> None:
     for words in named:
         arguments = [word for word in words.split() if not word.startswith("-")]
         result = subprocess.run(
-            [str(ROOT / ".venv/bin/covenant"), *arguments, "--help"], capture_output=True, text=True, timeout=60, check=False
+            [str(ROOT / ".venv/bin/covenant"), *arguments, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert result.returncode == 0, f"{page.name} names `covenant {words}`: {result.stderr}"
 

@@ -1,8 +1,8 @@
 """What each persona does in a real browser, as functions of an address and an account.
 
-    with browser(chromium) as page:
-        sign_in(page, hub, "researcher", password)
-        look_around(page, hub, RESEARCHER)
+with browser(chromium) as page:
+    sign_in(page, hub, "researcher", password)
+    look_around(page, hub, RESEARCHER)
 """
 
 from __future__ import annotations

@@ -146,9 +146,9 @@ class Schedule:
         # exactly the committed list, minus those whose very grant was taken back at the counter since
         assert set(read) <= members and members - set(read) <= counter
         for patient in read:
-            assert any(
-                one.patient == patient and not one.at_the_counter for one in self.history.said.values()
-            ), "a record trained whose every grant was handed in"
+            assert any(one.patient == patient and not one.at_the_counter for one in self.history.said.values()), (
+                "a record trained whose every grant was handed in"
+            )
         self.trained += len(read)
         self.seen |= set(read)
         model = self.chain.entering(Studies(world.view).study(self.study), self.last())

@@ -89,7 +89,11 @@ class Hospital:
         return self.world.ledger.submit(self.msp, role, function, arguments, evidence)[0]
 
     def grant(
-        self, patient: str, *, preset: str = "heart-disease", months: tuple[str, str] = ("2026-01", "2027-12"),
+        self,
+        patient: str,
+        *,
+        preset: str = "heart-disease",
+        months: tuple[str, str] = ("2026-01", "2027-12"),
         attestation: str = "portal-key",
     ) -> Grant:
         """Sign and record a new grant of `patient`."""
@@ -267,12 +271,22 @@ class World:
     def _found(self) -> None:
         hospitals = list(self.hospitals.values())
         organisations = [
-            {"msp": one.msp, "name": one.msp, "kind": "hospital", "roles": ["peer", "registrar", "site", "steward"],
-             "origins": []}
+            {
+                "msp": one.msp,
+                "name": one.msp,
+                "kind": "hospital",
+                "roles": ["peer", "registrar", "site", "steward"],
+                "origins": [],
+            }
             for one in hospitals
         ]
-        institute = {"msp": INSTITUTE, "name": INSTITUTE, "kind": "institute",
-                     "roles": ["auditor", "researcher", "runner"], "origins": []}
+        institute = {
+            "msp": INSTITUTE,
+            "name": INSTITUTE,
+            "kind": "institute",
+            "roles": ["auditor", "researcher", "runner"],
+            "origins": [],
+        }
         hospitals[0].submit("steward", "members:Found", {"organisations": [*organisations, institute]})
         presets = ["cancer", "heart-disease"]
         hospitals[0].submit(

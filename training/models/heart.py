@@ -2,6 +2,7 @@
 
 Imports no torch: the hub plans studies and aggregates with this, and only hospitals build the network.
 """
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """Networks from MONAI, as the engine takes them: a module, a loss of one record, a prediction."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -3,6 +3,7 @@
 Checkers of layer types pass networks that then fail (Opacus' ModuleValidator passes several of MONAI's), so this runs
 the engine itself on made-up records and looks at what comes back.
 """
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Networks by the name a plan gives them. Asking for parameters or initial weights imports no torch; building does."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -2,6 +2,7 @@
 
 Bytes and digests of weights are in training.federation.vectors.
 """
+
 from __future__ import annotations
 
 import math

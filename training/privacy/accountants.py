@@ -9,6 +9,7 @@ computes it. Both give upper bounds up to floating-point rounding (about 1e-12 r
     >>> round(account.epsilon(1e-5), 4)
     7.9729
 """
+
 from __future__ import annotations
 
 import math

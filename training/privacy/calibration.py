@@ -6,6 +6,7 @@ in decimals, which rounds up everywhere, accepts it too.
     >>> sigma_for(5, 1e-4, q=0.2, steps=60)
     '1.608'
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence

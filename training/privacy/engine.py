@@ -9,6 +9,7 @@ A small network spends its time on dispatching operations, not on arithmetic. So
 capacity (a batch padded to the next of a few sizes) and the trace is replayed: 0.1 ms a step instead of 1.3 ms. Padding
 stands in a slot that is dropped before the sum.
 """
+
 from __future__ import annotations
 
 import warnings

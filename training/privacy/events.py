@@ -8,6 +8,7 @@ Epsilons add up to far more than the events they came from compose to, so a hist
     Traceback (most recent call last):
     training.errors.PrivacyRefused: privacy.sigma: sigma must be a finite number above 0
 """
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """A plan's privacy parameters, checked once at the door: what each step clips to, adds and samples."""
+
 from __future__ import annotations
 
 import math

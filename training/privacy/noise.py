@@ -13,6 +13,7 @@ lies beyond 17.2 standard deviations. Mironov (2012) shows that rounding of floa
 value; what we release is rounded once more, to float32, after many such sums, but this is a mitigation and no proof. A
 discrete Gaussian with secure aggregation would be one.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """Poisson sampling of patients: each stands in a step's sample with probability q, independently, and in secret."""
+
 from __future__ import annotations
 
 import numpy as np

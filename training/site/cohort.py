@@ -19,7 +19,8 @@ def freeze(
     `seed`: 32 secret random bytes, new for each attempt and kind. `height`: the block that opened the round.
     """
     members = tuple(
-        Member(item.patient, item.commitment, cohort_key(item.secret, attempt.study, attempt.round)) for item in admitted
+        Member(item.patient, item.commitment, cohort_key(item.secret, attempt.study, attempt.round))
+        for item in admitted
     )
     if len(members) < max(minimum, MINIMUM):
         return None

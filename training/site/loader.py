@@ -3,6 +3,7 @@
 Each error names the file, the line and the column and says what to do. It never repeats a cell or a patient's id:
 errors end in logs.
 """
+
 from __future__ import annotations
 
 import csv

@@ -3,6 +3,7 @@
 It catches mistakes (another array, weights instead of a change, noise forgotten, clipping off, divergence), not a
 trainer that hides data on purpose. The bounds come from the plan, so a true update is refused less than once in 10**8.
 """
+
 from __future__ import annotations
 
 import math
@@ -27,9 +28,7 @@ class Limits:
     longest: float
 
     @classmethod
-    def of(
-        cls, privacy: object, configuration: object, expected_batch: float, owners: NDArray[np.integer]
-    ) -> Limits:
+    def of(cls, privacy: object, configuration: object, expected_batch: float, owners: NDArray[np.integer]) -> Limits:
         """The limits that a plan sets for a cohort whose records belong to `owners`.
 
         Longest: every patient in every step at the clip bound, plus noise (Laurent and Massart 2000, lemma 1).

@@ -3,6 +3,7 @@
 RFC 6962's tree (leaves and nodes hash apart, in the file's order). A record's digest is salted with 32 bytes derived
 from a secret of the hospital, so that nobody can try out values; on the premises, secret and file open every leaf.
 """
+
 from __future__ import annotations
 
 import hmac

@@ -4,6 +4,7 @@ The same patients as FLamby's Fed-Heart-Disease, which uses scikit-learn's train
 proportion of the labels where each label has at least three patients. NumPy's RandomState is frozen (NEP 19), so its
 draws are the same in every version; a test compares with scikit-learn. This is no place for secret randomness.
 """
+
 from __future__ import annotations
 
 import math

@@ -5,6 +5,7 @@ sigma * clip to the clipped sum of their gradients, and divides by a public cons
 none sampled, the noise alone moves the weights (Abadi et al. 2016, arXiv 1607.00133, algorithm 1; Poisson as analysed).
 The steps' noised sums are the release that the plan's event describes; the update is computed from them alone.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -144,9 +145,7 @@ def run(weights: Weights, patients: Patients, step: Step, steps: int) -> Weights
     return update
 
 
-def group(
-    features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDArray[np.integer], most: int
-) -> Patients:
+def group(features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDArray[np.integer], most: int) -> Patients:
     """Records by patient. Raises TrainingError `records.shape`, `records.per-patient` (one has more than `most`)."""
     if not (features.ndim == 2 and features.dtype == np.float32 and len(features) == len(labels) == len(owners)):
         raise TrainingError("records.shape", "features must be float32 (n, d), with n labels and n owners")

@@ -4,29 +4,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='StudyRun',
+            name="StudyRun",
             fields=[
-                ('study', models.UUIDField(primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('queued', 'waiting for the worker'), ('running', 'running'), ('held', 'held by the researcher'), ('finished', 'finished'), ('failed', 'failed')], default='queued', max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('message', models.TextField(blank=True)),
-                ('holder', models.CharField(blank=True, max_length=128)),
-                ('held_until', models.DateTimeField(null=True)),
-                ('hold_after', models.PositiveIntegerField(null=True)),
-                ('tries', models.PositiveIntegerField(default=0)),
-                ('asked', models.DateTimeField(auto_now_add=True)),
-                ('changed', models.DateTimeField(auto_now=True)),
+                ("study", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting for the worker"),
+                            ("running", "running"),
+                            ("held", "held by the researcher"),
+                            ("finished", "finished"),
+                            ("failed", "failed"),
+                        ],
+                        default="queued",
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                ("message", models.TextField(blank=True)),
+                ("holder", models.CharField(blank=True, max_length=128)),
+                ("held_until", models.DateTimeField(null=True)),
+                ("hold_after", models.PositiveIntegerField(null=True)),
+                ("tries", models.PositiveIntegerField(default=0)),
+                ("asked", models.DateTimeField(auto_now_add=True)),
+                ("changed", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ('-asked',),
+                "ordering": ("-asked",),
             },
         ),
     ]

@@ -1,4 +1,5 @@
 """Laws of accounting, clipping, sampling and loading, tried on what nobody thought of."""
+
 from __future__ import annotations
 
 import os

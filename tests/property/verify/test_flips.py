@@ -2,6 +2,7 @@
 
 COVENANT_SOAK=1 makes it 200 random flips in each of several ledgers; the seed is printed, and COVENANT_SEED repeats it.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """The rebuilt state against the simplest one that could be right: a list of everything written."""
+
 from __future__ import annotations
 
 from fabric_protos.peer import transaction_pb2

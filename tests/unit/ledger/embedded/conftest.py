@@ -1,4 +1,5 @@
 """A real embedded ledger in its own process, fresh or shared by a module."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

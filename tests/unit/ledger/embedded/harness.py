@@ -1,4 +1,5 @@
 """A real embedded ledger: four hospitals, one institute, its own process."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

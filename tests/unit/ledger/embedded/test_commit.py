@@ -1,4 +1,5 @@
 """Transactions become blocks: once, in order, and only if what they read still stands."""
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,7 @@ from ledger.verify.verification import verify
 from tests.unit.ledger.embedded.harness import found, members
 from tests.unit.ledger.embedded.wire import TEXT, Wire
 
-VALID, DUPLICATE, CONFLICT = (
-    transaction_pb2.VALID, transaction_pb2.DUPLICATE_TXID, transaction_pb2.MVCC_READ_CONFLICT
-)
+VALID, DUPLICATE, CONFLICT = (transaction_pb2.VALID, transaction_pb2.DUPLICATE_TXID, transaction_pb2.MVCC_READ_CONFLICT)
 
 
 def publish(door: gateway.Gateway, name: str) -> gateway.Committed:
@@ -135,8 +134,15 @@ def seeking(shared, identity, signer=None, **changes):
     """The final status that Deliver gives to a request, and how many blocks came before."""
     import time
 
-    asked = {"channel": "covenant", "start": 0, "stop": None, "wait": False, "creator": identity.serialized,
-             "nonce": b"n" * 24, "seconds": int(time.time())}
+    asked = {
+        "channel": "covenant",
+        "start": 0,
+        "stop": None,
+        "wait": False,
+        "creator": identity.serialized,
+        "nonce": b"n" * 24,
+        "seconds": int(time.time()),
+    }
     payload = seek.build(**{**asked, **changes})
     envelope = common_pb2.Envelope(payload=payload, signature=(signer or identity).sign(payload))
     channel = grpc.secure_channel(shared.process.address, grpc.ssl_channel_credentials(shared.process.tls_ca))

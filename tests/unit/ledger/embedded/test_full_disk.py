@@ -1,4 +1,5 @@
 """A disk that is really full (a small file system of its own): a clear error, nothing half-written, reading goes on."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """Whatever is not in order is refused with a stable code, before anything is written."""
+
 from __future__ import annotations
 
 import time
@@ -103,7 +104,6 @@ class TestProposals:
         status, text = said(wire.endorse, tx_id, signed)
         assert status is grpc.StatusCode.INVALID_ARGUMENT
         assert text.startswith("bytes.malformed: ")
-
 
     def test_a_status_is_asked_for_a_transaction_id(self, wire):
         assert code(wire.status, "no id") == "request.transaction-id"

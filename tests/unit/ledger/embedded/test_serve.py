@@ -1,4 +1,5 @@
 """`covenant ledger serve`: says where it listens, and says in one line why it cannot."""
+
 from __future__ import annotations
 
 import json

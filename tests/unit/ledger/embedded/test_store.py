@@ -1,4 +1,5 @@
 """A block is written whole or not at all; a full disk is said, and what stands can still be read."""
+
 from __future__ import annotations
 
 import asyncio
@@ -78,7 +79,9 @@ def test_a_phantom_within_a_block_is_found(committer):
     seen = (RangeRead("a", "z", True, (("k", (1, 0)),)),)
     deleting = pending(3, writes=(("k", None),))
     assert list(committer.commit([pending(4, ranges=seen), deleting, pending(5, ranges=seen)]).codes) == [
-        VALID, VALID, PHANTOM,
+        VALID,
+        VALID,
+        PHANTOM,
     ]
 
 
@@ -143,8 +146,13 @@ class TestSimulation:
     def simulation(self, store):
         store.append(1, b"block", [], {"a": (b"1", (1, 0))})
         data = proposal.build(
-            channel="covenant", chaincode="covenant", args=[b"a:B", canonical.encode({})], creator=b"creator",
-            nonce=b"n" * 24, seconds=int(time.time()), transient={"evidence": b"e"},
+            channel="covenant",
+            chaincode="covenant",
+            args=[b"a:B", canonical.encode({})],
+            creator=b"creator",
+            nonce=b"n" * 24,
+            seconds=int(time.time()),
+            transient={"evidence": b"e"},
         )
         return lambda reading=False: Simulation(store.reader(), proposal.open_proposal(data), None, reading=reading)
 

@@ -1,4 +1,5 @@
 """The Gateway service spoken to by hand, as an attacker would: every byte of a request can be changed."""
+
 from __future__ import annotations
 
 import os
@@ -27,17 +28,18 @@ class Wire:
 
     @classmethod
     def to(cls, server: Any, who: str | Identity = "steward") -> Wire:
-        channel = grpc.secure_channel(
-            server.process.address, grpc.ssl_channel_credentials(server.process.tls_ca)
-        )
+        channel = grpc.secure_channel(server.process.address, grpc.ssl_channel_credentials(server.process.tls_ca))
         identity = server.identities[who] if isinstance(who, str) else who
         return cls(gateway_pb2_grpc.GatewayStub(channel), identity)
 
     def propose(self, function: str, arguments: Any, *, seconds: int | None = None, **changes: Any) -> tuple[str, Any]:
         nonce = os.urandom(24)
         given = {
-            "channel": "covenant", "chaincode": "covenant", "args": [function.encode(), canonical.encode(arguments)],
-            "creator": self.identity.serialized, "nonce": nonce,
+            "channel": "covenant",
+            "chaincode": "covenant",
+            "args": [function.encode(), canonical.encode(arguments)],
+            "creator": self.identity.serialized,
+            "nonce": nonce,
             "seconds": int(time.time()) if seconds is None else seconds,
         }
         data = proposal.build(**{**given, **changes})
@@ -60,9 +62,7 @@ class Wire:
         return common_pb2.Envelope(payload=payload, signature=self.identity.sign(payload))
 
     def submit(self, tx_id: str, envelope: Any) -> None:
-        request = gateway_pb2.SubmitRequest(
-            transaction_id=tx_id, channel_id="covenant", prepared_transaction=envelope
-        )
+        request = gateway_pb2.SubmitRequest(transaction_id=tx_id, channel_id="covenant", prepared_transaction=envelope)
         self.stub.Submit(request, timeout=10)
 
     def status(self, tx_id: str) -> tuple[int, int]:

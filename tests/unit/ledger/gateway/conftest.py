@@ -1,4 +1,5 @@
 """A real embedded ledger in a process of its own, with a founded consortium of four hospitals and an institute."""
+
 from __future__ import annotations
 
 import json
@@ -36,7 +37,9 @@ class Server:
         port = str(self.address.get("port", 0))
         self._process = subprocess.Popen(
             [sys.executable, "-c", SERVE, "serve", "--dir", str(self.directory), "--port", port],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()},
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
         )
         assert self._process.stdout is not None
         self.address = json.loads(self._process.stdout.readline())

@@ -1,4 +1,5 @@
 """The two doors, and what comes back when they stay shut; against a real embedded ledger."""
+
 from __future__ import annotations
 
 import time
@@ -39,9 +40,7 @@ def test_a_contracts_refusal_keeps_its_code(ledger: SimpleNamespace) -> None:
 def test_a_proposal_an_hour_off_is_refused_and_nothing_is_written(ledger: SimpleNamespace) -> None:
     before = ledger.gateway.head()
     for seconds in (-3600, 3600):
-        late = ledger.gateway.contract.proposal(
-            "consents:PublishText", text("late"), timestamp=time.time() + seconds
-        )
+        late = ledger.gateway.contract.proposal("consents:PublishText", text("late"), timestamp=time.time() + seconds)
         with pytest.raises((Refused, GatewayError)) as refusal:
             late.endorse()
         assert refusal.value.code == "host.clock-skew"

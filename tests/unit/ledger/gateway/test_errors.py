@@ -1,4 +1,5 @@
 """Errors keep what a node said: the step, the code, the transaction, each node's words; also across processes."""
+
 from __future__ import annotations
 
 import pickle

@@ -1,4 +1,5 @@
 """Events come in order, once, and go on after a break; against a real embedded ledger."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """A gateway that answers with something else than was asked: the client must not sign it, nor believe it."""
+
 from __future__ import annotations
 
 import threading
@@ -70,8 +71,13 @@ def other_call(asked: proposal.Proposal) -> proposal.Proposal:
     """The same headers, so the same creator and id, over another function."""
     heading = asked.heading
     data = proposal.build(
-        channel=heading.channel, chaincode=heading.chaincode, args=[b"consents:Withdraw", b"{}"],
-        creator=heading.creator, nonce=heading.nonce, seconds=heading.seconds, nanos=heading.nanos,
+        channel=heading.channel,
+        chaincode=heading.chaincode,
+        args=[b"consents:Withdraw", b"{}"],
+        creator=heading.creator,
+        nonce=heading.nonce,
+        seconds=heading.seconds,
+        nanos=heading.nanos,
     )
     return proposal.open_proposal(data)
 
@@ -79,8 +85,13 @@ def other_call(asked: proposal.Proposal) -> proposal.Proposal:
 def other_time(asked: proposal.Proposal) -> proposal.Proposal:
     heading = asked.heading
     data = proposal.build(
-        channel=heading.channel, chaincode=heading.chaincode, args=asked.args, creator=heading.creator,
-        nonce=heading.nonce, seconds=heading.seconds + 60, nanos=heading.nanos,
+        channel=heading.channel,
+        chaincode=heading.chaincode,
+        args=asked.args,
+        creator=heading.creator,
+        nonce=heading.nonce,
+        seconds=heading.seconds + 60,
+        nanos=heading.nanos,
     )
     return proposal.open_proposal(data)
 

@@ -1,4 +1,5 @@
 """Keys may be elsewhere: everything signable shows bytes and digest, and is rebuilt from bytes and signature."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace

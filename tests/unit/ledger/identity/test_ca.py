@@ -1,4 +1,5 @@
 """Authorities and identities survive the disk; keys are for their owner alone."""
+
 from __future__ import annotations
 
 import stat
@@ -56,5 +57,3 @@ def test_a_file_that_is_no_key_is_named(tmp_path):
     (tmp_path / "keystore" / "key.pem").write_text("not a key")
     with pytest.raises(LedgerError, match=r"identity\.malformed: .*key\.pem"):
         Identity.load(tmp_path)
-
-

@@ -1,4 +1,5 @@
 """Whoever shows a certificate is judged by the channel's own authorities, at the time of the transaction."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -47,9 +48,7 @@ def test_an_organisation_outside_the_channel_is_refused(authority):
     assert code(Validator({}), authority.issue("clerk").serialized) == "identity.unknown-organisation"
 
 
-@pytest.mark.parametrize(
-    ("begin", "end", "expected"), [(-9, -2, "identity.expired"), (2, 9, "identity.not-yet-valid")]
-)
+@pytest.mark.parametrize(("begin", "end", "expected"), [(-9, -2, "identity.expired"), (2, 9, "identity.not-yet-valid")])
 def test_validity_is_judged_at_the_transactions_time(authority, begin, end, expected):
     days = [NOW + timedelta(days=each) for each in (begin, end)]
     shown = authority.issue("clerk", not_before=days[0], not_after=days[1])

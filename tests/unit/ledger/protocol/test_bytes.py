@@ -1,4 +1,5 @@
 """What is built is what is read, and anything else is refused."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -19,8 +20,14 @@ versions = st.tuples(st.integers(0, 2**40), st.integers(0, 500))
 
 def proposed(**changes: object) -> bytes:
     given_ = {
-        "channel": "covenant", "chaincode": "covenant", "args": [b"members:List", b"{}"], "creator": CREATOR,
-        "nonce": b"n" * 24, "seconds": 1_790_000_000, "nanos": 5, "transient": {"evidence": b"secret"},
+        "channel": "covenant",
+        "chaincode": "covenant",
+        "args": [b"members:List", b"{}"],
+        "creator": CREATOR,
+        "nonce": b"n" * 24,
+        "seconds": 1_790_000_000,
+        "nanos": 5,
+        "transient": {"evidence": b"secret"},
     }
     return proposal.build(**{**given_, **changes})  # type: ignore[arg-type]
 

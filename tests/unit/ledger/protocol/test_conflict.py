@@ -1,4 +1,5 @@
 """The multi-version check against a plain model: what was read must be what stands."""
+
 from __future__ import annotations
 
 from fabric_protos.peer import transaction_pb2

@@ -1,4 +1,5 @@
 """Whatever bytes arrive, a reader answers or refuses with LedgerError: nothing else leaves it."""
+
 from __future__ import annotations
 
 import os
@@ -18,11 +19,20 @@ AUTHORITIES = [Authority.create(f"H{number}MSP", "ca") for number in range(3)]
 WHO = AUTHORITIES[0].issue("clerk", ["steward"]).serialized
 VALIDATOR = Validator({each.msp_id: each.msp for each in AUTHORITIES})
 FIRST = genesis.build(
-    channel="covenant", hospitals=[each.msp for each in AUTHORITIES], institutes=[],
-    orderer=Authority.create("OrdererMSP", "ca").msp, seconds=1, nonce=b"n" * 24,
+    channel="covenant",
+    hospitals=[each.msp for each in AUTHORITIES],
+    institutes=[],
+    orderer=Authority.create("OrdererMSP", "ca").msp,
+    seconds=1,
+    nonce=b"n" * 24,
 )
 PROPOSAL = proposal.build(
-    channel="covenant", chaincode="covenant", args=[b"a:B", b"{}"], creator=WHO, nonce=os.urandom(24), seconds=1,
+    channel="covenant",
+    chaincode="covenant",
+    args=[b"a:B", b"{}"],
+    creator=WHO,
+    nonce=os.urandom(24),
+    seconds=1,
     transient={"evidence": b"secret"},
 )
 RESULTS = rwset.build("covenant", {"a": None, "b": (3, 1)}, {"a": b"1", "b": None})
@@ -60,7 +70,15 @@ def test_only_ledger_errors_leave_a_reader(name, data):
         read(given_bytes)
     except LedgerError as error:
         assert error.code.split(".")[0] in {
-            "bytes", "proposal", "envelope", "rwset", "block", "genesis", "identity", "seek", "policy",
+            "bytes",
+            "proposal",
+            "envelope",
+            "rwset",
+            "block",
+            "genesis",
+            "identity",
+            "seek",
+            "policy",
         }
 
 

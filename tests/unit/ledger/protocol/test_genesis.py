@@ -1,4 +1,5 @@
 """The genesis block says who takes part; rules other than a strict majority of hospitals are refused."""
+
 from __future__ import annotations
 
 from hashlib import sha256
@@ -15,8 +16,12 @@ INSTITUTE = MspConfig("InstituteMSP", (b"root",), (b"list",))
 
 def made(**changes: object) -> bytes:
     arguments = {
-        "channel": "covenant", "hospitals": HOSPITALS, "institutes": [INSTITUTE],
-        "orderer": MspConfig(ORDERER_MSP, (b"root",)), "seconds": 1, "nonce": b"n" * 24,
+        "channel": "covenant",
+        "hospitals": HOSPITALS,
+        "institutes": [INSTITUTE],
+        "orderer": MspConfig(ORDERER_MSP, (b"root",)),
+        "seconds": 1,
+        "nonce": b"n" * 24,
     }
     return genesis.build(**{**arguments, **changes})  # type: ignore[arg-type]
 

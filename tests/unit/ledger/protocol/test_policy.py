@@ -1,4 +1,5 @@
 """A strict majority of hospitals, by their peers: nobody counts twice, nobody else counts."""
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -9,7 +10,9 @@ from ledger.protocol.policy import Signer
 
 HOSPITALS = ["A", "B", "C", "D"]
 signers = st.builds(
-    Signer, st.sampled_from([*HOSPITALS, "Institute"]), st.sampled_from(["peer", "client", "admin"]),
+    Signer,
+    st.sampled_from([*HOSPITALS, "Institute"]),
+    st.sampled_from(["peer", "client", "admin"]),
     st.sampled_from([b"1", b"2"]),
 )
 

@@ -1,4 +1,5 @@
 """Only the lower of two equivalent signatures counts, and only over exactly these bytes."""
+
 from __future__ import annotations
 
 from hashlib import sha256

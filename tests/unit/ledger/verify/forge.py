@@ -3,6 +3,7 @@
 The verifier must accept what it writes honestly and find every lie, so the tests bend one step at a time. It writes
 with the real protocol, identities and contracts.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -131,8 +132,12 @@ class Forge:
         """One endorsed and signed envelope over the state as it stands; `bend` changes what was done before signing."""
         self.now += 1
         data = proposal.build(
-            channel=self.channel, chaincode="covenant", args=[function.encode(), canonical.encode(arguments)],
-            creator=client.serialized, nonce=nonce or self.random.randbytes(24), seconds=seconds or self.now,
+            channel=self.channel,
+            chaincode="covenant",
+            args=[function.encode(), canonical.encode(arguments)],
+            creator=client.serialized,
+            nonce=nonce or self.random.randbytes(24),
+            seconds=seconds or self.now,
         )
         opened = proposal.open_proposal(data)
         creator = self.validator.member(client.serialized, self.now).creator
@@ -158,9 +163,7 @@ class Forge:
         verdicts = self._commit(envelopes)
         return self.put(envelopes, verdicts if flags is None else flags, signer, **header)
 
-    def put(
-        self, envelopes: Sequence[bytes], verdicts: bytes, signer: Identity | None = None, **header: Any
-    ) -> bytes:
+    def put(self, envelopes: Sequence[bytes], verdicts: bytes, signer: Identity | None = None, **header: Any) -> bytes:
         """Whatever `envelopes` are, hash, sign and chain them as the next block."""
         number = header.get("number", len(self.blocks))
         previous = header.get("previous_hash", self.hash)
@@ -206,28 +209,37 @@ class Forge:
         """A new patient's sealed grant for the first hospital, and its evidence."""
         key = ec.derive_private_key(self.random.getrandbits(250) + 1, ec.SECP256R1())
         statement = grant.Statement(
-            channel=self.channel, hospital=HOSPITALS[0], key_digest=sha256(public_bytes(key)).hexdigest(),
-            text="heart-2026.1", preset="heart-disease", valid_from="2026-01", valid_until="2036-12",
-            withdrawal_code_digest=self.random.randbytes(32).hex(), details_digest=self.random.randbytes(32).hex(),
+            channel=self.channel,
+            hospital=HOSPITALS[0],
+            key_digest=sha256(public_bytes(key)).hexdigest(),
+            text="heart-2026.1",
+            preset="heart-disease",
+            valid_from="2026-01",
+            valid_until="2036-12",
+            withdrawal_code_digest=self.random.randbytes(32).hex(),
+            details_digest=self.random.randbytes(32).hex(),
             nonce=self.random.randbytes(32).hex(),
         )
         message = grant.statement_bytes(statement)
         sealed = {
-            "commitment": grant.commitment(message, public_bytes(key)).hex(), "hospital": HOSPITALS[0],
-            "text": "heart-2026.1", "preset": "heart-disease", "valid_from": "2026-01", "valid_until": "2036-12",
+            "commitment": grant.commitment(message, public_bytes(key)).hex(),
+            "hospital": HOSPITALS[0],
+            "text": "heart-2026.1",
+            "preset": "heart-disease",
+            "valid_from": "2026-01",
+            "valid_until": "2036-12",
             "attestation": "portal-key",
         }
         evidence = {
-            "statement": to_base64url(message), "key": to_base64url(public_bytes(key)),
+            "statement": to_base64url(message),
+            "key": to_base64url(public_bytes(key)),
             "signature": to_base64url(grant.keys.sign(key, message)),
         }
         return sealed, evidence
 
     def record(self, **options: Any) -> bytes:
         sealed, evidence = self.grant()
-        return self.transact(
-            self.client("registrar"), "consents:Record", {"grant": sealed}, evidence, **options
-        )
+        return self.transact(self.client("registrar"), "consents:Record", {"grant": sealed}, evidence, **options)
 
 
 def _signature_header(identity: Identity, nonce: bytes) -> bytes:

@@ -1,4 +1,5 @@
 """Receipts and proofs against a verified ledger; the state's layout is taken from the contracts' own records."""
+
 from __future__ import annotations
 
 import json
@@ -32,8 +33,12 @@ def recorded(forge: Forge) -> str:
 
     evidence, statement = PATIENT.grant(), PATIENT.statement(PATIENT.details())
     sealed = {
-        "commitment": evidence.commitment.hex(), "hospital": HOSPITAL, "text": statement.text,
-        "preset": statement.preset, "valid_from": statement.valid_from, "valid_until": statement.valid_until,
+        "commitment": evidence.commitment.hex(),
+        "hospital": HOSPITAL,
+        "text": statement.text,
+        "preset": statement.preset,
+        "valid_from": statement.valid_from,
+        "valid_until": statement.valid_until,
         "attestation": "portal-key",
     }
     data = forge.transact(forge.client("registrar"), "consents:Record", {"grant": sealed}, evidence_json())
@@ -127,23 +132,49 @@ def ledger_with(honest: Forge, tmp_path: Path, writes: list[tuple[str, Any, int]
 
 def attempt(number: int, tries: int, status: str = "open") -> rounds.Round:
     return rounds.Round(
-        study=STUDY, round=number, attempt=tries, kind="training", status=status, opened=1, cohort_deadline=2,
-        update_deadline=3, sites=(), base="00" * 32, model=None, reason=None,
+        study=STUDY,
+        round=number,
+        attempt=tries,
+        kind="training",
+        status=status,
+        opened=1,
+        cohort_deadline=2,
+        update_deadline=3,
+        sites=(),
+        base="00" * 32,
+        model=None,
+        reason=None,
     )
 
 
 def cohort(number: int, tries: int, root: str | None, hospital: str = HOSPITAL) -> rounds.Cohort:
     return rounds.Cohort(
-        study=STUDY, round=number, attempt=tries, hospital=hospital, dataset=DATASET, version=1, root=root,
-        bucket=None if root is None else "20-49", declined=root is None, committed=2,
+        study=STUDY,
+        round=number,
+        attempt=tries,
+        hospital=hospital,
+        dataset=DATASET,
+        version=1,
+        root=root,
+        bucket=None if root is None else "20-49",
+        declined=root is None,
+        committed=2,
     )
 
 
 def grant_writes() -> list[tuple[str, Any, int]]:
     commitment = PATIENT.grant().commitment.hex()
     record = Record(
-        commitment=commitment, status="active", hospital=HOSPITAL, text="t", preset="heart-disease",
-        valid_from="2026-01", valid_until="2027-03", attestation="portal-key", recorded=1, withdrawn=None,
+        commitment=commitment,
+        status="active",
+        hospital=HOSPITAL,
+        text="t",
+        preset="heart-disease",
+        valid_from="2026-01",
+        valid_until="2027-03",
+        attestation="portal-key",
+        recorded=1,
+        withdrawn=None,
         withdrawn_by=None,
     )
     taken_back = replace(record, status="withdrawn", withdrawn=9, withdrawn_by="patient")
@@ -188,7 +219,11 @@ def test_presence_before_and_absence_after_a_withdrawal(honest: Forge, tmp_path:
     for number, claim in ((1, "present"), (2, "absent")):
         root = view.roots(HOSPITAL, STUDY, number)[0]
         proof = build_proof(
-            PATIENT.grant(), PATIENT.details(), PATIENT.secret, study=STUDY, round_=number,
+            PATIENT.grant(),
+            PATIENT.details(),
+            PATIENT.secret,
+            study=STUDY,
+            round_=number,
             trees=[(root, trees[number])],
         )
         file = tmp_path / f"{claim}.json"

@@ -1,4 +1,5 @@
 """The offline command lines: exit 0 only when it is true, one line or one JSON object when not."""
+
 from __future__ import annotations
 
 import json
@@ -55,8 +56,11 @@ def test_each_wrong_argument_has_its_own_code(run: Any, honest: Forge, tmp_path:
     genesis = "00" * 32 if place == "genesis" else honest.genesis
     head = ["--head", "seven"] if place == "head" else []
     codes = {
-        "missing": "verify.file-missing", "directory": "verify.not-a-file", "empty": "verify.file-empty",
-        "genesis": "verify.genesis", "head": "verify.head-malformed",
+        "missing": "verify.file-missing",
+        "directory": "verify.not-a-file",
+        "empty": "verify.file-empty",
+        "genesis": "verify.genesis",
+        "head": "verify.head-malformed",
     }
     code, _, err = run("ledger", "verify", files.get(place, good), "--genesis", genesis, *head)
     assert code == 1 and err.startswith(codes[place] + ":")

@@ -1,4 +1,5 @@
 """An export is whole or not there, and what a real embedded ledger serves verifies."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """An honest ledger verifies; each lie an operator with all the keys could write is found and named."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

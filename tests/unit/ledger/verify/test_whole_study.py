@@ -2,6 +2,7 @@
 
 Every contract is replayed here without transient data; a patient's receipt and proofs are judged on what was exported.
 """
+
 from __future__ import annotations
 
 import time
@@ -122,7 +123,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         tx_id = record(world)
         head = doors.door(f"{HOME}.site").head()
         receipt = build_receipt(
-            EVIDENCE, PATIENT.details(), secret=PATIENT.secret, code=PATIENT.code, tx_id=tx_id,
+            EVIDENCE,
+            PATIENT.details(),
+            secret=PATIENT.secret,
+            code=PATIENT.code,
+            tx_id=tx_id,
             head=LedgerHead(height=head.height, header_hash=head.hash.hex()),
         )
         (home / "receipt.json").write_bytes(receipt.to_bytes())

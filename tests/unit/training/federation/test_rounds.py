@@ -173,5 +173,3 @@ def test_a_hub_that_announces_another_model_is_found_out(world):
     with pytest.raises(CovenantError, match=r"aggregate\.mismatch|attempts-exhausted"):
         world.runner(federation=Cheat()).run(study)
     assert not any(item.model for item in Studies(world.view).rounds(study) if item.round == 2)
-
-

@@ -1,4 +1,5 @@
 """The public constants of a heart study."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """What would break privacy, or a round, is found on made-up records first."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Names become networks; the hub's torch-free view of a network agrees with the network itself."""
+
 from __future__ import annotations
 
 import subprocess

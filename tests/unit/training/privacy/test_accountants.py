@@ -1,4 +1,5 @@
 """What every accountant must do, and that ours agree with dp-accounting, with Opacus and with the ledger's decimals."""
+
 from __future__ import annotations
 
 import itertools

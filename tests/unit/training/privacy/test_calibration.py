@@ -1,4 +1,5 @@
 """A calibrated sigma passes the ledger's own accounting, and one thousandth less noise would not pass ours."""
+
 from __future__ import annotations
 
 from decimal import Decimal

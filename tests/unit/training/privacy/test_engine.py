@@ -1,4 +1,5 @@
 """The clipped sum is Opacus' to 1e-6, counts patients instead of records, and survives what is not a number."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """An event out of range cannot exist."""
+
 from __future__ import annotations
 
 import pytest

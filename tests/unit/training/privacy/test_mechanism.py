@@ -1,4 +1,5 @@
 """A plan's privacy part is checked whole before anything trains."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """The keystream: standard normals, exact uniforms, never the same twice, whatever seeds others set."""
+
 from __future__ import annotations
 
 import os

@@ -3,6 +3,7 @@
 Each check is shown to fail on a mutant: half the noise, a reused seed, no clipping. They run the real step of the
 trainer on a network of 20,001 weights whose gradient is zero, or known.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -124,6 +124,7 @@ def test_a_round_opened_at_another_time_is_refused(world, study, minutes):
 
 def test_weights_that_were_not_closed_with_are_refused(world, study):
     from msgspec import json
+
     opened(world, study)
     key = f"studies/round/{study}/1/1"
     world.ledger.state[key] = json.encode(json.decode(world.ledger.state[key]) | {"base": "ab" * 32}, order="sorted")
@@ -232,9 +233,7 @@ def test_a_grant_recorded_after_the_round_opened_does_not_count(world, study):
     opened(world, study)
     hospital.grant(gone.patient)
     world.ask(ALPHA, "cohort", study, 1, 1)
-    assert gone.patient not in {
-        member.patient for member in hospital.cohorts[Attempt(study, 1, 1, "training")].members
-    }
+    assert gone.patient not in {member.patient for member in hospital.cohorts[Attempt(study, 1, 1, "training")].members}
 
 
 def test_after_a_withdrawal_paper_does_not_bring_a_patient_back(world, study):
@@ -261,7 +260,8 @@ def test_confirming_before_the_end_is_refused(world, study):
 
 def test_describing_says_which_code_runs(world, study):
     assert world.ask(ALPHA, "describe", study).facts == {
-        "code": world.agents[ALPHA].code, "height": str(world.ledger.height)
+        "code": world.agents[ALPHA].code,
+        "height": str(world.ledger.height),
     }
 
 

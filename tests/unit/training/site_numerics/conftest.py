@@ -1,4 +1,5 @@
 """The four hospitals' real files, written once."""
+
 from __future__ import annotations
 
 import pytest

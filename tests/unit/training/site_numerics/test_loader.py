@@ -1,4 +1,5 @@
 """A hospital's file is loaded whole and right, or refused with file, line, column and remedy, and nothing is loaded."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,5 @@
 """What leaves is what the plan's mechanism makes: mistakes are refused, true updates never."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The manifest root moves with every record and reveals none."""
+
 from __future__ import annotations
 
 from dataclasses import replace

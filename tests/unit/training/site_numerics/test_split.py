@@ -1,4 +1,5 @@
 """The split is FLamby's, fixed by file and seed."""
+
 from __future__ import annotations
 
 from dataclasses import replace

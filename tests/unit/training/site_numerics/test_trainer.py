@@ -1,4 +1,5 @@
 """What leaves the trainer is noised as the plan says, on exactly the records given, and learns."""
+
 from __future__ import annotations
 
 import numpy as np
