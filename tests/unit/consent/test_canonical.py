@@ -46,7 +46,7 @@ def test_names_are_sorted_at_every_depth() -> None:
         {"a": [1.5]},
         "\ud800",
         {"x"},
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=repr,
 )
