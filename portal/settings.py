@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -39,7 +38,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "axes",
     "csp",
-    *(f"portal.{name}" for name in DOMAINS[NODE.role] if find_spec(f"portal.{name}")),
+    *(f"portal.{name}" for name in DOMAINS[NODE.role]),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.urls import URLPattern, URLResolver, include, path
 
 from portal.accounts import views
 
-
-def domain(prefix: str, app: str) -> list[URLPattern | URLResolver]:
-    """The pages of `app` below `prefix`."""
-    module = f"portal.{app}.urls"
-    if find_spec(f"portal.{app}") is None or find_spec(module) is None:
-        return []
-    return [path(prefix, include(module))]
-
-
 shared: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
-    *domain("accounts/", "accounts"),
-    *domain("catalogue/", "catalogue"),
-    *domain("access/", "access"),
-    *domain("studies/", "studies"),
-    *domain("governance/", "governance"),
-    *domain("audit/", "audit"),
+    path("accounts/", include("portal.accounts.urls")),
+    path("catalogue/", include("portal.catalogue.urls")),
+    path("access/", include("portal.access.urls")),
+    path("studies/", include("portal.studies.urls")),
+    path("governance/", include("portal.governance.urls")),
+    path("audit/", include("portal.audit.urls")),
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from portal.urls import domain, shared
+from django.urls import include, path
 
-urlpatterns = [*shared, *domain("", "patients")]
+from portal.urls import shared
+
+urlpatterns = [*shared, path("", include("portal.patients.urls"))]
 handler400 = "portal.accounts.views.bad_request"
