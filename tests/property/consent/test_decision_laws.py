@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import msgspec
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from consent import diseases, duo, periods, presets
@@ -109,7 +109,7 @@ def test_a_narrower_purpose_keeps_the_permit(case: tuple[ConsentView, Purpose, i
     assert decide(view, data.draw(narrowed(wide)), when).permits
 
 
-@MANY
+@settings(MANY, suppress_health_check=[HealthCheck.filter_too_much])  # most rules refuse most purposes
 @given(terms, purposes(), st.data())
 def test_a_narrower_purpose_keeps_what_one_permission_gave(
     rule: presets.Terms, wide: Purpose, data: st.DataObject
