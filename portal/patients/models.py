@@ -87,6 +87,7 @@ class Grant(models.Model):
 
     local_withdrawn_at = models.DateTimeField(null=True)
     withdrawal_signature = models.BinaryField(null=True)
+    withdrawal_refusal = models.CharField(max_length=64, blank=True)  # the ledger's code; counts here all the same
     acknowledgement = models.BinaryField(null=True)
 
     class Meta:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from consent.ledger_view import CommittedRoot
-from portal.patients import words
-from portal.patients.models import Cohort, CohortEntry, Grant, Patient, Status
+from portal.patients import sending, words
+from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient, Status
 from portal.reactor import selectors as mirror
 
 
@@ -69,6 +70,27 @@ def uses(patient: Patient) -> list[StudyUse]:
     )
     places = {(str(study), number, attempt) for study, number, attempt in entered}
     return [study_use(study, places) for study in sorted({study for study, _, _ in places})]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedWithdrawal:
+    """A withdrawal that counts here and that the ledger refused, with the ledger's code."""
+
+    commitment: str
+    when: datetime
+    how: str
+    refusal: str
+
+
+def refused_withdrawals() -> list[RefusedWithdrawal]:
+    """Those that somebody has to look into, the newest first."""
+    grants = Grant.objects.filter(sending.refused_here())
+    signed = grants.values_list("commitment", "local_withdrawn_at", "withdrawal_refusal")
+    handed = HandedIn.objects.filter(withdrawn_block=None).exclude(refusal="")
+    coded = handed.values_list("commitment", "received", "refusal")
+    found = [RefusedWithdrawal(commitment, when, "signature", code) for commitment, when, code in signed]
+    found += [RefusedWithdrawal(commitment, when, "code", code) for commitment, when, code in coded]
+    return sorted(found, key=lambda one: one.when, reverse=True)
 
 
 def study_use(study: str, places: set[tuple[str, int, int]]) -> StudyUse:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from consent.encoding import to_base64url
 from ledger.errors import Refused
@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 BATCH = 500  # ledger.contracts.constitution.MAX_BATCH
 SETTLED = timedelta(seconds=10)  # younger than this is being sent by whoever made it
 MOST = 2_000
+MENDABLE = frozenset({"role.missing", "members.unknown", "members.not-founded"})  # said of us, not of what we send
 
 
 def send_grants(grants: Sequence[Grant]) -> None:
@@ -79,8 +80,8 @@ def send_withdrawals(grants: Iterable[Grant]) -> None:
             withdraw(grant.commitment, "signature", evidence)
         except LedgerUnavailable:
             return
-        except Refused as refusal:  # it counts here all the same; somebody has to look
-            log.error("withdrawal refused", code=refusal.code)
+        except Refused as refusal:
+            keep_refusal(Grant.objects.filter(pk=grant.pk), "withdrawal_refusal", refusal)
 
 
 def send_handed_in(handed: Iterable[HandedIn]) -> None:
@@ -97,8 +98,31 @@ def send_handed_in(handed: Iterable[HandedIn]) -> None:
         except LedgerUnavailable:
             return
         except Refused as refusal:
-            log.error("withdrawal refused", code=refusal.code)
-            HandedIn.objects.filter(pk=one.pk).update(refusal=refusal.code)
+            keep_refusal(HandedIn.objects.filter(pk=one.pk), "refusal", refusal)
+
+
+def keep_refusal(row: QuerySet[Any], field: str, refusal: Refused) -> None:
+    """A withdrawal refused for good waits for the steward, not for the sweep. It counts at this hospital all the same.
+
+    What the ledger refused because of who sent it is sent again: its cause is mended elsewhere.
+    """
+    log.error("withdrawal refused", code=refusal.code)
+    if refusal.code not in MENDABLE:
+        row.update(**{field: refusal.code})
+
+
+def send_refused() -> None:
+    """Send every refused withdrawal once more, because a steward asked to."""
+    grants = list(Grant.objects.filter(refused_here()).defer("details", "secret", "code"))
+    handed = list(HandedIn.objects.filter(withdrawn_block=None).exclude(refusal=""))
+    Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(withdrawal_refusal="")
+    HandedIn.objects.filter(pk__in=[one.pk for one in handed]).update(refusal="")
+    send_withdrawals(grants)
+    send_handed_in(handed)
+
+
+def refused_here() -> Q:
+    return Q(withdrawn_block=None) & ~Q(withdrawal_refusal="")
 
 
 def withdraw(commitment: str, by: str, evidence: dict[str, str | None]) -> None:
@@ -109,6 +133,7 @@ def sweep() -> None:
     """Send what did not arrive: withdrawals first."""
     before = datetime.now(UTC) - SETTLED
     unsent = Q(local_withdrawn_at__lt=before, withdrawn_block=None, withdrawal_signature__isnull=False)
+    unsent &= Q(withdrawal_refusal="")
     send_withdrawals(Grant.objects.filter(unsent).defer("details", "secret", "code")[:MOST])
     send_handed_in(HandedIn.objects.filter(received__lt=before, withdrawn_block=None, refusal="")[:MOST])
     waiting = Grant.objects.filter(status=Status.PENDING, made__lt=before, local_withdrawn_at=None)

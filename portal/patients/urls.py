@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.patients import giving, narrowing, public, views
+from portal.patients import giving, narrowing, public, stewards, views
 
 app_name = "patients"
 urlpatterns = [
@@ -23,6 +23,7 @@ urlpatterns = [
     path("consent/<uuid:pk>/receipt/", views.receipt, name="receipt"),
     path("consent/<uuid:pk>/receipt.json", views.receipt_file, name="receipt-file"),
     path("consent/<uuid:pk>/acknowledgement.json", views.acknowledgement, name="acknowledgement"),
+    path("withdrawals/", stewards.refused, name="refused-withdrawals"),
     path("withdraw/", public.hand_in, name="handed-in"),
     path("withdraw/<uuid:pk>/", public.handed_in, name="handed-in-done"),
     path("withdraw/<uuid:pk>/acknowledgement.json", public.acknowledgement, name="handed-in-file"),

@@ -48,7 +48,11 @@ def purpose(body: dict[str, object] | None) -> str:
 def state(grant: Grant) -> tuple[str, str]:
     """A grant's state as (colour of its tag, words). Recorded is said only after the ledger's event."""
     if grant.is_withdrawn:
-        return ("off", "Stopped and recorded") if grant.withdrawn_block else ("wait", "Stopped here, recording it")
+        if grant.withdrawn_block:
+            return ("off", "Stopped and recorded")
+        if grant.withdrawal_refusal:
+            return ("off", "Stopped here; the hospital looks into recording it")
+        return ("wait", "Stopped here, recording it")
     if grant.status == Status.RECORDED:
         return ("off", "Ended") if grant.valid_until < today_month() else ("right", "Recorded")
     if grant.status == Status.REFUSED:
