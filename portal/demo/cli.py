@@ -140,15 +140,17 @@ def empty(layout: Layout) -> None:
 
 
 def check_epsilon(text: str | None) -> str | None:
-    """The given epsilon in plain decimals. Raises PortalError `demo.epsilon` unless it is above 0 and at most 10."""
+    """The given epsilon in plain decimals, six of them at most. Raises PortalError `demo.epsilon` unless that is from
+    0.000001 to 10.
+    """
     if text is None:
         return None
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= 10:
-        raise PortalError("demo.epsilon", f"--epsilon is a number above 0 and at most 10, not {text}")
+    if not 0.000001 <= value <= 10:
+        raise PortalError("demo.epsilon", f"--epsilon is a number from 0.000001 to 10, not {text}")
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 

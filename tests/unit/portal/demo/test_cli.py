@@ -1,0 +1,42 @@
+"""The demo's options: epsilon in plain decimals, and a directory that is not the demo's left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.demo.cli import check_epsilon, empty
+from portal.demo.layout import Layout
+from portal.errors import PortalError
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(None, None), ("5", "5"), ("10", "10"), ("10.0", "10"), ("0.50", "0.5"), ("1e-1", "0.1"), (" 3 ", "3")],
+)
+def test_epsilon_is_kept_in_plain_decimals(given, kept):
+    assert check_epsilon(given) == kept
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "10.000001", "nan", "inf", "-inf", "", "five", "1,5", "1e-7"])
+def test_an_epsilon_that_is_none_is_refused(given):
+    with pytest.raises(PortalError, match=r"demo\.epsilon"):
+        check_epsilon(given)
+
+
+def test_a_reset_deletes_a_demo_and_nothing_else(tmp_path):
+    layout = Layout(tmp_path / "demo")
+    (layout.directory / "hub").mkdir(parents=True)
+    (layout.directory / "hub" / "node.json").write_text("{}")
+    with pytest.raises(PortalError, match=r"demo\.not-ours"):
+        empty(layout)
+    assert (layout.directory / "hub" / "node.json").exists()
+    (layout.directory / "demo.json").write_text("{}")
+    (layout.directory / "demo.lock").touch()
+    empty(layout)
+    assert [path.name for path in layout.directory.iterdir()] == ["demo.lock"]
+
+
+def test_a_reset_of_an_empty_directory_does_nothing(tmp_path):
+    layout = Layout(tmp_path)
+    empty(layout)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,33 @@
+"""An error's HTTP answer: its status, and a problem that tells only what is for everybody."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.errors import Refused
+from portal.errors import LedgerUnavailable, PortalError, http_status, problem
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (LedgerUnavailable("portal.ledger-unavailable", "try again"), 503),
+        (PortalError("portal.broker-unavailable", "try again"), 503),
+        (PortalError("portal.not-found", "there is none"), 404),
+        (PortalError("patients.has-grant", "change that one"), 422),
+        (Refused("consents.withdrawn", "this consent is withdrawn"), 422),
+    ],
+)
+def test_the_status_of_an_error(error, status):
+    assert http_status(error) == status
+    assert problem(error)["status"] == status
+
+
+def test_a_problem_has_the_stable_code_and_no_context():
+    told = problem(Refused("consents.wrong-hospital", "of the own hospital only", commitment="ab" * 32))
+    assert told == {
+        "type": "urn:covenant:consents.wrong-hospital",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "of the own hospital only",
+    }
