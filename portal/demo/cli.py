@@ -75,7 +75,6 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
     clock = Clock()
     consortium.found(layout)
     services.start_all(layout, choices, supervisor)
-    services.await_pages(choices, supervisor)
     clock.lap("start")
     console.print(
         f"The portal answers at {layout.address(consortium.HUB, choices.port)} (and four hospitals beside it)."

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
-    """Everything, in an order that lets the first page answer early: the workers load their libraries meanwhile."""
+    """Everything; the pages answer before the workers load their libraries."""
     address = start_ledger(layout, supervisor)
     brokers = start_broker(layout, supervisor)
     consortium.configure(layout, choices, address, brokers)
@@ -29,7 +29,10 @@ def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
         for command in setup_commands(layout.config(site)):
             migrations[command.name] = supervisor.start(command.name, command.argv, command.env)
     supervisor.wait(migrations)
-    for kind in ("web", "reactor", "worker"):
+    for site in SITES:
+        start(layout, site, "web", supervisor)
+    await_pages(choices, supervisor)
+    for kind in ("reactor", "worker"):
         for site in SITES:
             start(layout, site, kind, supervisor)
 
