@@ -10,21 +10,22 @@ site answers a repeated message for that attempt as lost and never makes the coh
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import zlib
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from ledger.embedded.backup import private
 from portal.errors import PortalError
 from portal.reactor import selectors as mirror
 from portal.reactor.follow import catch_up
@@ -82,11 +83,14 @@ def restore(file: Path) -> int:
 def unpack(file: Path, folder: Path) -> Path:
     """The archive's content in `folder`, once it is known to be this node's."""
     try:
+        with gzip.open(file) as whole_file:
+            while whole_file.read(1 << 20):  # to its end: only there stands the checksum
+                pass
         with tarfile.open(file, "r:gz") as archive:
             archive.extractall(folder, filter="data")
         manifest = json.loads((folder / MANIFEST).read_bytes())
         whole = manifest["format"] == FORMAT and (folder / DATABASE).is_file()
-    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, EOFError):
+    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, EOFError, zlib.error):
         whole = False
     if not whole:
         raise PortalError("restore.malformed", f"{file} is no backup of Covenant, or it was cut short")
@@ -109,19 +113,6 @@ def store_file() -> Path:
             "backup.engine", "this store is PostgreSQL: use pg_dump, and `covenant restore --after` once it is back"
         )
     return Path(connection.settings_dict["NAME"])
-
-
-@contextmanager
-def private(file: Path) -> Iterator[BinaryIO]:
-    """A new file that only its owner may read, on disk when the block ends; removed if it fails."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-        try:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
 
 
 @transaction.atomic

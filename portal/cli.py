@@ -7,13 +7,15 @@ from pathlib import Path
 
 import typer
 
-backup_app = typer.Typer(help="Copy a hospital's store to one file.")
-restore_app = typer.Typer(help="Put a hospital's store back; no spend and no cohort is ever used twice.")
+backup_app = typer.Typer(help="Copy a hospital's store, or an embedded ledger, to one file.")
+restore_app = typer.Typer(help="Put a hospital's store, or an embedded ledger, back: nothing is spent twice.")
 rebuild_app = typer.Typer(help="Forget a node's mirror of the ledger and replay it from the first block.")
 
 FILE = typer.Argument(..., help="The file to write; it must not exist.")
 BACKUP = typer.Argument(None, help="The backup; none with --after.")
 NODE = typer.Option(..., "--node", envvar="COVENANT_NODE", help="The node's settings file (node.json).")
+ANY_NODE = typer.Option(None, "--node", envvar="COVENANT_NODE", help="The node's settings file (node.json).")
+LEDGER = typer.Option(None, "--ledger", help="An embedded ledger's directory, instead of a node's store.")
 
 
 def start(node: Path) -> None:
@@ -35,9 +37,18 @@ def rebuild_projection(node: Path = NODE) -> None:
 
 
 @backup_app.command()
-def backup(file: Path = FILE, node: Path = NODE) -> None:
-    """Copy the store, while it is in use, to FILE. The node's key files are not in it: keep them elsewhere."""
-    start(node)
+def backup(file: Path = FILE, node: Path | None = ANY_NODE, ledger: Path | None = LEDGER) -> None:
+    """Copy a node's store, or with --ledger an embedded ledger, to FILE while it is in use.
+
+    A node's key files are not in it: keep them elsewhere. A ledger's backup HOLDS ITS KEYS: guard it like them.
+    """
+    if ledger is not None:
+        from ledger.embedded import backup as ledgers
+
+        done = ledgers.back_up(ledger, file)
+        typer.echo(f"wrote {file}: {done.height} blocks AND ALL KEYS of the ledger; whoever reads it can sign as it")
+        return
+    start(needed(node))
     from portal.backups import back_up
 
     back_up(file)
@@ -50,12 +61,22 @@ def restore(
     after: bool = typer.Option(
         False, help="The database is back already: only follow the ledger and mark what is lost."
     ),
-    node: Path = NODE,
+    node: Path | None = ANY_NODE,
+    ledger: Path | None = LEDGER,
 ) -> None:
-    """Put FILE back onto an empty store, follow the ledger, and mark attempts the store no longer knows as lost."""
-    if after == (file is not None):
-        raise typer.BadParameter("give a FILE, or --after")
-    start(node)
+    """Put FILE back onto an empty store, follow the ledger, and mark attempts the store no longer knows as lost.
+
+    With --ledger: put an embedded ledger back into an empty directory.
+    """
+    if after == (file is not None) or (after and ledger is not None):
+        raise typer.BadParameter("give a FILE, or --after with a node")
+    if ledger is not None:
+        from ledger.embedded import backup as ledgers
+
+        done = ledgers.restore(file, ledger)
+        typer.echo(f"restored {done.height} blocks; a node that has seen more of them refuses this ledger as too old")
+        return
+    start(needed(node))
     from portal import backups
     from portal.reactor.follow import catch_up
 
@@ -63,3 +84,9 @@ def restore(
         catch_up()
     lost = backups.mark_lost() if after else backups.restore(file)
     typer.echo(f"restored; {lost} attempts are marked lost and will not be made again")
+
+
+def needed(node: Path | None) -> Path:
+    if node is None:
+        raise typer.BadParameter("name the node's settings file (--node), or a ledger's directory (--ledger)")
+    return node

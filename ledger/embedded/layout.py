@@ -38,11 +38,15 @@ class Layout:
         return self.directory / "tls"
 
     @property
+    def identities(self) -> Path:
+        return self.directory / "identities"
+
+    @property
     def orderer(self) -> Path:
-        return self.directory / "identities" / ORDERER_MSP / "orderer"
+        return self.identities / ORDERER_MSP / "orderer"
 
     def peer(self, msp_id: str) -> Path:
-        return self.directory / "identities" / msp_id / "peer"
+        return self.identities / msp_id / "peer"
 
     def lock(self) -> int:
         """Take the directory for this process; the kernel gives it back when the process ends, however it ends.

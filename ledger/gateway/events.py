@@ -15,12 +15,14 @@ from types import TracebackType
 from typing import Any
 
 import grpc
+from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
 from fabric_protos.orderer import ab_pb2
 
+from ledger.gateway.blocks import newest
 from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
 from ledger.gateway.connection import Connection
-from ledger.gateway.errors import EventsError, translate
+from ledger.gateway.errors import BlocksError, EventsError, translate
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts to reconnect, doubling, with jitter
 _TRANSIENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.ABORTED}
@@ -46,8 +48,9 @@ class Event:
 class Events:
     """An endless iterator of Event from a checkpoint on; it reconnects by itself and repeats nothing.
 
-    Only `close` (from any thread) ends it. A refusal (no access, another channel, a checkpoint of another ledger)
-    raises EventsError. One thread iterates.
+    Only `close` (from any thread) ends it. A refusal (no access, another channel) raises EventsError, and so does a
+    ledger that does not hold the last event seen: `gateway.ledger-behind` (it is shorter: an older copy was put back)
+    or `gateway.checkpoint-unknown` (it went another way). One thread iterates.
     """
 
     def __init__(self, connection: Connection, checkpointer: Checkpointer | None = None) -> None:
@@ -56,6 +59,7 @@ class Events:
         self._closed = threading.Event()
         self._call: Any = None
         self._pause = FIRST_PAUSE
+        self._resumed = False  # the next answer is a stream's first
         self._source = self._events()
 
     def __iter__(self) -> Iterator[Event]:
@@ -81,6 +85,7 @@ class Events:
     def _events(self) -> Iterator[Event]:
         while not self._closed.is_set():
             try:
+                self._check_height()
                 for answer in self._listen():
                     self._pause = FIRST_PAUSE
                     yield from self._fresh(answer)
@@ -94,6 +99,26 @@ class Events:
             self._closed.wait(self._pause * random.uniform(0.5, 1))
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
+    def _check_height(self) -> None:
+        """Never wait in silence for a shorter ledger to grow past the last event seen."""
+        seen = self._seen.load()
+        if seen.tx_id is None:
+            return
+        try:
+            height = common_pb2.Block.FromString(newest(self._connection)).header.number + 1
+        except BlocksError as error:
+            if isinstance(error.__cause__, grpc.RpcError):
+                raise error.__cause__ from None  # as if listening had failed: try again, or say why not
+            raise EventsError(error.code, error.message, status=error.status) from error
+        if height <= seen.block:
+            raise EventsError(
+                "gateway.ledger-behind",
+                f"the ledger has {height} blocks, but an event of block {seen.block} was seen before: this is an older"
+                " copy; stop it and restore the newest backup",
+                block=seen.block,
+                height=height,
+            )
+
     def _listen(self) -> Any:
         """A new stream that begins with the block of the last event seen."""
         connection = self._connection
@@ -105,6 +130,7 @@ class Events:
             start_position=start,
         ).SerializeToString()
         signed = gateway_pb2.SignedChaincodeEventsRequest(request=request, signature=connection.signer.sign(request))
+        self._resumed = True
         self._call = connection.gateway.ChaincodeEvents(signed)
         if self._closed.is_set():  # closed between the loop's check and the call
             self._call.cancel()
@@ -113,9 +139,10 @@ class Events:
     def _fresh(self, answer: gateway_pb2.ChaincodeEventsResponse) -> Iterator[Event]:
         """The block's events after the last one seen. Whole blocks are asked for, so that `index` never shifts."""
         seen, first = self._seen.load(), 0
-        if seen.tx_id is not None and answer.block_number == seen.block:
+        resumed, self._resumed = self._resumed, False
+        if seen.tx_id is not None and resumed:  # the block of the last event seen has one, so it comes first
             ids = [event.tx_id for event in answer.events]
-            if seen.tx_id not in ids:
+            if answer.block_number != seen.block or seen.tx_id not in ids:
                 raise EventsError(
                     "gateway.checkpoint-unknown",
                     f"block {seen.block} has no event of {seen.tx_id}: the checkpoint belongs to another ledger",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 from django.db import close_old_connections, transaction
 
-from ledger.gateway import Events
+from ledger.gateway import Events, EventsError
 from portal import ledger
 from portal.reactor import projection
 from portal.reactor.models import Position
@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 BATCH = 256
 SWEEP_SECONDS = 5.0
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+OTHER_LEDGER = frozenset({"gateway.ledger-behind", "gateway.checkpoint-unknown"})
 
 
 def follow(stop: threading.Event) -> None:
@@ -35,7 +36,10 @@ def follow(stop: threading.Event) -> None:
                 for _ in run(events, stop):
                     failures = 0
         except ledger.UNREACHABLE as error:
-            log.warning("ledger unreachable", exc_info=error)
+            if error.code in OTHER_LEDGER:  # the mirror stays as it is; it goes on by itself once the right one is back
+                log.error("not the ledger that was followed", code=error.code, reason=error.message)
+            else:
+                log.warning("ledger unreachable", exc_info=error)
         except Exception as error:  # the mirror is what pages read: go on, and say where it failed
             log.error("projection failed", exc_info=error)
         stop.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -43,7 +47,9 @@ def follow(stop: threading.Event) -> None:
 
 
 def stream() -> Events:
-    """The ledger's events after the saved position; EventsError when the position belongs to another ledger."""
+    """The ledger's events after the saved position. Reading them raises EventsError where the ledger lacks it:
+    `gateway.ledger-behind` (an older copy was restored), `gateway.checkpoint-unknown` (it is another one).
+    """
     reached = Position.objects.filter(id=Position.ONLY).first() or Position()
     return ledger.events(start_block=reached.block, after_tx=reached.tx_id or None)
 
@@ -142,12 +148,14 @@ def catch_up(idle_seconds: float = 5.0) -> int:
 def rebuild() -> int:
     """Forget the projection and replay it up to where it stood, in one transaction: readers see the old one until then.
 
-    Returns the number of events replayed.
+    Returns the number of events replayed. Raises EventsError, and changes nothing, where the ledger is not the one that
+    was followed, as `stream` does.
     """
     with transaction.atomic():
         reached = projection.forget()
         count = 0
         if reached.block or reached.index >= 0:
+            check_height(reached)
             with ledger.events(start_block=0) as events:
                 for batch in projection.batches(until(events, reached), BATCH):
                     count += projection.apply(batch, live=False)
@@ -155,10 +163,21 @@ def rebuild() -> int:
     return count
 
 
+def check_height(reached: Position) -> None:
+    """Raises EventsError `gateway.ledger-behind`: a shorter ledger would be waited for without end."""
+    height = ledger.gateway(ledger.reader()).head().height
+    if height <= reached.block:
+        reason = f"the ledger has {height} blocks, but block {reached.block} was followed: restore its newest backup"
+        raise EventsError("gateway.ledger-behind", reason, block=reached.block, height=height)
+
+
 def until(sources: Iterable[Source], reached: Position) -> Iterator[Source]:
+    """The events up to the one at `reached`; EventsError `gateway.checkpoint-unknown` where another stands there."""
     for source in sources:
-        if (source.block, source.index) > (reached.block, reached.index):
-            return
+        place, last = (source.block, source.index), (reached.block, reached.index)
+        if place > last or (place == last and reached.tx_id not in ("", source.tx_id)):
+            reason = f"block {reached.block} does not hold the event that was followed: this is another ledger"
+            raise EventsError("gateway.checkpoint-unknown", reason, block=reached.block)
         yield source
-        if (source.block, source.index) == (reached.block, reached.index):
+        if place == last:
             return

@@ -164,7 +164,7 @@ def sweep() -> None:
 def forget() -> Position:
     """Empty the mirror, the log and what handlers wrote. Returns the position there was."""
     before = locked_position()
-    reached = Position(block=before.block, index=before.index)
+    reached = Position(block=before.block, index=before.index, tx_id=before.tx_id)
     for module in projections():
         if hasattr(module, "reset"):
             module.reset()

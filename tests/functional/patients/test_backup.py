@@ -74,10 +74,20 @@ def test_another_nodes_backup_and_a_cut_one_are_refused(node, tmp_path):
     cut = tmp_path / "cut.backup"
     cut.write_bytes(file.read_bytes()[:-200])
     assert "restore.malformed" in run(node, "covenant", "restore", str(cut), code=1)
+    cut.write_bytes(file.read_bytes()[:2000] + bytes(8) + file.read_bytes()[2008:])
+    assert "restore.malformed" in run(node, "covenant", "restore", str(cut), code=1)
     settings = json.loads(node.read_text())
     node.write_text(json.dumps({**settings, "name": "hungary"}))
     assert "restore.other-node" in run(node, "covenant", "restore", str(file), code=1)
     assert not list(node.parent.glob("node.sqlite"))
+
+
+def test_the_command_line_backs_up_an_embedded_ledger_and_says_that_it_holds_keys(node, ledger_process, tmp_path):
+    file, place = tmp_path / "ledger.backup", tmp_path / "again"
+    assert "ALL KEYS" in run(node, "covenant", "backup", str(file), "--ledger", str(ledger_process.directory))
+    assert "restored" in run(node, "covenant", "restore", str(file), "--ledger", str(place))
+    assert (place / "ledger.sqlite").exists()
+    assert "restore.not-empty" in run(node, "covenant", "restore", str(file), "--ledger", str(place), code=1)
 
 
 @pytest.mark.django_db

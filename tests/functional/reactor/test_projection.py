@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from consent import canonical
+from ledger.gateway import EventsError
 from portal.patients import services
 from portal.patients.models import Grant, Status
 from portal.reactor import follow, projection, selectors
@@ -113,3 +114,34 @@ def test_the_follower_stops_when_told_and_goes_on_where_it_was(ledger, new_patie
             if new and Grant.objects.filter(status=Status.RECORDED).exists():
                 stop.set()
     assert (Position.objects.get().block, Position.objects.get().index) > (place.block, place.index)
+
+
+@pytest.mark.django_db
+def test_an_older_or_another_ledger_is_noticed_and_the_mirror_left_alone(catch_up):
+    head = catch_up()
+    place = Position.objects.get()
+    for block, code in ((head + 7, "gateway.ledger-behind"), (place.block, "gateway.checkpoint-unknown")):
+        Position.objects.update(block=block, tx_id="f" * 64)
+        before = [list(table.objects.order_by("id").values()) for table in (Position, Record, Event)]
+        for act in (follow.catch_up, follow.rebuild):
+            with pytest.raises(EventsError) as refused:
+                act()
+            assert refused.value.code == code
+        assert [list(table.objects.order_by("id").values()) for table in (Position, Record, Event)] == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_follower_says_so_and_waits_for_the_right_ledger(catch_up):
+    right = catch_up()
+    stop = threading.Event()
+    Position.objects.update(block=right + 7)
+    told = []
+
+    def tell(event, code, reason):
+        told.append(code)
+        stop.set()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(follow.log, "error", tell)
+        follow.follow(stop)
+    assert told == ["gateway.ledger-behind"] and selectors.height() == right + 7
