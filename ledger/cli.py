@@ -12,7 +12,7 @@ import typer
 from consent.errors import CovenantError
 from ledger.verify import cli as verify
 
-app = typer.Typer(no_args_is_help=True, help="Serve, export and verify the ledger.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Serve, export and verify the ledger.")
 app.registered_commands.extend(verify.app.registered_commands)
 receipt_app = verify.receipt_app
 proof_app = verify.proof_app

@@ -22,7 +22,7 @@ from portal.demo.supervisor import Supervisor
 from portal.demo.watch import Watch
 from portal.errors import PortalError
 
-app = typer.Typer(help=__doc__)
+app = typer.Typer(add_completion=False, help=__doc__)
 WIDE = 140  # columns where nobody watches: no address and no password is broken
 
 

@@ -21,7 +21,7 @@ from portal.demo.layout import DEFAULT_PORT, PORTS, free_ports
 GIB = 2**30
 NEEDED_FREE = 2 * GIB
 
-app = typer.Typer(help=__doc__)
+app = typer.Typer(add_completion=False, help=__doc__)
 
 
 @dataclass(frozen=True, slots=True)
