@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 COLUMN, ROW = 44, 30  # px of the drawing's own units
-LABELS, TOP, PANEL = 150, 24, 120  # room for names at the left, for the scale above, for the epsilon line
+LABELS, TOP, PANEL = 230, 24, 120  # room for names at the left, for the scale above, for the epsilon line
 
 
 @dataclass(frozen=True, slots=True)
