@@ -8,8 +8,12 @@ from pathlib import Path
 import typer
 
 backup_app = typer.Typer(add_completion=False, help="Copy a hospital's store, or an embedded ledger, to one file.")
-restore_app = typer.Typer(add_completion=False, help="Put a hospital's store, or an embedded ledger, back: nothing is spent twice.")
-rebuild_app = typer.Typer(add_completion=False, help="Forget a node's mirror of the ledger and replay it from the first block.")
+restore_app = typer.Typer(
+    add_completion=False, help="Put a hospital's store, or an embedded ledger, back: nothing is spent twice."
+)
+rebuild_app = typer.Typer(
+    add_completion=False, help="Forget a node's mirror of the ledger and replay it from the first block."
+)
 
 FILE = typer.Argument(..., help="The file to write; it must not exist.")
 BACKUP = typer.Argument(None, help="The backup; none with --after.")
