@@ -6,14 +6,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
+
+from portal.accounts.models import ROLES_OF
 
 View = Callable[..., HttpResponse]
 
 
 def persona(*roles: str) -> Callable[[View], View]:
-    """Let accounts with one of `roles` in.
+    """Let accounts with one of `roles` in, where this node has such accounts at all.
 
     >>> @persona("steward")
     ... def page(request): ...
@@ -22,7 +25,8 @@ def persona(*roles: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.user.role not in roles:  # type: ignore[union-attr]  # login_required stands outside
+            role = request.user.role  # type: ignore[union-attr]  # login_required stands outside
+            if role not in roles or role not in ROLES_OF[settings.NODE.role]:
                 raise Http404
             return view(request, *args, **kwargs)
 

@@ -203,7 +203,7 @@ def confirm(world: World) -> Act:
 
 def release_budget(world: World) -> Act:
     study = world.approved(PAIR, rounds=1)
-    stop = {"study": study["study"], "reason": "sponsor.ended"}
+    stop = {"study": study["study"], "reason": "sponsor.concern"}
     world.ledger.submit(f"{INSTITUTE}.researcher", "studies:Stop", stop)
     return Act(f"{ALPHA}.steward", {"study": study["study"]})
 
