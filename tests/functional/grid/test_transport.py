@@ -20,14 +20,6 @@ SITES = ["AlphaMSP", "BetaMSP"]
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    made = tmp_path_factory.mktemp("broker")
-    broker.prepare(made, SITES)
-    with broker.running(made):
-        yield made
-
-
-@pytest.fixture(scope="module")
 def hub(directory):
     others = tuple(queues.queue_of(site) for site in SITES)
     return queues.configure(Celery("hub", set_as_current=False), broker.url(directory, "hub"), "hub", others)
@@ -43,7 +35,7 @@ def site(directory):
     answers = Replies(broker.url(directory, name))
     client = flower.client_app(name, lambda asked: ({"round": str(asked.round)}, np.full(3, 2, np.float32)))
 
-    @app.task(name=queues.DELIVER)
+    @app.task(name=queues.DELIVER, shared=False)  # a later worker has its own
     def deliver(message, message_id):
         answers.put(name, message_id, flower.deliver(client, blobs, base64.b64decode(message)))
 
