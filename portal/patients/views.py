@@ -26,9 +26,10 @@ def home(request: HttpRequest) -> HttpResponse:
 @persona("patient")
 @require_safe
 def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One consent. Asked for by htmx it is the state alone, which the page polls while it is pending."""
+    """One consent. Asked for by htmx for another page, it is the state alone, polled while it is on its way."""
     found = access.grant(request, pk)
-    template = "patients/parts/state.html" if request.headers.get("HX-Request") == "true" else "patients/grant.html"
+    elsewhere = request.headers.get("HX-Target", "").startswith("state-")
+    template = "patients/parts/state.html" if elsewhere else "patients/grant.html"
     return render(request, template, {"grant": found, "facts": facts(found)})
 
 
