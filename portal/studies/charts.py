@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 COLUMN, ROW = 44, 30  # px of the drawing's own units
-LABELS, TOP, PANEL = 230, 24, 120  # room for names at the left, for the scale above, for the epsilon line
+LABELS, TOP, PANEL = 230, 24, 120  # least room for names at the left, for the scale above, for the epsilon line
+LETTER = 7.6  # px: a letter of the widest usual system font at the size of charts.css, on average
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class RoundsChart:
     columns: tuple[Label, ...]
     rows: tuple[Label, ...]
     marks: tuple[Mark, ...]
-    left: int = LABELS
-    label_x: int = LABELS - 12
+    left: int
+    label_x: int
     ceiling_text: int = TOP + 4
     middle: int = TOP + PANEL // 2
 
@@ -56,30 +57,33 @@ def rounds(
 ) -> RoundsChart:
     """`states[row][column]`: (state, words). `epsilons[column]`: epsilon after that attempt, at most `planned`."""
     floor = TOP + PANEL
+    left = max(LABELS, 20 + round(LETTER * max(map(len, rows), default=0)))
     scale = PANEL / planned if planned > 0 else 0.0
-    points = [f"{LABELS},{floor}"]
+    points = [f"{left},{floor}"]
     before = floor
     for number, epsilon in enumerate(epsilons):
         after = round(floor - min(epsilon, planned) * scale)
-        middle = _x(number)
+        middle = _x(left, number)
         points += [f"{middle},{before}", f"{middle},{after}"]
         before = after
     if epsilons:
-        points.append(f"{LABELS + len(columns) * COLUMN},{before}")
+        points.append(f"{left + len(columns) * COLUMN},{before}")
     head = floor + ROW
     return RoundsChart(
-        width=LABELS + max(1, len(columns)) * COLUMN + 16,
+        width=left + max(1, len(columns)) * COLUMN + 16,
         height=head + ROW * len(rows) + 12,
         line=" ".join(points),
         ceiling=TOP,
         floor=floor,
-        columns=tuple(Label(_x(number), floor + 20, text) for number, text in enumerate(columns)),
-        rows=tuple(Label(LABELS - 12, head + ROW // 2 + ROW * number + 4, text) for number, text in enumerate(rows)),
+        columns=tuple(Label(_x(left, number), floor + 20, text) for number, text in enumerate(columns)),
+        rows=tuple(Label(left - 12, head + ROW // 2 + ROW * number + 4, text) for number, text in enumerate(rows)),
         marks=tuple(
-            Mark(_x(column), head + ROW // 2 + ROW * row, state, words)
+            Mark(_x(left, column), head + ROW // 2 + ROW * row, state, words)
             for row, line in enumerate(states)
             for column, (state, words) in enumerate(line)
         ),
+        left=left,
+        label_x=left - 12,
     )
 
 
@@ -104,5 +108,5 @@ def budget_bar(*, cap: float, spent: float, reserved: float) -> BudgetBar:
     return BudgetBar(first, second, 1000 - first - second)
 
 
-def _x(column: int) -> int:
-    return LABELS + COLUMN * column + COLUMN // 2
+def _x(left: int, column: int) -> int:
+    return left + COLUMN * column + COLUMN // 2

@@ -31,7 +31,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The study with its rounds; asked for by htmx, the part that changes while it runs."""
     study = access.readable(request, pk)
-    own, steward = study["sponsor"] == settings.NODE.msp, request.user.role == Role.STEWARD
+    own = study["sponsor"] == settings.NODE.msp and request.user.role == Role.RESEARCHER
+    steward = request.user.role == Role.STEWARD
     context = {
         "study": study,
         "progress": progress.of(study),
