@@ -48,7 +48,7 @@ def sigma_for(
     if not fits(LARGEST):
         raise PrivacyRefused(
             "calibration.unreachable",
-            "no noise keeps this history within epsilon: raise epsilon or delta, or drop other releases",
+            "no noise keeps the study within epsilon: raise epsilon or delta, or the noise on its metrics",
         )
     low, high = SMALLEST - 1, LARGEST  # the answer is above low, and high fits; epsilon falls as sigma grows
     while high - low > 1:
