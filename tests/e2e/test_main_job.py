@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.demo import Demo, processes_of, run
 
-ROUNDS = 6
-
 pytestmark = [pytest.mark.demo, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """A demo that was stopped with Ctrl-C among its rounds, and ran to its end the second time."""
-    made = Demo(tmp_path_factory.mktemp("demo") / "run", rounds=ROUNDS)
-    first = made.start("--no-serve")
-    made.await_line(first, "round 2 of")
-    first.send_signal(signal.SIGINT)
-    assert first.wait(60) == 130
-    assert processes_of(made.directory) == []
-    second = made.start("--no-serve")
-    output = second.communicate(timeout=600)[0]
-    assert second.returncode == 0, output
-    return made
 
 
 def test_it_leaves_no_process_behind(demo: Demo) -> None:
@@ -42,7 +23,7 @@ def test_the_report_holds_what_it_promises(demo: Demo) -> None:
     assert [one["patients"] for one in report["hospitals"]] == [304, 260, 46, 130]
     assert all(one["in_cohort"] < one["patients"] for one in report["hospitals"])
     rounds = report["study"]["rounds"]
-    assert [one["round"] for one in rounds][:ROUNDS] == list(range(1, ROUNDS + 1))
+    assert [one["round"] for one in rounds][: demo.rounds] == list(range(1, demo.rounds + 1))
     assert all(len(site["root"]) == 64 and site["count_bucket"] for one in rounds for site in one["sites"].values())
     assert 0 < float(report["privacy"]["epsilon_pld"]) <= float(report["privacy"]["epsilon_rdp"]) <= 5
     assert report["withdrawal"]["round_out"] == report["withdrawal"]["round_in"] + 1
@@ -108,19 +89,6 @@ def test_reset_leaves_a_strangers_directory_alone(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "demo.not-ours" in refused.stderr
     assert (tmp_path / "thesis.txt").read_text() == "mine"
-
-
-@pytest.fixture(scope="module")
-def served(demo: Demo) -> Iterator[Demo]:
-    """The same demo, run again: it reports and serves."""
-    process = demo.start(own_network=False)
-    try:
-        demo.await_line(process, "Serving until")
-        yield demo
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-    assert processes_of(demo.directory) == []
 
 
 def test_a_second_demo_on_the_directory_is_refused(served: Demo) -> None:

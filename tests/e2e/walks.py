@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -86,10 +87,20 @@ def ask_for_access(page: Page, hub: str, protocol: str) -> str:
     return asked
 
 
+def open_when_there(page: Page, address: str, selector: str) -> Locator:
+    """The first of `selector` on the page at `address`, opened again until this node has followed the ledger so far."""
+    found = page.locator(selector).first
+    for _ in range(60):
+        page.goto(address)
+        if found.count():
+            return found
+        page.wait_for_timeout(250)
+    raise AssertionError(f"{address} never showed {selector}")
+
+
 def permit(page: Page, hospital: str, request: str, reason: str) -> None:
     """The steward opens the request, reads it, and permits it."""
-    page.goto(f"{hospital}/access/")
-    page.locator(f"a[href*='{request}']").click()
+    open_when_there(page, f"{hospital}/access/", f"a[href*='{request}']").click()
     check(page)
     page.get_by_role("link", name="Decide").click()
     page.get_by_label("Permit").check()
@@ -101,8 +112,7 @@ def permit(page: Page, hospital: str, request: str, reason: str) -> None:
 
 def plan(page: Page, hub: str, request: str, *, title: str, epsilon: str, rounds: int) -> str:
     """The researcher plans a study, sees its price, and proposes it; returns the study's id."""
-    page.goto(f"{hub}/access/{request}/")
-    page.get_by_role("link", name="Plan a study").click()
+    open_when_there(page, f"{hub}/access/{request}/", "a[href*='/studies/new/']").click()
     page.get_by_label("Title").fill(title)
     page.get_by_label("Epsilon").fill(epsilon)
     page.get_by_label("Rounds").fill(str(rounds))
@@ -119,8 +129,7 @@ def plan(page: Page, hub: str, request: str, *, title: str, epsilon: str, rounds
 
 def approve(page: Page, hospital: str, study: str) -> None:
     """The steward reads plan and price and approves exactly that plan."""
-    page.goto(f"{hospital}/studies/{study}/")
-    page.get_by_role("link", name="Read and approve the plan").click()
+    open_when_there(page, f"{hospital}/studies/{study}/", "a[href$='/approve/']").click()
     check(page)
     page.get_by_role("button", name="Approve exactly this plan").click()
     page.get_by_text("Recorded. This hospital's budget is reserved").wait_for()
@@ -128,8 +137,10 @@ def approve(page: Page, hospital: str, study: str) -> None:
 
 
 def start(page: Page, hub: str, study: str) -> None:
+    """Every hospital has approved: the researcher presses the button that the open page then shows by itself."""
     page.goto(f"{hub}/studies/{study}/")
     page.get_by_role("link", name="Start the study").click()
+    check(page)
     page.get_by_role("button", name="Start it").click()
     page.get_by_text("has been asked to run it").wait_for()
 
@@ -139,3 +150,11 @@ def watch(page: Page, hub: str, study: str, seconds: float) -> None:
     page.goto(f"{hub}/studies/{study}/")
     page.get_by_role("heading", name="Released files").wait_for(timeout=seconds * 1000)
     check(page)
+
+
+def keep(page: Page, link: str, file: Path) -> Path:
+    """Follow the download `link` and save what the browser got as `file`."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name=link).click()
+    download.value.save_as(file)
+    return file
