@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -173,15 +174,21 @@ def odd_keys(config: NodeConfig) -> Iterator[tuple[str, str]]:
 def read_private(file: Path) -> bytes:
     """The content of a key file, without the line end; `config.key-file` unless only its owner may read it."""
     try:
-        mode = file.stat().st_mode
-        content = file.read_bytes().strip()
+        state = file.stat()
+        content = _content(file, (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size))
     except OSError as error:
         raise ConfigurationError("config.key-file", f"cannot read {file}: {error.strerror}") from None
-    if stat.S_IMODE(mode) & 0o077:
+    if stat.S_IMODE(state.st_mode) & 0o077:
         raise ConfigurationError("config.key-file", f"others can read {file}: chmod 600 it")
     if len(content) < 32:
         raise ConfigurationError("config.key-file", f"{file} holds fewer than 32 characters: make a new key")
     return content
+
+
+@lru_cache(maxsize=8)
+def _content(file: Path, state: tuple[int, ...]) -> bytes:
+    """What `file` holds; `state` tells when it has to be read again."""
+    return file.read_bytes().strip()
 
 
 def table(file: Path, faults: list[tuple[str, str]]) -> str:

@@ -13,6 +13,7 @@ from portal.grid.blobs import BrokerBlobs
 from portal.grid.ledgers import Mirror, Signer, hospitals
 from portal.grid.stores import Cohorts, Consents, RecordFiles, attempts_folder, vectors_folder
 from portal.grid.transport import Replies
+from portal.patients import vault
 from training.federation import flower
 from training.federation.chain import Chain
 from training.federation.messages import Request
@@ -27,6 +28,7 @@ from training.site.trainer import SiteTrainer
 
 def warm() -> None:
     """Import and try what the first round would otherwise wait for: one private step on made-up records."""
+    vault.keep_opened()
     agent()
     records = np.eye(8, heart.INPUTS, dtype=np.float32)
     preflight.check(registry.build(heart.DEFAULTS.configuration()), records, np.arange(8, dtype=np.int64) % 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ from training.errors import TrainingError
 from training.site.stores import TRAINING, Attempt, FrozenCohort, Member, Records, Standing
 
 NOW = 2**62  # a height above every block: what is known at present
+LOOKED_AT = (  # of a grant; the withdrawal code stays closed
+    "patient_id", "commitment", "attestation", "preset", "valid_from", "valid_until", "details", "secret",
+    "recorded_block", "recorded_at", "withdrawn_block", "withdrawn_at", "withdrawn_by", "local_withdrawn_at",
+)  # fmt: skip
 CHUNK = 500  # names in one query: SQLite takes at most 999 of any kind on old builds
 
 
@@ -25,7 +30,7 @@ class Consents:
     def standings(self, patients: Collection[str]) -> Iterable[Standing]:
         handed_in = set(HandedIn.objects.values_list("commitment", flat=True))
         for chunk in chunks(patients):
-            for grant in Grant.objects.filter(patient_id__in=chunk).order_by("commitment"):
+            for grant in Grant.objects.filter(patient_id__in=chunk).only(*LOOKED_AT).order_by("commitment"):
                 if (standing := opened(grant, handed_in)) is not None:
                     yield standing
 
@@ -64,9 +69,10 @@ class Cohorts:
             return None
         if cohort.lost or cohort.kind != attempt.kind:
             raise TrainingError("site.attempt-lost", "this store lost that cohort: open another attempt")
-        entries = cohort.entries.select_related("grant").order_by("patient_id")
-        members = tuple(
-            Member(str(entry.patient_id), entry.grant.commitment, bytes(entry.key)) for entry in entries if entry.grant
+        entries = cohort.entries.filter(grant__isnull=False).order_by("patient_id")
+        members = tuple(  # no grant is opened for this
+            Member(str(patient), commitment, bytes(key))
+            for patient, commitment, key in entries.values_list("patient_id", "grant__commitment", "key")
         )
         return FrozenCohort(members, cohort.root, cohort.bucket, bytes(cohort.seed), cohort.opened_block)
 
@@ -121,10 +127,10 @@ def opened(grant: Grant, handed_in: Collection[str]) -> Standing | None:
 def owners(rows: Collection[str]) -> dict[str, str]:
     """Patient -> their row among `rows`. Patients with several rows are left out: plans count one record each."""
     wanted, found = set(rows), dict[str, str]()
-    for patient in Patient.objects.all():
-        own = [row for row in patient.record_ids if row in wanted]
+    for patient, sealed in Patient.objects.values_list("id", "sealed_records"):
+        own = [row for row in json.loads(sealed) if row in wanted]
         if len(own) == 1:
-            found[str(patient.pk)] = own[0]
+            found[str(patient)] = own[0]
     return found
 
 

@@ -32,10 +32,29 @@ def seal(plain: bytes) -> bytes:
 
 def unseal(token: bytes) -> bytes:
     """Raises PortalError `vault.wrong-key` when the node's key did not make `token`."""
+    key_file = settings.NODE.encryption_key()  # looked at each time: without its key file a process opens nothing
     try:
-        return vault(settings.NODE.encryption_key()).decrypt(token)
+        return _remembered(key_file, token) if _keeping else _opened(key_file, token)
     except InvalidToken:
         raise PortalError("vault.wrong-key", "this node's key does not open its store: restore the key file") from None
+
+
+def keep_opened() -> None:
+    """Let this process remember what it opens, for the worker that opens the same grants in every round.
+
+    By the sealed bytes themselves: whatever changes is sealed anew, so nothing remembered is ever out of date. What is
+    erased from the store can stay in the process's memory until it ends, as the key that opened it does.
+    """
+    global _keeping  # noqa: PLW0603  # a property of the process
+    _keeping = True
+
+
+def _opened(key_file: bytes, token: bytes) -> bytes:
+    return vault(key_file).decrypt(token)
+
+
+_keeping = False
+_remembered = lru_cache(maxsize=100_000)(_opened)
 
 
 @lru_cache(maxsize=4)
