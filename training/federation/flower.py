@@ -228,7 +228,7 @@ def client_app(site: str, handle: Callable[[Request], tuple[Mapping[str, str], V
             facts, vector = handle(request_of(message))
             reply = {"site": site, **{f"fact.{name}": value for name, value in facts.items()}}
         except CovenantError as error:
-            reply = {"site": site, "code": error.code, "message": error.message}
+            reply = {"site": site, "code": error.code}  # the message stays: it may name a line of a file, or a count
         except Exception as error:  # nothing of it may travel: a message could quote a record
             reply = {"site": site, "code": "site.failed", "message": f"this site failed ({type(error).__name__})"}
         records: dict[str, Any] = {FACTS: ConfigRecord(reply)}

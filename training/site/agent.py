@@ -17,6 +17,7 @@ from training.federation.crashpoint import reach
 from training.federation.messages import Request
 from training.federation.studies import Commitment, LedgerView, LedgerWriter, Round, Studies, Study
 from training.federation.vectors import Vector, digest_bytes, from_bytes, to_bytes
+from training.site import ceiling
 from training.site.cohort import freeze
 from training.site.gate import Gate
 from training.site.stores import (
@@ -66,8 +67,8 @@ class SiteAgent:
     def handle(self, request: Request) -> Answer:
         """Do what `request` asks, or what is left of it. Raises CovenantError; the code travels back, details do not.
 
-        `site.ledger-stale`, `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.attempt-lost`, and the
-        codes of the chain, of the stores and of the contracts.
+        `site.ledger-stale`, `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`,
+        `site.attempt-lost`, and the codes of the chain, of the stores and of the contracts.
         """
         if not self.ledger.reached(request.height, PATIENCE):
             raise TrainingError("site.ledger-stale", "this site has not followed the ledger that far yet: ask again")
@@ -93,6 +94,7 @@ class SiteAgent:
             raise TrainingError("site.round-not-open", "this attempt's sites are fixed; this site is not among them")
         if abs(self.clock() - attempt.opened) > CLOCK_SKEW:
             raise TrainingError("site.clock-skew", "this round was not opened now: check clocks, open a new attempt")
+        ceiling.check(study.plan)
         self.chain.entering(study, attempt)
         dataset = study.plan.dataset(self.msp)
         commitment = self._commitment(study, attempt, block)

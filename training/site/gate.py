@@ -31,7 +31,7 @@ class Gate:
     def admit(self, standings: Iterable[Standing]) -> list[Standing]:
         """One grant for each patient who may take part, by patient; the smallest commitment where several permit."""
         everything = list(standings)
-        left = {item.patient for item in everything if item.withdrawn_by in BY_PATIENT}
+        left = {item.patient for item in everything if item.withdrawn_by in BY_PATIENT or item.withdrawn_here}
         eligible = [item for item in everything if self._counts(item, left)]
         decisions = decide_all([item.view for item in eligible], self.purpose, self.when)
         permitted: dict[str, Standing] = {}

@@ -84,9 +84,16 @@ def test_a_refusal_travels_as_a_code_and_makes_no_model():
     assert replies["BetaMSP"].code == "site.wrong-code" and model is None
 
 
-def test_nothing_of_an_unforeseen_error_travels():
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("patient Canary McCanary, row 17"), "site.failed"),
+        (TrainingError("site.record-missing", "Canary: 1 patient of the cohort has no record"), "site.record-missing"),
+    ],
+)
+def test_nothing_of_an_error_travels_but_its_code(error, code):
     def leak(_):
-        raise ValueError("patient Canary McCanary, row 17")
+        raise error
 
     blobs = MemoryBlobs()
     seen = []
@@ -99,7 +106,7 @@ def test_nothing_of_an_unforeseen_error_travels():
 
     transport = Watched({name: site(name, blobs, leak) for name in SITES})
     replies = federation(transport, blobs).ask(request("cohort"), SITES, 5)
-    assert {reply.code for reply in replies.values()} == {"site.failed"}
+    assert {reply.code for reply in replies.values()} == {code}
     assert b"Canary" not in b"".join(seen)
 
 

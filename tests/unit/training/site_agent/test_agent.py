@@ -278,3 +278,24 @@ def test_the_hub_cannot_speak_for_a_site(world, study):
         ):  # fmt: skip
             with refused("role.missing"):
                 world.ledger.submit(INSTITUTE, role, function, arguments)
+
+
+def test_paper_does_not_bring_a_patient_back_while_the_withdrawal_is_still_on_its_way(world, study):
+    hospital = world.hospitals[ALPHA]
+    gone = next(iter(hospital.grants.values()))
+    hospital.grant(gone.patient, attestation="hospital-attested")
+    gone.handed_in = True
+    opened(world, study)
+    world.ask(ALPHA, "cohort", study, 1, 1)
+    assert gone.patient not in {member.patient for member in hospital.cohorts[Attempt(study, 1, 1, "training")].members}
+
+
+def test_a_site_keeps_its_own_ceiling_whatever_the_contracts_let_through(world, monkeypatch):
+    monkeypatch.setattr("ledger.contracts.accounts.check_within", lambda account: None)
+    loud = {"clip": "1", "sigma": "0.1", "q": "1", "steps": 2, "delta": "0.0001", "records_per_patient": 1,
+            "unit": "patient"}  # fmt: skip
+    study = world.study(privacy=loud)
+    opened(world, study)
+    with refused("site.over-ceiling"):
+        world.ask(ALPHA, "cohort", study, 1, 1)
+    assert not world.hospitals[ALPHA].cohorts and not world.hospitals[ALPHA].loads
