@@ -38,7 +38,7 @@ class Disjoint(Document, frozen=True):
 
 
 class CountsAccount(Document, frozen=True):
-    """What the noised counts of one data set have spent; apart from every study's budget."""
+    """What the noised counts of one lineage root (`dataset`) have spent; apart from every study's budget."""
 
     dataset: str
     spent: tuple[str, ...]

@@ -53,7 +53,7 @@ class CountAnswer(Document, frozen=True):
 
 
 class Counter(Document, frozen=True):
-    """How many answers of a data set were charged in a month."""
+    """How many answers of a lineage root (`dataset`) were charged in a month."""
 
     dataset: str
     month: Month
@@ -112,10 +112,11 @@ class Budget(Contract):
     ) -> CountAnswer:
         """Give the one fixed answer to a counting question: a count with noise of `sigma`, or null ("not shown").
 
-        An answer is charged to the data set's sub-account, null as well (a null below the threshold tells something);
-        once the month's 20 answers or the sub-account are used up, only null is accepted, and it costs nothing.
-        Refuses `catalogue.not-owner`, `access.inquiry-unknown`, `budget.sigma`, `budget.known-differently`,
-        `budget.month`, `budget.no-account`, `budget.counts-exhausted`.
+        An answer is charged to the sub-account of the lineage root, which versions and derived sets share, null as well
+        (a null below the threshold tells something); once the month's 20 answers or the sub-account are used up, only
+        null is accepted, and it costs nothing.
+        Refuses `catalogue.not-owner`, `access.inquiry-unknown`, `budget.sigma`, `catalogue.unknown`,
+        `budget.known-differently`, `budget.month`, `budget.no-account`, `budget.counts-exhausted`.
         """
         hospital = catalogue.require_owner(ledger, dataset)
         inquiry = ledger.find(access.inquiry_key(dataset, version, purpose_digest, month), access.Inquiry)
@@ -124,7 +125,8 @@ class Budget(Contract):
         if Decimal(sigma) < MIN_SIGMA:
             raise Refused("budget.sigma", f"noise below {MIN_SIGMA} protects nobody", sigma=sigma)
         key = f"budget/count/{dataset}/{version}/{purpose_digest}/{month}"
-        charge = affordable(ledger, dataset, hospital, month, sigma)
+        lineage = catalogue.require(ledger, dataset, version).lineage
+        charge = affordable(ledger, lineage, hospital, month, sigma)
         offered = CountAnswer(
             dataset=dataset,
             version=version,
@@ -151,8 +153,8 @@ class Budget(Contract):
             )
         if charge is not None:
             account, counter = charge
-            ledger.put(accounts.counts_key(dataset), account)
-            ledger.put(counter_key(dataset, month), counter)
+            ledger.put(accounts.counts_key(lineage), account)
+            ledger.put(counter_key(lineage, month), counter)
         ledger.put(key, offered)
         return offered
 

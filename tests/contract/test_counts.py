@@ -67,6 +67,16 @@ def test_a_sub_account_that_is_used_up_shows_nothing(world):
     assert not answer(world, inquiry, None, sigma="0.5")["charged"]
 
 
+def test_a_derived_data_set_gets_no_new_sub_account(world):
+    base = world.register()
+    parent = {"dataset": base["dataset"], "version": 1}
+    derived = [world.register(parent=parent, raw=base["raw"]) for _ in range(3)]
+    assert answer(world, inquire(world, base), 117, sigma="1.2")["charged"]
+    for inquiry in [inquire(world, one) for one in derived]:
+        with refused(world.ledger, "budget.counts-exhausted"):
+            answer(world, inquiry, 117, sigma="1.2")
+
+
 @pytest.mark.parametrize(
     ("cap", "delta", "code"),
     [("0", "0.0001", "budget.cap"), ("10.01", "0.0001", "budget.cap"), ("8", "0", "budget.delta"),
