@@ -30,7 +30,7 @@ BATCH = round(PATIENTS * float(DEFAULTS.q))
 BOUND = 2.0
 
 
-def alternately(steps: dict[str, Callable[[], object]], blocks: int = 40, calls: int = 50) -> dict[str, float]:
+def alternately(steps: dict[str, Callable[[], object]], blocks: int = 24, calls: int = 50) -> dict[str, float]:
     """The median CPU microseconds of each, in turns: what else runs on the machine counts as little as it can."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(blocks):
