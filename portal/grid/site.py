@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
+import structlog
 from django.conf import settings
 
+from consent.errors import CovenantError
 from portal.grid.blobs import BrokerBlobs
 from portal.grid.ledgers import Mirror, Signer, hospitals
 from portal.grid.stores import Cohorts, Consents, RecordFiles, attempts_folder, vectors_folder
@@ -34,6 +36,9 @@ def warm() -> None:
     preflight.check(registry.build(heart.DEFAULTS.configuration()), records, np.arange(8, dtype=np.int64) % 2)
 
 
+log = structlog.get_logger(__name__)
+
+
 def answer(message: bytes, message_id: str) -> None:
     """Flower's ClientApp of this hospital on one message; its answer goes to the broker under `message_id`."""
     made = flower.deliver(flower.client_app(settings.NODE.msp, handle), blobs(), message)
@@ -41,7 +46,12 @@ def answer(message: bytes, message_id: str) -> None:
 
 
 def handle(request: Request) -> tuple[Mapping[str, str], Vector | None]:
-    given = agent().handle(request)
+    """The agent's answer. What a refusal says in words stays in this hospital's log: only its code travels."""
+    try:
+        given = agent().handle(request)
+    except CovenantError as error:
+        log.warning("message refused", kind=request.kind, study=request.study, round=request.round, code=error.code)
+        raise
     return given.facts, given.vector
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -125,13 +126,17 @@ def opened(grant: Grant, handed_in: Collection[str]) -> Standing | None:
 
 
 def owners(rows: Collection[str]) -> dict[str, str]:
-    """Patient -> their row among `rows`. Patients with several rows are left out: plans count one record each."""
-    wanted, found = set(rows), dict[str, str]()
+    """Patient -> their row among `rows`. Patients with several rows are left out: plans count one record each.
+
+    So is a row that several entries claim (somebody enrolled twice): one entry's consent must not use another's record.
+    """
+    wanted, found, claims = set(rows), dict[str, str](), Counter[str]()
     for patient, sealed in Patient.objects.values_list("id", "sealed_records"):
         own = [row for row in json.loads(sealed) if row in wanted]
+        claims.update(own)
         if len(own) == 1:
             found[str(patient)] = own[0]
-    return found
+    return {patient: row for patient, row in found.items() if claims[row] == 1}
 
 
 def commitments(wanted: Iterable[str]) -> Iterator[tuple[str, uuid.UUID]]:
