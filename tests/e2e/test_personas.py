@@ -72,7 +72,7 @@ class House:
     def accepts(self, kind: str, file: Path, ledger: Path) -> dict[str, Any]:
         """What `covenant <kind> verify` says about the file; it must accept it."""
         said = run(kind, "verify", str(file), "--ledger", str(ledger), "--genesis", self.genesis, "--json")
-        assert said.returncode == 0, said.stderr
+        assert said.returncode == 0, said.stdout + said.stderr
         found: dict[str, Any] = json.loads(said.stdout)
         return found
 
@@ -228,5 +228,5 @@ def test_an_auditor_takes_the_whole_ledger_home_and_verifies_it(house: House, tm
     assert house.genesis in page.content()
     file = walks.keep(page, "Download the whole ledger", tmp_path / "ledger.blocks")
     verified = run("ledger", "verify", str(file), "--genesis", house.genesis, "--json")
-    assert verified.returncode == 0, verified.stderr
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     assert json.loads(verified.stdout)["height"] >= height >= house.report["ledger"]["height"]
