@@ -20,7 +20,11 @@ from ledger.verify.verification import verify as verify_ledger
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 receipt_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check a patient's consent receipt offline.")
-proof_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check a proof of being in a round, or of not being in it, offline.")
+proof_app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Check a proof of being in a round, or of not being in it, offline.",
+)
 
 Genesis = Annotated[str, typer.Option("--genesis", help="SHA-256 of the genesis block, from somebody you trust (hex).")]
 Ledger = Annotated[Path, typer.Option("--ledger", help="The ledger's export (ledger.blocks).")]
