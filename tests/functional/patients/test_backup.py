@@ -18,6 +18,8 @@ from portal.reactor.models import Record
 from tests.functional.node import make_node
 
 ROOT = Path(__file__).parents[3]
+SETTINGS = "from django.conf import settings"
+IMPORTS = f"{SETTINGS}; from portal.patients.models import Cohort; from portal.reactor.models import Record"
 
 
 @pytest.fixture
@@ -59,7 +61,13 @@ def test_back_up_and_restore(node, tmp_path):
     assert "restore.not-empty" in run(node, "covenant", "restore", str(file), code=1)
     for old in (*node.parent.glob("node.sqlite*"), node.parent / "data" / "heart.csv"):
         old.unlink()
-    assert "0 attempts" in run(node, "covenant", "restore", str(file))
+    said = run(node, "covenant", "restore", str(file))
+    attempts = "Record.objects.filter(key__startswith='studies/cohort/', key__endswith='/' + settings.NODE.msp)"
+    known = manage(
+        node, "shell", "-v0", "-c", f"{IMPORTS}; print({attempts}.count(), Cohort.objects.filter(lost=True).count())"
+    )
+    on_ledger, lost = known.split()[-2:]
+    assert on_ledger == lost and f"{lost} attempts" in said  # all that the ledger knows and this store never had
     asked = "from portal.patients.models import Patient; from portal.reactor.selectors import height; "
     asked += "print(Patient.objects.get().record_ids, height() >= 2)"
     assert "('row-7',) True" in manage(node, "shell", "-v0", "-c", asked)
