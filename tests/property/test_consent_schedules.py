@@ -49,7 +49,7 @@ class History:
     def may_train(self, patient: str, month: str, opened: int) -> bool:
         """By the rules as people read them, at the block that opened the round and with what was known by then."""
         own = [one for one in self.said.values() if one.patient == patient]
-        left = any(one.withdrawn for one in own)
+        left = any(one.withdrawn or one.at_the_counter for one in own)
         return any(
             one.heart
             and one.starts <= month <= one.ends
