@@ -49,7 +49,8 @@ def demo(  # noqa: PLR0917  # options of a command line
 
     Run again it continues or reports. Exit status 0 only if every step held.
     """
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us deaf to Ctrl-C
+        signal.signal(number, interrupted)
     layout = Layout(directory)
     console = Console(highlight=False)
     if not console.is_terminal:

@@ -19,7 +19,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """A demo that was stopped with Ctrl-C among its rounds, and ran to its end the second time."""
     made = Demo(tmp_path_factory.mktemp("demo") / "run", rounds=6)
     first = made.start("--no-serve")
-    made.await_line(first, "round 2 of")
+    made.await_line(first, "epsilon so far")
     first.send_signal(signal.SIGINT)
     assert first.wait(60) == 130
     assert processes_of(made.directory) == []
