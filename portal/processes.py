@@ -33,12 +33,7 @@ def node_processes(config_path: Path | str) -> list[Process]:
         "portal.wsgi:application",
     )
     app = "portal.grid.celery:site" if node.role == "hospital" else "portal.grid.celery:hub"
-    alone = (
-        "--without-gossip",
-        "--without-mingle",
-        "--without-heartbeat",
-    )  # its broker user may not
-    worker = (python, "-m", "celery", "--app", app, "worker", "--pool", "solo", *alone, "--loglevel", "WARNING")
+    worker = (python, "-m", "celery", "--app", app, "worker", "--pool", "solo", "--loglevel", "WARNING")
     return [
         Process(f"{node.name}-web", web, env),
         Process(f"{node.name}-reactor", (python, "-m", "portal.manage", "follow"), env),

@@ -6,7 +6,6 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 from portal.demo import consortium
@@ -15,8 +14,6 @@ from portal.demo.supervisor import Supervisor
 from portal.errors import PortalError
 from portal.grid import broker
 from portal.processes import node_processes, setup_commands
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:

@@ -42,10 +42,6 @@ class Supervisor:
         self.children[name] = child
         return child
 
-    def run(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Run one command to its end, or raise PortalError `demo.step-failed` with the end of its log."""
-        self.wait({name: self.start(name, argv, env)})
-
     def wait(self, children: Mapping[str, subprocess.Popen[bytes]]) -> None:
         """Wait for several commands to end well; the first that does not names itself."""
         for name, child in children.items():

@@ -1,6 +1,6 @@
 """The Celery apps of a node. Importing this needs COVENANT_NODE; which app it makes depends on the node's role.
 
-    celery --app portal.grid.celery:hub  worker --pool solo --without-gossip --without-mingle --without-heartbeat
+    celery --app portal.grid.celery:hub  worker --pool solo
     celery --app portal.grid.celery:site worker ...                # at a hospital (portal/processes.py has both)
 
 One process a worker: `--pool solo` runs tasks in the worker itself, so nothing forks under gRPC or torch. The worker
