@@ -158,6 +158,7 @@ class Consents(Contract):
             raise Refused("consents.not-sorted", "sort the batch by commitment, each commitment once")
         if evidence is not None:
             check_all(ledger, grants, evidence)
+        ledger.expect([key(grant.commitment) for grant in grants])
         fresh: list[Record] = []
         texts: dict[str, Text | None] = {}
         for index, grant in enumerate(grants):

@@ -87,6 +87,14 @@ def find(args: list[bytes]) -> Function:
     return FUNCTIONS[name]
 
 
+def is_query(args: list[bytes]) -> bool:
+    """Whether `args` name a function that only reads; False for no function at all."""
+    try:
+        return find(args).terms.event is None
+    except Refused:
+        return False
+
+
 def parse(data: bytes, function: Function) -> Any:
     """The arguments, typed; refuses `arguments.not-canonical`, `arguments.invalid`."""
     try:

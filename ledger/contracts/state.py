@@ -45,6 +45,10 @@ class Ledger:
         record: R | None = None if value is None else decoder(kind).decode(value)
         return record
 
+    def expect(self, keys: Sequence[str]) -> None:
+        """Tell the host that each of `keys` is found next, so that it may fetch them together; all must be read."""
+        self._stub.expect(keys)
+
     def put(self, key: str, record: Document) -> None:
         """Write `record`; once a key and transaction."""
         if key in self._written:

@@ -6,7 +6,7 @@ the network can be reached through it, so the same call over the same state writ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,9 @@ class Stub(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The committed value, or None. Reading a key after writing it is an error of the contract and raises."""
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """Tell that each of `keys` is read next, every one of them: a host may fetch them together."""
 
     def put(self, key: str, value: bytes) -> None: ...
 

@@ -8,19 +8,17 @@ from concurrent.futures import Executor
 from typing import Any
 
 from ledger.contracts import host
+from ledger.contracts.rules import CHAINCODE, check_clock
 from ledger.embedded.prepared import Prepared, PreparedTransactions
 from ledger.embedded.simulation import Simulation
 from ledger.embedded.store import Reader
-from ledger.errors import LedgerError, Refused
+from ledger.errors import LedgerError
 from ledger.identity.checking import check_client
 from ledger.identity.msp import Identity
 from ledger.identity.validation import Member, Validator
 from ledger.protocol import envelope, rwset
 from ledger.protocol.genesis import ChannelConfig
 from ledger.protocol.proposal import Heading, Proposal, open_proposal
-
-CHAINCODE = "covenant"
-CLOCK_SKEW = 300  # seconds
 
 
 class Endorser:
@@ -51,8 +49,7 @@ class Endorser:
         check_names(self._config, heading)
         now = time.time()
         member = check_client(self._validator, heading.creator, signed.signature, signed.proposal_bytes, now)
-        if abs(heading.seconds - now) > CLOCK_SKEW:
-            raise Refused("host.clock-skew", f"the proposal's time is more than {CLOCK_SKEW} s from the ledger's clock")
+        check_clock(heading.seconds, now)
         self._validator.member(heading.creator, heading.seconds)
         return proposal, member
 
@@ -70,13 +67,13 @@ class Endorser:
             simulation = Simulation(reader, proposal, member.creator, reading=False)
             answer = self._run(simulation, proposal)
         results = rwset.build(heading.chaincode, simulation.reads, simulation.writes)
-        endorsed = envelope.endorsed_bytes(proposal, results, answer, simulation.announced, self._version)
+        endorsed = envelope.endorsed_bytes(proposal, results, answer, simulation.happened, self._version)
         endorsements = [
             envelope.Endorsement(peer.serialized, peer.sign(endorsed + peer.serialized)) for peer in self._peers
         ]
         payload = envelope.assemble(proposal, endorsed, endorsements)
         outcome = rwset.ReadWriteSet(tuple(simulation.reads.items()), tuple(simulation.writes.items()))
-        self._prepared.add(Prepared(heading, payload, outcome, simulation.announced))
+        self._prepared.add(Prepared(heading, payload, outcome, simulation.happened))
         return payload
 
     def _run(self, simulation: Simulation, proposal: Proposal) -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
 
+from ledger.contracts.rules import CHAINCODE
 from ledger.embedded.committer import VALID, Outcome
-from ledger.embedded.endorser import CHAINCODE
 from ledger.embedded.node import Node
 from ledger.errors import LedgerError
 from ledger.protocol import block

@@ -10,6 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -97,13 +98,27 @@ class Validator:
             raise LedgerError("identity.malformed", "an identity's key is on P-256")
         _end_entity(certificate)
         return Member(
-            Creator(msp_id, _roles(certificate), _one(certificate, NameOID.COMMON_NAME)),
+            _creator(msp_id, certificate),
             _node_ou(certificate),
             key,
             max(certificate.not_valid_before_utc, root.certificate.not_valid_before_utc).timestamp(),
             min(certificate.not_valid_after_utc, root.certificate.not_valid_after_utc).timestamp(),
             sha256(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).digest(),
         )
+
+
+@lru_cache(CACHED)
+def creator_of(serialized: bytes) -> Creator:
+    """Who `serialized` (SerializedIdentity bytes) says it is, for a host whose peer has judged the certificate already.
+
+    Raises LedgerError `bytes.*`, `identity.malformed`, `identity.role`.
+    """
+    msp_id, pem = identity.unpack(serialized)
+    return _creator(msp_id, _load(pem))
+
+
+def _creator(msp_id: str, certificate: x509.Certificate) -> Creator:
+    return Creator(msp_id, _roles(certificate), _one(certificate, NameOID.COMMON_NAME))
 
 
 def _roots(msp: MspConfig) -> tuple[_Root, ...]:

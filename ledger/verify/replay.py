@@ -7,7 +7,7 @@ is attested by the endorsers alone, and is counted as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ledger.contracts import host
 from ledger.contracts.stub import Creator
@@ -40,6 +40,9 @@ class ReplayStub:
             raise RuntimeError(f"{key} is read after it was written")
         self._reads[key] = self._state.version(key)
         return self._state.value(key)
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """Nothing is fetched: the state is at hand."""
 
     def put(self, key: str, value: bytes) -> None:
         self._writes[key] = value

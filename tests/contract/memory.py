@@ -5,7 +5,7 @@ It keeps the rules of the house that a Stub enforces, and nothing else: no signa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,9 @@ class MemoryStub:
     def get(self, key: str) -> bytes | None:
         assert key not in self.writes, f"{key} is read after it was written"
         return self._ledger.state.get(key)
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """Nothing is fetched: the state is at hand."""
 
     def put(self, key: str, value: bytes) -> None:
         assert value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,9 @@ class MemoryStub:
     def get(self, key: str) -> bytes | None:
         assert key not in self.writes, f"{key} is read after it was written"
         return self.state.get(key)
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """Nothing is fetched: the state is at hand."""
 
     def put(self, key: str, value: bytes) -> None:
         self.writes[key] = value

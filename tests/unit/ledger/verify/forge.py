@@ -49,6 +49,9 @@ class Stub:
         self.reads[key] = self._state.version(key)
         return self._state.value(key)
 
+    def expect(self, keys: Sequence[str]) -> None:
+        """Nothing is fetched: the state is at hand."""
+
     def put(self, key: str, value: bytes) -> None:
         self.writes[key] = value
 
