@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from functools import cache
 
-import numpy as np
 import structlog
 from django.conf import settings
 
@@ -21,19 +20,18 @@ from training.federation.chain import Chain
 from training.federation.messages import Request
 from training.federation.studies import Studies
 from training.federation.vectors import Vector
-from training.models import heart, preflight, registry
+from training.models import heart, registry
 from training.site.agent import SiteAgent
 from training.site.attempts import FileAttempts, FileVectors
 from training.site.code import code_digest
-from training.site.trainer import SiteTrainer
+from training.site.trainer import SiteTrainer, rehearsed
 
 
 def warm() -> None:
     """Import and try what the first round would otherwise wait for: one private step on made-up records."""
     vault.keep_opened()
     agent()
-    records = np.eye(8, heart.INPUTS, dtype=np.float32)
-    preflight.check(registry.build(heart.DEFAULTS.configuration()), records, np.arange(8, dtype=np.int64) % 2)
+    rehearsed(registry.configuration(heart.DEFAULTS.configuration()))
 
 
 log = structlog.get_logger(__name__)

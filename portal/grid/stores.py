@@ -35,14 +35,6 @@ class Consents:
                 if (standing := opened(grant, handed_in)) is not None:
                     yield standing
 
-    def withdrawn_here(self, commitments: Collection[str]) -> set[str]:
-        gone: set[str] = set()
-        for chunk in chunks(commitments):
-            local = Grant.objects.filter(commitment__in=chunk, local_withdrawn_at__isnull=False)
-            gone.update(local.values_list("commitment", flat=True))
-            gone.update(HandedIn.objects.filter(commitment__in=chunk).values_list("commitment", flat=True))
-        return gone
-
 
 class RecordFiles:
     """RecordStore: a data set's file as it was registered, split by its fixed seed, rows joined to patients here."""

@@ -136,8 +136,8 @@ class Hospital:
         self.grants[made.commitment] = made
         return made
 
-    def withdraw(self, made: Grant) -> None:
-        """On the ledger, signed by the patient."""
+    def withdraw(self, made: Grant, *, elsewhere: bool = False) -> None:
+        """On the ledger, signed by the patient; `elsewhere`: on another member's page, so that a block brings it."""
         signature = grants.sign_withdrawal(made.evidence.commitment, made.key)
         shown = {
             "statement": to_base64url(made.evidence.statement),
@@ -145,7 +145,9 @@ class Hospital:
             "signature": to_base64url(signature),
             "code": None,
         }
-        self.submit("registrar", "consents:Withdraw", {"commitment": made.commitment, "by": "signature"}, shown)
+        org, role = (INSTITUTE, "auditor") if elsewhere else (self.msp, "registrar")
+        arguments = {"commitment": made.commitment, "by": "signature"}
+        self.world.ledger.submit(org, role, "consents:Withdraw", arguments, shown)
 
     # training.site.stores: ConsentStore, RecordStore, CohortStore
 
@@ -179,9 +181,6 @@ class Hospital:
                 withdrawn_here=made.handed_in,
             )
 
-    def withdrawn_here(self, commitments: Collection[str]) -> set[str]:
-        return {name for name in commitments if self.grants[name].handed_in}
-
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
         return [name for name in self.features if (name in self.held_out) != (kind == TRAINING)]
 
@@ -205,6 +204,9 @@ class Hospital:
 
 class NoNoiseTrainer:
     """For schedules that look at who trains, not at what is learned: a fixed small update, counts of nobody."""
+
+    def rehearse(self, plan: Plan) -> None:
+        """Nothing is learned, so nothing is tried."""
 
     def train(self, weights: Vector, records: Records, plan: Plan, expected_batch: float) -> Vector:
         return np.full(weights.shape, 1e-3, np.float32)

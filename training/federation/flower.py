@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict, UserConfig
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict, UserConfig
 from flwr.clientapp import ClientApp
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as WireMessage
@@ -35,7 +35,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from consent.errors import CovenantError
 from training.errors import TrainingError
 from training.federation.aggregate import aggregate
-from training.federation.messages import Reply, Request
+from training.federation.messages import Reply, Request, is_code
 from training.federation.transport import Blobs, Transport
 from training.federation.vectors import Vector, from_bytes, to_bytes
 
@@ -134,7 +134,10 @@ class TransportGrid(Grid):  # type: ignore[misc]  # flwr is read as Any (pyproje
         if data is None:
             return None
         self._forget(name)
-        reply = unpack(data, self._blobs)
+        try:
+            reply = unpack(data, self._blobs)
+        except TrainingError:  # this site's failure, not the study's
+            return Message(Error(code=0), reply_to=sent)
         told = (reply.metadata.reply_to_message_id, reply.metadata.src_node_id)
         return reply if told == (name, sent.metadata.dst_node_id) else None  # not an answer to this: as if unanswered
 
@@ -324,5 +327,8 @@ def reply_of(message: Message, site: str) -> Reply:
     told = {name: str(value) for name, value in message.content.config_records[FACTS].items()}
     if told.get("site") != site:
         return Reply(site=site, code="site.impostor", message="this answer was given in another site's name")
+    code = told.get("code")
+    if code is not None and not is_code(code):
+        return Reply(site=site, code="site.code-odd", message="the site refused with something that is no code")
     facts = {name.removeprefix("fact."): value for name, value in told.items() if name.startswith("fact.")}
-    return Reply(site=site, facts=facts, code=told.get("code"), message=told.get("message"))
+    return Reply(site=site, facts=facts, code=code, message=told.get("message"))

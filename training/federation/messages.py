@@ -6,11 +6,13 @@ to follow the ledger before it looks.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from consent.canonical import Document
 
 Kind = Literal["cohort", "train", "evaluate", "confirm", "describe"]
+CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")  # what the contracts take as a reason
 
 
 class Request(Document, frozen=True, kw_only=True):
@@ -30,3 +32,8 @@ class Reply(Document, frozen=True, kw_only=True):
     facts: dict[str, str] = {}
     code: str | None = None
     message: str | None = None
+
+
+def is_code(text: str) -> bool:
+    """Whether `text` is a code and no free text: an attempt's reason stands on the ledger for ever."""
+    return CODE.fullmatch(text) is not None

@@ -162,7 +162,10 @@ class StudyRunner:
         model, replies = None, dict[str, Reply]()
         for seconds in self._tries(attempt.update_deadline):
             request = self._request("train", attempt)
-            replies, model = self.federation.train(request, attempt.sites, seconds, base, study.plan.weights)
+            try:
+                replies, model = self.federation.train(request, attempt.sites, seconds, base, study.plan.weights)
+            except TrainingError as error:  # an update that fits no other ends the attempt, not the study
+                raise AttemptFailed(error.code) from error
             if not refuse_failed(replies):
                 break
         if model is None:

@@ -216,6 +216,11 @@ class Studies:
             raise TrainingError("site.no-entitlement", "no live entitlement covers this data set")
         return found
 
+    def in_use(self, dataset: Dataset) -> bool:
+        """Whether the ledger shows this data set version, not retired."""
+        entry = self.view.entry(f"catalogue/dataset/{dataset.dataset}/{dataset.version}")
+        return entry is not None and entry.body.get("status") == "live"
+
     def paused(self, hospital: str) -> bool:
         entry = self.view.entry(f"studies/pause/{hospital}")
         return entry is not None and bool(entry.body.get("paused"))

@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from consent.canonical import decode, encode
+from consent.purpose import Purpose
 from training.errors import TrainingError
 from training.federation.chain import Chain
 from training.federation.crashpoint import reach
 from training.federation.messages import Request
 from training.federation.studies import Commitment, LedgerView, LedgerWriter, Round, Studies, Study
 from training.federation.vectors import Vector, digest_bytes, from_bytes, to_bytes
-from training.site import ceiling
-from training.site.cohort import freeze
+from training.site import ceiling, permission
+from training.site.cohort import MINIMUM, freeze
 from training.site.gate import Gate
 from training.site.stores import (
     EVALUATION,
@@ -27,6 +28,7 @@ from training.site.stores import (
     AttemptStore,
     CohortStore,
     ConsentStore,
+    FrozenCohort,
     Records,
     RecordStore,
     Trainer,
@@ -68,7 +70,8 @@ class SiteAgent:
         """Do what `request` asks, or what is left of it. Raises CovenantError; the code travels back, details do not.
 
         `site.ledger-stale`, `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`,
-        `site.attempt-lost`, and the codes of the chain, of the stores and of the contracts.
+        `site.cohort-too-small`, `site.attempt-lost`, and the codes of `permission`, of the dry run (`model.*`), of the
+        chain, of the stores and of the contracts.
         """
         if not self.ledger.reached(request.height, PATIENCE):
             raise TrainingError("site.ledger-stale", "this site has not followed the ledger that far yet: ask again")
@@ -95,6 +98,7 @@ class SiteAgent:
         if abs(self.clock() - attempt.opened) > CLOCK_SKEW:
             raise TrainingError("site.clock-skew", "this round was not opened now: check clocks, open a new attempt")
         ceiling.check(study.plan)
+        self.trainer.rehearse(study.plan)
         self.chain.entering(study, attempt)
         dataset = study.plan.dataset(self.msp)
         commitment = self._commitment(study, attempt, block)
@@ -116,12 +120,14 @@ class SiteAgent:
         return Answer(committed(commitment))
 
     def train(self, request: Request) -> Answer:
-        """Train on exactly the frozen cohort, keep the noised update, spend for it, and only then let it go."""
+        """Train on the frozen cohort as it still stands, keep the noised update, spend for it, only then let it go."""
         study, attempt, _ = self._asked(request, ("training",))
         key = named(attempt, TRAINING)
+        done = self.msp in self.studies.updates(attempt)
+        purpose = None if done else permission.contributing(self.studies, study, attempt, self.msp, self.clock())
         result = self.attempts.result(key)
         if result is None:
-            records = self._begin(study, attempt, key)
+            records = self._begin(study, attempt, key, purpose)
             dataset = study.plan.dataset(self.msp)
             update = self.trainer.train(
                 self.chain.entering(study, attempt), records, study.plan, float(dataset.expected_batch)
@@ -142,9 +148,11 @@ class SiteAgent:
         """Measure the final model on the frozen held-out cohort; noised counts go to the ledger, once."""
         study, attempt, _ = self._asked(request, ("training",))
         key = named(attempt, EVALUATION)
+        done = self.msp in self.studies.measures(attempt)
+        purpose = None if done else permission.contributing(self.studies, study, attempt, self.msp, self.clock())
         result = self.attempts.result(key)
         if result is None:
-            records = self._begin(study, attempt, key)
+            records = self._begin(study, attempt, key, purpose)
             counts = self.trainer.measure(self.chain.entering(study, attempt), records, study.plan)
             result = encode({"correct": counts["correct"], "total": counts["total"]})
             self.attempts.keep(key, result)
@@ -189,7 +197,7 @@ class SiteAgent:
             return Commitment(declined=True)
         if (frozen := self.cohorts.frozen(key)) is None:
             dataset = study.plan.dataset(self.msp)
-            purpose = self.studies.entitlement(study.plan, dataset, attempt.opened).purpose
+            purpose = permission.purpose(self.studies, study, attempt, self.msp, attempt.opened)
             patients = self.records.patients(dataset.dataset, dataset.version, attempt.kind)
             admitted = Gate(purpose, attempt.opened, block).admit(self.consents.standings(patients))
             frozen = freeze(admitted, key, minimum=study.plan.min_cohort, seed=os.urandom(32), height=block)
@@ -198,22 +206,32 @@ class SiteAgent:
             self.cohorts.freeze(key, frozen)
         return Commitment(declined=False, root=frozen.root, bucket=frozen.bucket)
 
-    def _begin(self, study: Study, attempt: Round, key: Attempt) -> Records:
-        """The records this attempt may read, once: the committed cohort, minus withdrawals handed in here since."""
-        if self.msp not in attempt.sites:
-            raise TrainingError("site.not-fixed", "this site is not in this attempt's fixed set")
-        done = self.studies.updates(attempt) if key.kind == TRAINING else self.studies.measures(attempt)
+    def _begin(self, study: Study, attempt: Round, key: Attempt, purpose: Purpose | None) -> Records:
+        """The records this attempt may read, once. `purpose`: None where the ledger has this site's contribution."""
         frozen = self.cohorts.frozen(key)
         standing = self.studies.commitments(attempt).get(self.msp)
-        if self.msp in done or frozen is None or standing is None or frozen.root != standing.root:
+        if purpose is None or frozen is None or standing is None or frozen.root != standing.root:
             raise lost("the ledger knows more of this attempt than this site's store: open another attempt")
+        patients = self._remaining(study, attempt, frozen, purpose)
         if not self.attempts.start(key):
             raise lost("this site began this attempt before and did not finish it: open another attempt")
         reach("site.begun")
-        gone = self.consents.withdrawn_here([member.commitment for member in frozen.members])
         dataset = study.plan.dataset(self.msp)
-        patients = [member.patient for member in frozen.members if member.commitment not in gone]
         return self.records.load(dataset.dataset, dataset.version, patients)
+
+    def _remaining(self, study: Study, attempt: Round, frozen: FrozenCohort, purpose: Purpose) -> list[str]:
+        """The committed cohort's patients whose grant the gate still lets in: who has withdrawn since is left out.
+
+        Withdrawals count once this hospital knows of them, at its own counter or from a block its peer delivered.
+        """
+        members = frozen.members
+        standings = self.consents.standings([member.patient for member in members])
+        admitted = Gate(purpose, attempt.opened, frozen.opened_block).admit(standings)
+        still = {item.commitment for item in admitted}
+        patients = [member.patient for member in members if member.commitment in still]
+        if len(patients) < max(study.plan.min_cohort, MINIMUM):
+            raise TrainingError("site.cohort-too-small", "withdrawals left too few patients: nothing was read")
+        return patients
 
 
 def named(attempt: Round, kind: str) -> Attempt:

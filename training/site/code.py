@@ -1,8 +1,8 @@
 """The digest of the code that would train here. A plan names one; a site runs only that.
 
-It covers every source file of `training` and `consent` as installed, so whoever can read the release can compute it. It
-says nothing about the libraries beneath (torch, numpy), which the constraints file pins, and a hospital that lies about
-its own code can only be found by inspection on its premises.
+It covers every file, as installed, between the ledger and a record on one side and a noised update on the other, so
+whoever can read the release can compute it. It says nothing about the libraries beneath (torch, numpy), which the
+constraints file pins, and a hospital that lies about its own code can only be found by inspection on its premises.
 """
 
 from __future__ import annotations
@@ -14,21 +14,46 @@ from pathlib import Path
 
 from consent.canonical import digest
 
-PACKAGES = ("consent", "training")
+COVERED = (  # folders with all below them, and single files
+    "consent",
+    "ledger/errors.py",
+    "ledger/gateway",
+    "ledger/identity",
+    "ledger/protocol",
+    "portal/catalogue/manifests.py",
+    "portal/catalogue/models.py",
+    "portal/errors.py",
+    "portal/grid",
+    "portal/ledger.py",
+    "portal/patients/models.py",
+    "portal/patients/projections.py",
+    "portal/patients/vault.py",
+    "portal/reactor",
+    "training",
+)
 
 
 @cache
 def code_digest() -> str:
     """64 hexadecimal characters; read once a process."""
-    parts = [part for package in PACKAGES for part in _files(package)]
-    return digest("covenant.code.v1", *parts).hex()
+    return digest("covenant.code.v1", *(spelled(name, file) for name, file in sorted(covered().items()))).hex()
 
 
-def _files(package: str) -> Iterator[bytes]:
+def covered() -> dict[str, Path]:
+    """The files that the digest covers, by their name from the packages' common root."""
+    return {name: file for place in COVERED for name, file in _files(place)}
+
+
+def spelled(name: str, file: Path) -> bytes:
+    content = file.read_bytes()
+    return len(name.encode()).to_bytes(4) + name.encode() + len(content).to_bytes(8) + content
+
+
+def _files(place: str) -> Iterator[tuple[str, Path]]:
+    package, _, below = place.partition("/")
     spec = find_spec(package)
     assert spec is not None and spec.submodule_search_locations
     root = Path(spec.submodule_search_locations[0])
-    for file in sorted(root.rglob("*.py"), key=lambda file: file.relative_to(root).as_posix()):
-        name = f"{package}/{file.relative_to(root).as_posix()}".encode()
-        content = file.read_bytes()
-        yield len(name).to_bytes(4) + name + len(content).to_bytes(8) + content
+    start = root / below
+    for file in start.rglob("*.py") if start.is_dir() else (start,):
+        yield f"{package}/{file.relative_to(root).as_posix()}", file

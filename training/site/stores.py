@@ -86,9 +86,6 @@ class ConsentStore(Protocol):
     def standings(self, patients: Collection[str]) -> Iterable[Standing]:
         """Every grant that `patients` ever gave here, opened; those the hospital cannot open are left out."""
 
-    def withdrawn_here(self, commitments: Collection[str]) -> set[str]:
-        """Those of `commitments` whose withdrawal was handed in at this hospital by now."""
-
 
 class RecordStore(Protocol):
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
@@ -124,6 +121,9 @@ class VectorCache(Protocol):
 
 class Trainer(Protocol):
     """The part that touches records. Only noised results come out of `train` and `measure`."""
+
+    def rehearse(self, plan: Plan) -> None:
+        """Return quietly if the plan's network can train here, tried on made-up records. Raises ModelRefused."""
 
     def train(self, weights: Vector, records: Records, plan: Plan, expected_batch: float) -> Vector:
         """The noised, filtered update."""

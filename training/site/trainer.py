@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from training.errors import ModelRefused, TrainingError
 from training.federation.studies import Plan
-from training.models import registry
+from training.models import preflight, registry
 from training.models.heart import INPUTS, Configuration
 from training.models.networks import Network
 from training.models.weights import Weights
@@ -33,6 +33,10 @@ from training.site.stores import Records
 
 class SiteTrainer:
     """The trainer of a site: nothing leaves it unfiltered or without noise (training.site.stores.Trainer)."""
+
+    def rehearse(self, plan: Plan) -> None:
+        """One private step of the plan's network on made-up records, once a process. Errors as `preflight.check`."""
+        rehearsed(registry.configuration(plan.configuration))
 
     def train(self, weights: Weights, records: Records, plan: Plan, expected_batch: float) -> Weights:
         """The noised, filtered update. Errors as `train` and `outgoing.inspect`."""
@@ -83,6 +87,13 @@ def train(  # noqa: PLR0917  # the joint with the site agent
         stream=Keystream(),
     )
     return run(weights, patients, step, checked.local_steps)
+
+
+@lru_cache(maxsize=8)
+def rehearsed(configuration: Configuration) -> None:
+    """The dry run of a network, remembered where it went well."""
+    records = np.eye(8, INPUTS, dtype=np.float32)
+    preflight.check(registry.build(configuration), records, np.arange(8, dtype=np.int64) % 2)
 
 
 @lru_cache(maxsize=8)

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 
 from consent.errors import CovenantError
+from ledger.contracts.fields import Code
 from training.errors import TrainingError
 from training.federation import flower
-from training.federation.messages import Request
+from training.federation.messages import Request, is_code
 from training.federation.transport import LocalTransport, MemoryBlobs
 
 SITES = ["AlphaMSP", "BetaMSP"]
@@ -108,6 +110,35 @@ def test_nothing_of_an_error_travels_but_its_code(error, code):
     replies = federation(transport, blobs).ask(request("cohort"), SITES, 5)
     assert {reply.code for reply in replies.values()} == {code}
     assert b"Canary" not in b"".join(seen)
+
+
+@pytest.mark.parametrize("code", ["Patient McCanary, row 17", "", "A.B", "x" * 64, "site.failed\n"])
+def test_a_code_that_is_no_code_becomes_one(code):
+    def odd(_):
+        raise TrainingError(code, "whatever")
+
+    blobs = MemoryBlobs()
+    transport = LocalTransport({name: site(name, blobs, odd) for name in SITES})
+    replies = federation(transport, blobs).ask(request("cohort"), SITES, 5)
+    assert {reply.code for reply in replies.values()} == {"site.code-odd"}
+
+
+@pytest.mark.parametrize(
+    "code", ["site.wrong-code", "site.code-odd", "A.B", "", "-a", "0", "x" * 63, "x" * 64, "a b", "a_b", "a\n", "é"]
+)
+def test_what_counts_as_a_code_is_what_the_contracts_take_as_a_reason(code):
+    try:
+        taken = msgspec.convert(code, Code) == code
+    except msgspec.ValidationError:
+        taken = False
+    assert is_code(code) == taken
+
+
+def test_an_answer_that_is_no_message_is_that_sites_failure():
+    blobs = MemoryBlobs()
+    sites = {"AlphaMSP": site("AlphaMSP", blobs), "BetaMSP": lambda data: b"\xff\xff"}
+    replies, model = federation(LocalTransport(sites), blobs).train(request(), SITES, 5, BASE, dict.fromkeys(SITES, 1))
+    assert replies["BetaMSP"].code == "site.failed" and replies["AlphaMSP"].code is None and model is None
 
 
 def test_a_reply_in_anothers_name_is_a_refusal():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from consent.errors import CovenantError
@@ -87,6 +89,40 @@ def test_a_refusal_aborts_with_its_reason_and_the_next_attempt_goes_on(world):
     world.agents["BetaMSP"] = Once()
     world.runner().run(study)
     assert told(world, study)[:2] == [(1, 1, "aborted", (), "site.wrong-code"), (1, 2, "closed", BOTH, None)]
+
+
+@pytest.mark.parametrize("code", ["Free text, with a name in it", "y" * 200])
+def test_free_text_from_a_site_costs_an_attempt_and_not_the_study(world, code):
+    study = world.study()
+    agent, failures = world.agents["BetaMSP"], [1]
+
+    class Chatty:
+        def handle(self, request):
+            if failures and request.kind == "train":
+                failures.pop()
+                raise TrainingError(code, "whatever")
+            return agent.handle(request)
+
+    world.agents["BetaMSP"] = Chatty()
+    world.runner().run(study)
+    assert told(world, study)[:2] == [(1, 1, "aborted", BOTH, "site.code-odd"), (1, 2, "closed", BOTH, None)]
+
+
+def test_an_update_of_another_shape_costs_an_attempt_and_not_the_study(world):
+    study = world.study()
+    agent, failures = world.agents["BetaMSP"], [1]
+
+    class Odd:
+        def handle(self, request):
+            answer = agent.handle(request)
+            if failures and request.kind == "train":
+                failures.pop()
+                return replace(answer, vector=answer.vector[:-1])
+            return answer
+
+    world.agents["BetaMSP"] = Odd()
+    world.runner().run(study)
+    assert told(world, study)[:2] == [(1, 1, "aborted", BOTH, "aggregate.shape"), (1, 2, "closed", BOTH, None)]
 
 
 def test_a_lost_attempt_keeps_its_spend(world):
