@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Kind = Literal["training", "evaluation"]
+
+
+class Terms(NamedTuple):
+    """What a recorded grant says on the ledger; the signed statement says the same. `text`: the consent version."""
+
+    text: str
+    preset: str
+    valid_from: str  # months, YYYY-MM, both included
+    valid_until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +23,7 @@ class Standing:
     """What stands on the ledger for a commitment.
 
     `hospital`: MSP id; None for a tombstone, which names none. Block numbers and transaction ids: of the transaction
-    that recorded the grant, and of the one that withdrew it; None where there is none.
+    that recorded the grant, and of the one that withdrew it; None where there is none. `terms`: as recorded, or None.
     """
 
     hospital: str | None
@@ -22,6 +31,7 @@ class Standing:
     recorded_tx: str | None
     withdrawn_block: int | None
     withdrawn_tx: str | None
+    terms: Terms | None
 
 
 @dataclass(frozen=True, slots=True)

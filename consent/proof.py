@@ -5,20 +5,20 @@ It shows what was committed, not what a dishonest trainer read. It speaks for th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from consent import canonical, grant
 from consent.cohort import cohort_key
 from consent.cohort_tree import BITS, CohortTree, Proof
-from consent.encoding import Base64Url, Hex32, from_base64url, to_base64url
-from consent.errors import CanonicalRefused, ConsentError, ProofRefused
+from consent.encoding import Hex32, to_base64url
+from consent.errors import ProofRefused
 from consent.ledger_view import CommittedRoot, Kind, LedgerView, Standing
+from consent.opening import Opening
 
-T = TypeVar("T")
 Claim = Literal["present", "absent"]
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", description="a UUID, lower case")]
 Number = Annotated[int, Meta(ge=0, lt=2**32)]
@@ -61,21 +61,16 @@ class RootProof(canonical.Document, frozen=True, kw_only=True):
         return proof.present
 
 
-class CohortProof(canonical.Document, frozen=True, kw_only=True):
+class CohortProof(Opening, frozen=True, kw_only=True):
     """The proof file: what a patient shows. It opens the details and the secret to whoever reads it."""
+
+    area: ClassVar[str] = "proof"
 
     format: Literal["covenant.cohort-proof.v1"] = "covenant.cohort-proof.v1"
     claim: Claim
-    statement: Base64Url
-    key: Base64Url
-    details: grant.Details
-    secret: Hex32
     study: Uuid
     round: Number
     proofs: tuple[RootProof, ...]
-
-    def to_bytes(self) -> bytes:
-        return canonical.encode(self)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -136,24 +131,23 @@ def build_proof(
 
 def read_proof(data: bytes) -> CohortProof:
     """The proof in the file's bytes; raises ProofRefused `proof.malformed`."""
-    try:
-        return canonical.decode_as(data, CohortProof)
-    except CanonicalRefused as error:
-        raise ProofRefused("proof.malformed", error.message) from None
+    return CohortProof.read(data)
 
 
 def verify_proof(proof: CohortProof, ledger: LedgerView) -> ProofReport:
     """Return what `proof` has shown, or raise ProofRefused; then it has shown nothing.
 
     Codes, in the order of the checks: `proof.malformed`, `proof.details-mismatch`, `proof.secret-mismatch`,
-    `proof.commitment-unknown`, `proof.root-missing` (a committed root without a proof), `proof.root-extra`,
-    `proof.wrong-root`, `proof.not-present`, `proof.not-absent`, `proof.withdrawal-late`.
+    `proof.commitment-unknown`, `proof.terms-mismatch` (the ledger has another text, preset or months than were
+    signed), `proof.root-missing` (a committed root without a proof), `proof.root-extra`, `proof.wrong-root`,
+    `proof.not-present`, `proof.not-absent`, `proof.withdrawal-late`.
     """
-    statement, commitment = _open_grant(proof)
+    statement, commitment = proof.opened()
     standing = _require_standing(ledger.standing(commitment), statement.hospital)
+    proof.check_terms(statement, standing)
     roots = ledger.roots(statement.hospital, proof.study, proof.round)
     _check_places(proof.proofs, roots)
-    key = _refuse_as_malformed(lambda: cohort_key(bytes.fromhex(proof.secret), proof.study, proof.round))
+    key = proof.well_formed(lambda: cohort_key(bytes.fromhex(proof.secret), proof.study, proof.round))
     present_in = tuple(sorted(one.place for one in proof.proofs if one.shows_presence(key)))
     opened = tuple(sorted({root.opened_block for root in roots}))
     if proof.claim == "present" and not present_in:
@@ -171,18 +165,6 @@ def verify_proof(proof: CohortProof, ledger: LedgerView) -> ProofReport:
         withdrawn_block=standing.withdrawn_block,
         opened_blocks=opened,
     )
-
-
-def _open_grant(proof: CohortProof) -> tuple[grant.Statement, str]:
-    """The statement and its commitment (hex), with details and secret checked against it."""
-    data, key = _refuse_as_malformed(lambda: (from_base64url(proof.statement), from_base64url(proof.key)))
-    statement = _refuse_as_malformed(lambda: grant.read_statement(data))
-    commitment = _refuse_as_malformed(lambda: grant.commitment(data, key)).hex()
-    if proof.details.digest() != statement.details_digest:
-        raise ProofRefused("proof.details-mismatch", "these are not the details that were signed")
-    if grant.secret_digest(bytes.fromhex(proof.secret)) != proof.details.secret_digest:
-        raise ProofRefused("proof.secret-mismatch", "this is not the secret that the details name")
-    return statement, commitment
 
 
 def _require_standing(standing: Standing | None, hospital: str) -> Standing:
@@ -209,10 +191,3 @@ def _check_absence(present_in: Sequence[Place], standing: Standing, opened: Sequ
         raise ProofRefused("proof.not-absent", "this patient was in a cohort of this round", places=list(present_in))
     if standing.withdrawn_block is None or standing.withdrawn_block >= min(opened):
         raise ProofRefused("proof.withdrawal-late", "no withdrawal stands in a block before the round was opened")
-
-
-def _refuse_as_malformed(read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except ConsentError as error:
-        raise ProofRefused("proof.malformed", error.message, cause=error.code) from None

@@ -7,15 +7,16 @@ was cut short or rewritten; it also carries the secret and the withdrawal code: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Meta
 
 from consent import canonical, grant, keys
 from consent.encoding import Base64Url, Hex32, from_base64url, to_base64url
-from consent.errors import CanonicalRefused, ConsentError, GrantRefused, ProofRefused
+from consent.errors import ConsentError, ProofRefused
 from consent.ledger_view import LedgerView
+from consent.opening import Opening
 from consent.status import Status
 
 ACKNOWLEDGEMENT_TAG = b"covenant.acknowledgement.v1\n"
@@ -29,15 +30,13 @@ class LedgerHead(canonical.Document, frozen=True, kw_only=True):
     header_hash: Hex32
 
 
-class Receipt(canonical.Document, frozen=True, kw_only=True):
+class Receipt(Opening, frozen=True, kw_only=True):
     """The receipt file. `tx_id`: the transaction that recorded the grant; `head`: the ledger then or later."""
 
+    area: ClassVar[str] = "receipt"
+
     format: Literal["covenant.receipt.v1"] = "covenant.receipt.v1"
-    statement: Base64Url
-    key: Base64Url
     signature: Base64Url
-    details: grant.Details
-    secret: Hex32
     withdrawal_code: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     tx_id: Hex32
     head: LedgerHead
@@ -46,9 +45,6 @@ class Receipt(canonical.Document, frozen=True, kw_only=True):
     def evidence(self) -> grant.Evidence:
         """The signed grant; raises CanonicalRefused `canonical.base64url`."""
         return grant.Evidence(*(from_base64url(part) for part in (self.statement, self.key, self.signature)))
-
-    def to_bytes(self) -> bytes:
-        return canonical.encode(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +97,7 @@ def build_receipt(
 
 def read_receipt(data: bytes) -> Receipt:
     """The receipt in the file's bytes; raises ProofRefused `receipt.malformed`."""
-    try:
-        return canonical.decode_as(data, Receipt)
-    except CanonicalRefused as error:
-        raise ProofRefused("receipt.malformed", error.message) from None
+    return Receipt.read(data)
 
 
 def verify_receipt(receipt: Receipt, ledger: LedgerView) -> ReceiptReport:
@@ -112,7 +105,8 @@ def verify_receipt(receipt: Receipt, ledger: LedgerView) -> ReceiptReport:
 
     Codes: `receipt.malformed`, `receipt.signature-invalid`, `receipt.details-mismatch`, `receipt.secret-mismatch`,
     `receipt.code-mismatch`, `receipt.head-mismatch` (the chain was cut short or rewritten),
-    `receipt.commitment-unknown`, `receipt.transaction-mismatch`.
+    `receipt.commitment-unknown`, `receipt.terms-mismatch` (the ledger has another text, preset or months than were
+    signed), `receipt.transaction-mismatch`.
     """
     statement, commitment = _check_grant(receipt)
     if ledger.header_hash(receipt.head.height) != receipt.head.header_hash:
@@ -120,6 +114,7 @@ def verify_receipt(receipt: Receipt, ledger: LedgerView) -> ReceiptReport:
     standing = ledger.standing(commitment)
     if standing is None or standing.recorded_block is None or standing.hospital != statement.hospital:
         raise ProofRefused("receipt.commitment-unknown", "no such grant stands on this ledger for this hospital")
+    receipt.check_terms(statement, standing)
     if standing.recorded_tx != receipt.tx_id or standing.recorded_block >= receipt.head.height:
         raise ProofRefused("receipt.transaction-mismatch", "the grant was recorded by another transaction, or later")
     withdrawn = standing.withdrawn_block
@@ -157,17 +152,11 @@ def verify_acknowledgement(signed: SignedAcknowledgement, key: bytes) -> None:
 def _check_grant(receipt: Receipt) -> tuple[grant.Statement, str]:
     """The statement and its commitment (hex), with signature, details, secret and code checked against it."""
     try:
-        evidence = receipt.evidence
-        statement = evidence.verify()
-    except GrantRefused as error:
-        code = "receipt.signature-invalid" if error.code == "grant.signature-invalid" else "receipt.malformed"
-        raise ProofRefused(code, error.message, cause=error.code) from None
-    except CanonicalRefused as error:
-        raise ProofRefused("receipt.malformed", error.message) from None
-    if receipt.details.digest() != statement.details_digest:
-        raise ProofRefused("receipt.details-mismatch", "these are not the details that were signed")
-    if grant.secret_digest(bytes.fromhex(receipt.secret)) != receipt.details.secret_digest:
-        raise ProofRefused("receipt.secret-mismatch", "this is not the secret that the details name")
+        receipt.evidence.verify()
+    except ConsentError as error:
+        what = "signature-invalid" if error.code == "grant.signature-invalid" else "malformed"
+        raise receipt.refused(what, error.message, cause=error.code) from None
+    statement, commitment = receipt.opened()
     if grant.withdrawal_code_digest(bytes.fromhex(receipt.withdrawal_code)) != statement.withdrawal_code_digest:
         raise ProofRefused("receipt.code-mismatch", "this is not the withdrawal code that was signed")
-    return statement, evidence.commitment.hex()
+    return statement, commitment

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from consent.ledger_view import CommittedRoot, Standing
+from consent.ledger_view import CommittedRoot, Standing, Terms
 from consent.proof import ProofReport, read_proof, verify_proof
 from consent.receipt import ReceiptReport, read_receipt, verify_receipt
 from ledger.verify.errors import failed
@@ -34,6 +34,7 @@ class View:
             recorded_tx=recorded.tx_id if recorded else None,
             withdrawn_block=withdrawn.block if withdrawn else None,
             withdrawn_tx=withdrawn.tx_id if withdrawn else None,
+            terms=Terms(*(recorded.record[name] for name in Terms._fields)) if recorded else None,
         )
 
     def roots(self, hospital: str, study: str, round_: int) -> Sequence[CommittedRoot]:
@@ -82,6 +83,7 @@ def receipt(file: Path, ledger: Ledger) -> Shown:
         (
             "The receipt is true.",
             f"{consent}{withdrawn}.",
+            "Its text, choice and months on the ledger are those that the patient signed.",
             "The ledger still holds everything that it held when the receipt was made.",
         ),
         ledger,

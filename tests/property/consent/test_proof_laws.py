@@ -18,7 +18,7 @@ from consent.errors import ProofRefused
 from consent.ledger_view import CommittedRoot, LedgerView, Standing
 from consent.proof import CohortProof
 from consent.receipt import LedgerHead
-from tests.unit.consent.examples import STUDY, Chain, Patient
+from tests.unit.consent.examples import STUDY, TERMS, Chain, Patient
 
 MANY = settings(max_examples=1_000 if os.environ.get("COVENANT_SOAK") == "1" else 50, deadline=None, print_blob=True)
 PATIENT, HOSPITAL = Patient(), "ClevelandMSP"
@@ -46,7 +46,7 @@ def world(history: list[Attempt], withdrawn: int | None) -> tuple[CohortProof, C
         tree = CohortTree(pad_keys(OTHERS + [KEY] * attempt.member, seed, "20-49"))
         trees.append((CommittedRoot(number, "training", f"{HOSPITAL}/heart", tree.root.hex(), attempt.opened), tree))
     made = proof.build_proof(GRANT, PATIENT.details(), PATIENT.secret, study=STUDY, round_=1, trees=trees)
-    standing = Standing(HOSPITAL, 4, "ab" * 32, withdrawn, None if withdrawn is None else "cd" * 32)
+    standing = Standing(HOSPITAL, 4, "ab" * 32, withdrawn, None if withdrawn is None else "cd" * 32, TERMS)
     headers = [f"{number:064x}" for number in range(60)]
     return made, Chain({COMMITMENT: standing}, {(HOSPITAL, STUDY, 1): [root for root, _ in trees]}, headers)
 

@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from consent import grant, keys
 from consent.decide import ConsentView
 from consent.grant import Details, Evidence, Statement
-from consent.ledger_view import CommittedRoot, Standing
+from consent.ledger_view import CommittedRoot, Standing, Terms
 
 HEART, CORONARY, CANCER = "MONDO:0005267", "MONDO:0005010", "MONDO:0004992"
 STUDY = "6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11"
+TERMS = Terms("heart-2026.1", "heart-disease", "2026-01", "2027-03")  # what every example grant says
+OTHER_TERMS = [("text", "heart-2026.2"), ("preset", "cancer"), ("valid_from", "2026-02"), ("valid_until", "2027-04")]
 IN_2026 = 1_780_000_000  # 2026-05-28, UTC
 
 

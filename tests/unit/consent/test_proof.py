@@ -16,7 +16,7 @@ from consent.encoding import to_base64url
 from consent.errors import ProofRefused
 from consent.ledger_view import CommittedRoot, Standing
 from consent.proof import CohortProof, RootProof
-from tests.unit.consent.examples import STUDY, Chain, Patient
+from tests.unit.consent.examples import OTHER_TERMS, STUDY, TERMS, Chain, Patient
 
 HOSPITAL, DATASET = "ClevelandMSP", "ClevelandMSP/heart"
 PATIENT, STRANGER = Patient(), Patient(2)
@@ -39,7 +39,12 @@ class Round:
 
     def chain(self, **changed: Any) -> Chain:
         standing = Standing(
-            HOSPITAL, recorded_block=4, recorded_tx="ab" * 32, withdrawn_block=20, withdrawn_tx="cd" * 32
+            HOSPITAL,
+            recorded_block=4,
+            recorded_tx="ab" * 32,
+            withdrawn_block=20,
+            withdrawn_tx="cd" * 32,
+            terms=TERMS,
         )
         return Chain(
             {COMMITMENT: replace(standing, **changed)},
@@ -75,6 +80,12 @@ def test_presence_is_shown_with_its_place() -> None:
 
 def test_presence_needs_no_withdrawal() -> None:
     assert proof.verify_proof(BEFORE.prove(), BEFORE.chain(withdrawn_block=None)).withdrawn_block is None
+
+
+@pytest.mark.parametrize(("name", "value"), OTHER_TERMS)
+def test_a_ledger_that_recorded_other_terms_makes_the_proof_false(name: str, value: str) -> None:
+    for round_ in (BEFORE, AFTER):
+        assert refusal(round_.prove(), round_.chain(terms=TERMS._replace(**{name: value}))) == "proof.terms-mismatch"
 
 
 def test_absence_is_shown_for_all_attempts() -> None:

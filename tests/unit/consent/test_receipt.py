@@ -14,7 +14,7 @@ from consent.encoding import to_base64url
 from consent.errors import ProofRefused
 from consent.ledger_view import Standing
 from consent.receipt import Acknowledgement, LedgerHead, Receipt
-from tests.unit.consent.examples import IN_2026, Chain, Patient
+from tests.unit.consent.examples import IN_2026, OTHER_TERMS, TERMS, Chain, Patient
 
 PATIENT = Patient()
 GRANT = PATIENT.grant()
@@ -31,7 +31,9 @@ RECEIPT = receipt.build_receipt(
 
 
 def chain(headers: int = 10, **changed: Any) -> Chain:
-    standing = Standing("ClevelandMSP", recorded_block=4, recorded_tx=TX, withdrawn_block=None, withdrawn_tx=None)
+    standing = Standing(
+        "ClevelandMSP", recorded_block=4, recorded_tx=TX, withdrawn_block=None, withdrawn_tx=None, terms=TERMS
+    )
     return Chain({COMMITMENT: replace(standing, **changed)}, headers=HEADERS[:headers])
 
 
@@ -96,6 +98,13 @@ def test_a_ledger_cut_short_or_rewritten_is_found() -> None:
     rewritten = chain()
     rewritten.headers[4] = "ff" * 32
     assert refusal(RECEIPT, rewritten) == "receipt.head-mismatch"
+
+
+@pytest.mark.parametrize(("name", "value"), OTHER_TERMS)
+def test_a_ledger_that_recorded_other_terms_makes_the_receipt_false(name: str, value: str) -> None:
+    with pytest.raises(ProofRefused, match=name) as raised:
+        receipt.verify_receipt(RECEIPT, chain(terms=TERMS._replace(**{name: value})))
+    assert (raised.value.code, raised.value.context["fields"]) == ("receipt.terms-mismatch", [name])
 
 
 def test_a_grant_that_does_not_stand_is_not_shown() -> None:

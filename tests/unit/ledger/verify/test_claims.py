@@ -20,7 +20,7 @@ from ledger.contracts.consents import Record
 from ledger.contracts.consents import key as consent_key
 from ledger.verify import Ledger, VerificationFailed, claims, verify
 from ledger.verify.state import State
-from tests.unit.consent.examples import STUDY, Patient
+from tests.unit.consent.examples import OTHER_TERMS, STUDY, Patient
 from tests.unit.ledger.verify.forge import Forge
 
 HOSPITAL, DATASET = "ClevelandMSP", "ClevelandMSP/heart"
@@ -168,7 +168,7 @@ def grant_writes() -> list[tuple[str, Any, int]]:
         commitment=commitment,
         status="active",
         hospital=HOSPITAL,
-        text="t",
+        text="heart-2026.1",
         preset="heart-disease",
         valid_from="2026-01",
         valid_until="2027-03",
@@ -231,3 +231,37 @@ def test_presence_before_and_absence_after_a_withdrawal(honest: Forge, tmp_path:
         found = claims.proof(file, ledger)
         assert found.as_json()["claim"] == claim and found.as_json()["ok"]
         assert json.dumps(found.as_json()) and "The proof is true." in found.lines()
+
+
+@pytest.mark.parametrize(("name", "value"), OTHER_TERMS)
+def test_receipt_and_proof_are_false_where_the_ledger_says_otherwise(
+    honest: Forge, tmp_path: Path, name: str, value: str
+) -> None:
+    """Records that no honest contract would write: what a majority that colludes could."""
+    (key, record, block), committed = grant_writes()[0], tree(1, member=True)
+    root = committed.root.hex()
+    writes = [
+        (key, replace(record, **{name: value}), block),
+        (rounds.round_key(STUDY, 1, 1), attempt(1, 1), 10),
+        (rounds.cohort_key(STUDY, 1, 1, HOSPITAL), cohort(1, 1, root), 11),
+    ]
+    ledger = ledger_with(honest, tmp_path, writes)
+    ledger._hashes *= 30
+    receipt = build_receipt(
+        PATIENT.grant(),
+        PATIENT.details(),
+        secret=PATIENT.secret,
+        code=PATIENT.code,
+        tx_id=f"{0:064x}",
+        head=LedgerHead(height=20, header_hash="00" * 32),
+    )
+    places = claims.View(ledger).roots(HOSPITAL, STUDY, 1)
+    proof = build_proof(
+        PATIENT.grant(), PATIENT.details(), PATIENT.secret, study=STUDY, round_=1, trees=[(places[0], committed)]
+    )
+    for made, claim in ((receipt, claims.receipt), (proof, claims.proof)):
+        file = tmp_path / f"{made.area}.json"
+        file.write_bytes(made.to_bytes())
+        with pytest.raises(ProofRefused, match=name) as error:
+            claim(file, ledger)
+        assert error.value.code == f"{made.area}.terms-mismatch"
