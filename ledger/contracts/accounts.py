@@ -1,4 +1,6 @@
-"""Privacy accounts: what a hospital's patients have been exposed to, what is promised, and what may still come.
+"""Privacy accounts: what was released from a hospital's own data sets, and what is promised.
+
+What that means for a patient, who may be in several hospitals, and for the caps: `exposure`.
 
 State: `budget/account/<msp>` -> Account (one a hospital, whatever number of data sets, versions and derived sets it
 has), `budget/disjoint` -> Disjoint, `budget/counts-account/<dataset>` -> CountsAccount.
@@ -21,7 +23,7 @@ DISJOINT = "budget/disjoint"
 
 
 class Account(Document, frozen=True):
-    """A hospital's account. `cap`: epsilon at `delta`. `spent`, `reserved`: RDP curves, units of 1e-18."""
+    """A hospital's account. `cap`: epsilon at `delta`. `spent`, `reserved`: its own events' RDP curves, in 1e-18."""
 
     hospital: str
     cap: str
@@ -67,37 +69,25 @@ def check_cap(cap: str) -> None:
 
 
 def check_delta(delta: str) -> None:
-    """Refuses `budget.delta`."""
+    """Refuses `budget.delta`: not above 0, or too large even for the smallest data set."""
     if not 0 < Decimal(delta) <= MAX_DELTA:
         raise Refused("budget.delta", f"delta is above 0 and at most {MAX_DELTA}", delta=delta)
 
 
-def promise(account: Account, own: Curve, shared: Curve) -> Account:
-    """The account with `own` promised, and `shared` (what other hospitals' patients may share) spent at once."""
-    return replace(
-        account,
-        spent=rdp.written(rdp.plus(rdp.read(account.spent), shared)),
-        reserved=rdp.written(rdp.plus(rdp.read(account.reserved), own)),
-    )
-
-
-def total(account: Account) -> Decimal:
-    """The epsilon of all that is spent and promised, at the account's delta."""
-    return rdp.epsilon(rdp.plus(rdp.read(account.spent), rdp.read(account.reserved)), account.delta)
-
-
-def check_within(account: Account) -> None:
-    """Refuses `budget.over-cap`: what is spent and promised together stays under the cap and the ceiling."""
-    limit = min(Decimal(account.cap), Decimal(MAX_EPSILON))
-    would_be = total(account)
-    if would_be > limit:
+def check_delta_for(account: Account, top: int) -> None:
+    """Refuses `budget.delta`: at one in `top` patients or more, delta would allow publishing one of them."""
+    if Decimal(account.delta) * top >= 1:
         raise Refused(
-            "budget.over-cap",
-            "this would take the hospital's account over its cap: plan less, or noisier",
+            "budget.delta",
+            f"the account's delta stays below 1/{top}, one patient of this data set: register a smaller one",
             hospital=account.hospital,
-            cap=str(limit),
-            epsilon=str(would_be),
+            delta=account.delta,
         )
+
+
+def promise(account: Account, plan: Curve) -> Account:
+    """The account with `plan` promised."""
+    return replace(account, reserved=rdp.written(rdp.plus(rdp.read(account.reserved), plan)))
 
 
 def spend(account: Account, event: Curve) -> Account:
@@ -112,10 +102,3 @@ def spend(account: Account, event: Curve) -> Account:
 def give_back(account: Account, rest: Curve) -> Account:
     """The account after `rest`, which was promised, will not happen any more."""
     return replace(account, reserved=rdp.written(rdp.minus(rdp.read(account.reserved), rest)))
-
-
-def sharing(ledger: Ledger, hospital: str, others: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `others` whose patients count as shared with `hospital`: all that no executed proposal sets apart."""
-    declared = ledger.find(DISJOINT, Disjoint)
-    apart = declared.hospitals if declared is not None and hospital in declared.hospitals else ()
-    return tuple(other for other in others if other != hospital and other not in apart)

@@ -7,13 +7,17 @@ State, beside `accounts` and `reservations`: `budget/count/<dataset>/<version>/<
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta
 
 from consent import periods
 from consent.canonical import Document
-from ledger.contracts import access, accounts, catalogue, plans, rdp, reservations
+from ledger.contracts import access, accounts, catalogue, exposure, plans, rdp, reservations
 from ledger.contracts import study as studies
 from ledger.contracts.accounts import Account, CountsAccount
 from ledger.contracts.constitution import COUNTS_PER_MONTH, MAX_COUNTS_EPSILON, MIN_SIGMA
+from ledger.contracts.exposure import Exposure
 from ledger.contracts.fields import Count, DatasetId, DecimalText, Digest, Month, Msp, Positive, Seconds, Signed, Uuid
 from ledger.contracts.functions import Contract, Role, query, transaction
 from ledger.contracts.reservations import Reservation
@@ -21,22 +25,35 @@ from ledger.contracts.state import Ledger, agree
 from ledger.contracts.study import Plan
 from ledger.errors import Refused
 
+Hospitals = Annotated[tuple[Msp, ...], Meta(min_length=1, max_length=64)]
+
 
 class AccountView(Account, frozen=True):
-    """An account with its epsilons, as decimal strings; `epsilon_reserved`: spent and promised together."""
+    """An account with its epsilons, as decimal strings.
+
+    `epsilon_reserved`: spent and promised together. `epsilon_exposure`: the same, of this hospital and of all others
+    whose patients may be its own; the cap bounds this one.
+    """
 
     epsilon_spent: str
     epsilon_reserved: str
+    epsilon_exposure: str
 
 
 class Quote(Document, frozen=True):
-    """What a plan would do to an account: epsilons (spent and promised together) before and after approval."""
+    """What approvals of a plan would do to a hospital: epsilons, spent and promised together, before and after.
+
+    `epsilon_*`: of its own account. `exposure_*`: of its patients, wherever they were; the cap bounds this one.
+    `delta`: the smaller one of the account's and the plan's, at which the cap is checked.
+    """
 
     hospital: str
     cap: str
     delta: str
     epsilon_before: str
     epsilon_after: str
+    exposure_before: str
+    exposure_after: str
 
 
 class CountAnswer(Document, frozen=True):
@@ -69,7 +86,8 @@ class Budget(Contract):
     def open(self, ledger: Ledger, *, cap: DecimalText, delta: DecimalText) -> Account:
         """Open the one account of the caller's hospital: `cap` is an epsilon at the fixed `delta`.
 
-        Refuses `budget.cap`, `budget.delta`, `budget.known-differently` (a cap changes by an executed proposal only).
+        Refuses `budget.cap`, `budget.delta`, `budget.known-differently` (a cap changes by an executed proposal only),
+        `budget.over-cap` (what happened at hospitals whose patients may be its own is more than that already).
         """
         accounts.check_cap(cap)
         accounts.check_delta(delta)
@@ -79,6 +97,7 @@ class Budget(Contract):
         if standing := ledger.find(accounts.key(hospital), Account):
             agree(standing, offered, "budget.known-differently", "spent", "reserved")
             return standing
+        exposure.check(offered, exposure.of(ledger, hospital), delta)
         ledger.put(accounts.key(hospital), offered)
         return offered
 
@@ -170,26 +189,34 @@ class Budget(Contract):
             **fields,
             epsilon_spent=str(rdp.epsilon(spent, account.delta)),
             epsilon_reserved=str(rdp.epsilon(rdp.plus(spent, reserved), account.delta)),
+            epsilon_exposure=str(rdp.epsilon(exposure.of(ledger, hospital), account.delta)),
         )
 
     @query
-    def quote(self, ledger: Ledger, *, plan: Plan) -> dict[str, Quote]:
-        """What `plan` would cost each of its hospitals, by MSP id, with the arithmetic of `studies:Approve`.
+    def quote(self, ledger: Ledger, *, plan: Plan, approving: Hospitals) -> dict[str, Quote]:
+        """What it would cost if the hospitals `approving` approved `plan`, with the arithmetic of `studies:Approve`.
 
+        By MSP id: all with an account whose patients it may touch, whether the plan's or not.
         Refuses `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`, `studies.plan-steps`, `studies.plan-delta`,
-        `budget.no-account`.
+        `studies.not-a-site`, `budget.no-account`.
         """
         plans.check_mechanism(plan)
-        return {hospital: quoted(*reservations.planned(ledger, plan, hospital)) for hospital in plan.hospitals}
+        if alien := sorted(set(approving).difference(plan.hospitals)):
+            raise Refused("studies.not-a-site", "name hospitals that take part in the plan", hospitals=alien)
+        growth = reservations.growth(ledger, plan, approving)
+        return {one.account.hospital: quoted(one, plan) for one in exposure.grown(ledger, growth)}
 
 
-def quoted(before: Account, after: Account) -> Quote:
+def quoted(one: Exposure, plan: Plan) -> Quote:
+    delta = min(one.account.delta, plan.privacy.delta, key=Decimal)
     return Quote(
-        hospital=before.hospital,
-        cap=before.cap,
-        delta=before.delta,
-        epsilon_before=str(accounts.total(before)),
-        epsilon_after=str(accounts.total(after)),
+        hospital=one.account.hospital,
+        cap=one.account.cap,
+        delta=delta,
+        epsilon_before=str(rdp.epsilon(exposure.curve_of(one.account), delta)),
+        epsilon_after=str(rdp.epsilon(one.own_after, delta)),
+        exposure_before=str(rdp.epsilon(one.before, delta)),
+        exposure_after=str(rdp.epsilon(one.after, delta)),
     )
 
 

@@ -82,8 +82,9 @@ class Catalogue(Contract):
         """Register a version of a data set of the caller's hospital; it can never be changed, only retired.
 
         Refuses `catalogue.not-owner`, `catalogue.duo-unknown`, `catalogue.disease-unknown`, `catalogue.size-bucket`,
-        `catalogue.known-differently`, `budget.no-account`, `catalogue.parent-unknown`, `catalogue.version-gap`,
-        `catalogue.lineage-mismatch`, `catalogue.raw-known` (the same raw file stands under another lineage root).
+        `catalogue.known-differently`, `budget.no-account`, `budget.delta` (the account's, for so many patients),
+        `catalogue.parent-unknown`, `catalogue.version-gap`, `catalogue.lineage-mismatch`, `catalogue.raw-known` (the
+        same raw file stands under another lineage root).
         """
         hospital = require_owner(ledger, dataset.dataset)
         check_terms(dataset)
@@ -92,7 +93,7 @@ class Catalogue(Contract):
         if standing := ledger.find(key(dataset.dataset, dataset.version), DatasetRecord):
             agree(standing, offered, "catalogue.known-differently", "lineage", "registered", "status")
             return standing
-        accounts.require(ledger, hospital)
+        accounts.check_delta_for(accounts.require(ledger, hospital), cohort.bucket_top(dataset.size_bucket))
         offered = replace(offered, lineage=lineage_of(ledger, dataset))
         raw = ledger.find(raw_key(dataset.raw), Raw)
         if raw is not None and raw.lineage != offered.lineage:

@@ -13,7 +13,7 @@ from ledger.errors import Refused
 
 
 def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
-    """Return quietly if every site could take part in `plan` now, within its account.
+    """Return quietly if every site could take part in `plan` now, and nobody's patients would be exposed too much.
 
     Refuses `studies.plan-*`, `access.unknown`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
     `budget.no-account`, `budget.over-cap`.
@@ -25,8 +25,7 @@ def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
         raise Refused("studies.plan-request", "a plan rests on a request of the sponsor itself", request=plan.request)
     for source in plan.datasets:
         check_source(ledger, plan, source)
-        hospital = catalogue.owner_of(source.dataset)
-        reservations.reserve(ledger, plan, hospital)
+    reservations.check_promise(ledger, plan, plan.hospitals)
 
 
 def check_mechanism(plan: Plan) -> None:

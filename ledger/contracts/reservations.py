@@ -1,25 +1,23 @@
 """What a plan may spend at a hospital: promised at approval, spent event by event, the rest given back at the end.
 
 State: `budget/reservation/<msp>/<uuid>` -> Reservation. A plan has two kinds of event: a training event (all steps of
-one attempt of a round) and the metric event of the evaluation.
+one attempt of a round) and a metric event (one attempt of the evaluation).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec.structs import replace
 
 from consent.canonical import Document
-from ledger.contracts import accounts, rdp
-from ledger.contracts.accounts import Account
+from ledger.contracts import accounts, exposure, rdp
 from ledger.contracts.fields import Count, Digest
 from ledger.contracts.rdp import Curve
 from ledger.contracts.state import Ledger
 from ledger.contracts.study import Plan, Study
 from ledger.errors import Refused
-
-METRIC_EVENTS = 1
 
 Kind = Literal["training", "metric"]
 
@@ -34,14 +32,13 @@ class Event(Document, frozen=True):
 
 
 class Reservation(Document, frozen=True):
-    """The events that are still promised. `shared`: how many other hospitals' events were charged at once."""
+    """The events that are still promised."""
 
     hospital: str
     study: str
     plan_digest: Digest
     training: Count
     metric: Count
-    shared: Count
     status: Literal["held", "released"]
 
 
@@ -69,27 +66,31 @@ def whole(plan: Plan, training: int, metric: int) -> Curve:
     )
 
 
-def planned(ledger: Ledger, plan: Plan, hospital: str) -> tuple[Account, Account]:
-    """The hospital's account, and the same with the whole plan promised.
+def promised(plan: Plan) -> Curve:
+    """What a site promises by approving: every round and attempt that may be, all at once."""
+    return whole(plan, training_events(plan), metric_events(plan))
 
-    The events of a site whose patients may also be this hospital's are charged to it at once, and stay charged.
-    Refuses `budget.no-account`.
+
+def training_events(plan: Plan) -> int:
+    return plan.rounds + plan.spare_attempts
+
+
+def metric_events(plan: Plan) -> int:
+    """A spare attempt may be one of training or of the evaluation: both are promised."""
+    return 1 + plan.spare_attempts
+
+
+def check_promise(ledger: Ledger, plan: Plan, hospitals: Iterable[str]) -> None:
+    """Return quietly if `hospitals` may promise the plan: nobody whom it touches would be over the cap.
+
+    Refuses `budget.no-account`, `budget.over-cap` (names the hospital, which need not be one of the plan's).
     """
-    account = accounts.require(ledger, hospital)
-    own = whole(plan, plan.rounds + plan.spare_attempts, METRIC_EVENTS)
-    return account, accounts.promise(account, own, rdp.times(own, shared_sites(ledger, plan, hospital)))
+    exposure.check_growth(ledger, growth(ledger, plan, hospitals), plan.privacy.delta)
 
 
-def reserve(ledger: Ledger, plan: Plan, hospital: str) -> Account:
-    """The hospital's account with the whole plan promised; refuses `budget.no-account`, `budget.over-cap`."""
-    _, account = planned(ledger, plan, hospital)
-    accounts.check_within(account)
-    return account
-
-
-def shared_sites(ledger: Ledger, plan: Plan, hospital: str) -> int:
-    """How many other sites of the plan may have patients of this hospital among theirs."""
-    return len(accounts.sharing(ledger, hospital, plan.hospitals))
+def growth(ledger: Ledger, plan: Plan, hospitals: Iterable[str]) -> dict[str, Curve]:
+    """What each of `hospitals` promises; refuses `budget.no-account`."""
+    return {accounts.require(ledger, hospital).hospital: promised(plan) for hospital in hospitals}
 
 
 def spend(ledger: Ledger, study: Study, hospital: str, kind: Kind) -> Event:
@@ -125,14 +126,13 @@ def release(ledger: Ledger, study: Study, reservation: Reservation) -> Reservati
     return released
 
 
-def of(study: Study, hospital: str, shared: int) -> Reservation:
+def of(study: Study, hospital: str) -> Reservation:
     """The whole plan, promised."""
     return Reservation(
         hospital=hospital,
         study=study.study,
         plan_digest=study.plan_digest,
-        training=study.plan.rounds + study.plan.spare_attempts,
-        metric=METRIC_EVENTS,
-        shared=shared,
+        training=training_events(study.plan),
+        metric=metric_events(study.plan),
         status="held",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from consent.canonical import Document
+from ledger.contracts import exposure
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Code, Digest, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
@@ -52,7 +53,8 @@ class Rounds(Contract):
 
         Refuses `studies.unknown`, `studies.not-sponsor`, `studies.round-kind`, `studies.wrong-status`,
         `studies.round-order`, `studies.attempts-spent`, `studies.approval-missing`, `studies.entitlement-missing`,
-        `catalogue.unknown`, `catalogue.retired`.
+        `catalogue.unknown`, `catalogue.retired`, `budget.over-cap` (a vote has taken a hospital's cap below what its
+        patients may be exposed to already).
         """
         standing = studies.require(ledger, study)
         studies.require_sponsor(ledger, standing)
@@ -202,13 +204,18 @@ def next_head(study: Study, head: Head | None, number: int, attempt: int) -> Hea
 
 
 def check_ready(ledger: Ledger, study: Study) -> None:
-    """Refuses `studies.approval-missing`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`."""
+    """What must hold whenever an attempt opens, of training or evaluation, the first or a spare one.
+
+    Refuses `studies.approval-missing`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
+    `budget.over-cap`.
+    """
     for hospital in study.plan.hospitals:
         approval = ledger.find(studies.approval_key(study.study, hospital), Approval)
         if approval is None or approval.plan_digest != study.plan_digest:
             raise Refused("studies.approval-missing", "every site of the plan approves it first", hospital=hospital)
     for source in study.plan.datasets:
         check_usable(ledger, study.plan, source)
+    exposure.check_standing(ledger, study.plan.hospitals)
 
 
 def opened_round(study: Study, head: Head, kind: RoundKind, now: int) -> Round:

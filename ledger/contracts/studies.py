@@ -61,7 +61,8 @@ class Studies(Contract):
 
         The last approval needed makes the study approved.
         Refuses `studies.unknown`, `studies.not-a-site`, `studies.digest-mismatch`, `studies.wrong-status`,
-        `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `budget.no-account`, `budget.over-cap`.
+        `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `budget.no-account`, `budget.over-cap`
+        (names the hospital, which need not be the caller's: its patients may be patients here too).
         """
         standing = studies.require(ledger, study)
         source = studies.require_site(ledger, standing)
@@ -74,13 +75,13 @@ class Studies(Contract):
             return given
         studies.require_status(standing, "proposed")
         check_usable(ledger, standing.plan, source)
-        account = reservations.reserve(ledger, standing.plan, hospital)
-        shared = reservations.shared_sites(ledger, standing.plan, hospital)
+        reservations.check_promise(ledger, standing.plan, (hospital,))
+        account = accounts.promise(accounts.require(ledger, hospital), reservations.promised(standing.plan))
         others = [other for other in standing.plan.hospitals if other != hospital]
         last = all(ledger.find(studies.approval_key(study, other), Approval) is not None for other in others)
         approval = Approval(study=study, hospital=hospital, plan_digest=plan_digest, approved=ledger.now)
         ledger.put(accounts.key(hospital), account)
-        ledger.put(reservations.key(hospital, study), reservations.of(standing, hospital, shared))
+        ledger.put(reservations.key(hospital, study), reservations.of(standing, hospital))
         ledger.put(studies.approval_key(study, hospital), approval)
         if last:
             ledger.put(studies.key(study), replace(standing, status="approved"))

@@ -89,23 +89,23 @@ def rounds(
 
 @dataclass(frozen=True, slots=True)
 class BudgetBar:
-    """One account as a bar of 1000 units: spent, then reserved, then what is left under the cap."""
+    """A cap as a bar of 1000 units: spent, then reserved, then what happened elsewhere; the rest is left."""
 
     spent: int
     reserved: int
-    rest: int
+    elsewhere: int
 
     @property
-    def reserved_end(self) -> int:
+    def elsewhere_from(self) -> int:
         return self.spent + self.reserved
 
 
-def budget_bar(*, cap: float, spent: float, reserved: float) -> BudgetBar:
-    """`spent`: epsilon. `reserved`: what the reservations add on top of it. What is over the cap is cut off."""
+def budget_bar(*, cap: float, spent: float, reserved: float, elsewhere: float) -> BudgetBar:
+    """`reserved`, `elsewhere`: the epsilon each adds on top of what stands before it. What is over the cap is cut."""
     unit = 1000 / cap if cap > 0 else 0.0
     first = min(1000, round(spent * unit))
     second = min(1000 - first, round(reserved * unit))
-    return BudgetBar(first, second, 1000 - first - second)
+    return BudgetBar(first, second, min(1000 - first - second, round(elsewhere * unit)))
 
 
 def _x(left: int, column: int) -> int:

@@ -54,6 +54,7 @@ def build(
     }
     factor = 1 if disjoint else len(datasets)
     steps = answers["local_steps"] * (answers["rounds"] + answers["spare_attempts"]) * factor
+    metrics = [Gaussian(float(metric))] * (1 + answers["spare_attempts"]) * factor
     return {
         **{name: answers[name] for name in AS_ANSWERED},
         "request": request,
@@ -63,7 +64,7 @@ def build(
         "datasets": [part(one, q) for one in sorted(datasets, key=lambda one: one["dataset"])],
         "privacy": {
             "clip": plain(answers["clip"]),
-            "sigma": sigma_for(plain(answers["epsilon"]), delta, q, steps, [Gaussian(float(metric))] * factor),
+            "sigma": sigma_for(plain(answers["epsilon"]), delta, q, steps, metrics),
             "q": q,
             "steps": answers["local_steps"],
             "delta": delta,

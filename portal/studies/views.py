@@ -15,7 +15,7 @@ from consent.errors import CovenantError
 from portal.accounts.access import persona
 from portal.accounts.models import Role
 from portal.pages import page, sent
-from portal.studies import access, budget, plans, progress, selectors, services
+from portal.studies import access, budget, cost, plans, progress, selectors, services
 from portal.studies.forms import ApproveForm, PlanForm, StartForm, StopForm
 
 
@@ -70,7 +70,8 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("studies:home")
     try:
         plan = services.plan(form.cleaned_data, request=asked["request"], offered=datasets)
-        context |= {"plan": plan, "plan_digest": plans.plan_digest(plan), "quotes": budget.quotes("researcher", plan)}
+        quotes = budget.quotes("researcher", plan, cost.sites(plan))
+        context |= {"plan": plan, "plan_digest": plans.plan_digest(plan), "quotes": quotes}
     except CovenantError as refusal:
         form.add_error(None, f"{refusal.message} ({refusal.code})")
     if form.errors:
@@ -85,7 +86,7 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
     if sent(form, services.approve, study=study):
         messages.success(request, "Recorded. This hospital's budget is reserved for the study.")
         return redirect("studies:study", pk=pk)
-    quotes = [one for one in budget.quotes("steward", study["plan"]) if one.hospital == settings.NODE.msp]
+    quotes = budget.quotes("steward", study["plan"], [settings.NODE.msp])
     return page(request, "studies/approve.html", form, {"study": study, "quotes": quotes})
 
 

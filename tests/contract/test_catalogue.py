@@ -40,6 +40,8 @@ def test_only_the_owner_registers_and_retires(world):
         ({"diseases": ["MONDO:9999999"]}, "catalogue.disease-unknown"),
         ({"size_bucket": "10-19"}, "catalogue.size-bucket"),
         ({"size_bucket": "740"}, "catalogue.size-bucket"),
+        ({"size_bucket": "5000-9999"}, None),
+        ({"size_bucket": "10000-19999"}, "budget.delta"),  # the account's delta is 1 / 10,000
         ({"version": 0}, "arguments.invalid"),
         ({"version": 2}, "catalogue.version-gap"),
         ({"transformation": "some script"}, "arguments.invalid"),
@@ -47,8 +49,11 @@ def test_only_the_owner_registers_and_retires(world):
     ],
 )  # fmt: skip
 def test_what_is_not_registered(world, change, code):
-    with refused(world.ledger, code):
+    if code is None:
         register(world, world.dataset(**change))
+    else:
+        with refused(world.ledger, code):
+            register(world, world.dataset(**change))
 
 
 def test_the_same_raw_file_is_no_new_root(world):

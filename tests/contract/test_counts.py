@@ -80,7 +80,7 @@ def test_a_derived_data_set_gets_no_new_sub_account(world):
 @pytest.mark.parametrize(
     ("cap", "delta", "code"),
     [("0", "0.0001", "budget.cap"), ("10.01", "0.0001", "budget.cap"), ("8", "0", "budget.delta"),
-     ("8", "0.06", "budget.delta"), ("7", "0.0001", "budget.known-differently")],
+     ("8", "0.021", "budget.delta"), ("7", "0.0001", "budget.known-differently")],
 )  # fmt: skip
 def test_an_account_keeps_to_the_ceiling_and_is_opened_once(world, cap, delta, code):
     with refused(world.ledger, code):

@@ -137,6 +137,25 @@ def test_a_retired_data_set_takes_no_new_study_approval_or_round(world):
         world.open(approved, 1)
 
 
+def ready_to_evaluate(world):
+    study = world.approved(ONE, quorum=1, rounds=1)
+    world.trained(study, 1)
+    return study
+
+
+def test_an_evaluation_opens_under_the_same_rules_as_a_training_round(world):
+    ended, retired = ready_to_evaluate(world), ready_to_evaluate(world)
+    source = {"dataset": ended["plan"]["datasets"][0]["dataset"], "version": 1}
+    arguments = {"request": ended["plan"]["request"], **source}
+    world.ledger.submit(f"{ALPHA}.steward", "access:Revoke", arguments)
+    with refused(world.ledger, "studies.entitlement-missing"):
+        world.open(ended, 2)
+    source = {"dataset": retired["plan"]["datasets"][0]["dataset"], "version": 1}
+    world.ledger.submit(f"{ALPHA}.steward", "catalogue:Retire", source)
+    with refused(world.ledger, "catalogue.retired"):
+        world.open(retired, 2)
+
+
 def test_the_same_study_again_stands_and_another_under_its_id_does_not(world):
     plan = world.plan(ONE, quorum=1)
     study = world.propose_study(plan)
@@ -194,29 +213,79 @@ def test_two_proposals_that_fit_alone_are_not_both_approved(world):
     held(world, one)
 
 
+def quoted(world, plan, *approving):
+    arguments = {"plan": plan, "approving": list(approving)}
+    return world.ledger.evaluate(f"{ALPHA}.steward", "budget:Quote", arguments)
+
+
+def exposed(world, hospital):
+    return Decimal(world.account(hospital)["epsilon_exposure"])
+
+
 def test_a_quote_is_what_an_approval_does(world):
     plan = world.plan((ALPHA, BETA))
-    quote = world.ledger.evaluate(f"{ALPHA}.steward", "budget:Quote", {"plan": plan})
+    quote = quoted(world, plan, ALPHA)
+    assert list(quote) == [ALPHA]  # all are declared disjoint
     assert Decimal(quote[ALPHA]["epsilon_before"]) == promised(world)
     world.approve(world.propose_study(plan), ALPHA)
-    assert Decimal(quote[ALPHA]["epsilon_after"]) == promised(world)
+    assert Decimal(quote[ALPHA]["epsilon_after"]) == promised(world) == exposed(world, ALPHA)
+    with refused(world.ledger, "studies.not-a-site"):
+        quoted(world, plan, GAMMA)
 
 
 def test_patients_count_as_shared_unless_declared_disjoint(world):
+    """What a plan promises at one hospital counts for the patients of all that are not set apart from it."""
     world.declare_disjoint([ALPHA, BETA])
     try:
         plan = world.plan((ALPHA, DELTA))
-        quote = world.ledger.evaluate(f"{ALPHA}.steward", "budget:Quote", {"plan": plan})
-        charged, study = spent(world), world.propose_study(plan)
+        quote = quoted(world, plan, ALPHA)
+        assert set(quote) == {ALPHA, DELTA, GAMMA}
+        own, charged = promised(world, DELTA), exposed(world, DELTA)
+        study = world.propose_study(plan)
         world.approve(study, ALPHA)
-        assert spent(world) > charged  # the other site's events, at once
-        assert Decimal(quote[ALPHA]["epsilon_after"]) == promised(world)
-        with_delta = spent(world)
+        assert promised(world, DELTA) == own == Decimal(quote[DELTA]["epsilon_after"])
+        assert exposed(world, DELTA) == Decimal(quote[DELTA]["exposure_after"]) > charged
+        assert exposed(world, ALPHA) == Decimal(quote[ALPHA]["exposure_after"])
         stop(world, study)
         held(world, study)
-        assert spent(world) == with_delta  # and they stay
+        assert exposed(world, DELTA) == charged  # nothing was spent, so nobody was exposed
     finally:
         world.declare_disjoint(list(HOSPITALS))
+
+
+def test_single_hospital_plans_together_do_not_overspend_a_patient_whom_two_hospitals_share(world):
+    costly = {"quorum": 1, "privacy__sigma": "1.1", "privacy__q": "0.2", "rounds": 8, "spare_attempts": 0}
+    here, there = (world.propose_study(world.plan((hospital,), **costly)) for hospital in (GAMMA, DELTA))
+    world.declare_disjoint([ALPHA, BETA])
+    try:
+        world.approve(here, GAMMA)
+        for apart in ([ALPHA, BETA], [GAMMA, DELTA]):  # in the end ALPHA may share patients with both
+            world.declare_disjoint(apart)
+            with refused(world.ledger, "budget.over-cap"):
+                world.approve(there, DELTA)
+        world.declare_disjoint(list(HOSPITALS))
+        world.approve(there, DELTA)
+        world.declare_disjoint([ALPHA, BETA])  # taken back: what was promised is over the caps now
+        with refused(world.ledger, "budget.over-cap"):
+            world.open(here, 1)
+        world.declare_disjoint(list(HOSPITALS))
+        world.open(here, 1)
+    finally:
+        world.declare_disjoint(list(HOSPITALS))
+        for study, hospital in ((here, GAMMA), (there, DELTA)):
+            stop(world, study)
+            held(world, study, hospital)
+
+
+def test_the_cap_is_checked_at_the_smaller_delta_of_plan_and_account(world):
+    costly = {"quorum": 1, "privacy__sigma": "1.1", "privacy__q": "0.2", "rounds": 6, "spare_attempts": 0}
+    strict = world.plan(ONE, **costly, privacy__delta="0.00000000001")
+    quote = quoted(world, strict, ALPHA)[ALPHA]
+    assert quote["delta"] == "0.00000000001" and Decimal(quote["exposure_after"]) > Decimal(quote["cap"])
+    with refused(world.ledger, "budget.over-cap"):
+        world.propose_study(strict)
+    study = world.propose_study(strict | {"privacy": strict["privacy"] | {"delta": "0.001"}})
+    assert quoted(world, study["plan"], ALPHA)[ALPHA]["delta"] == "0.0001"
 
 
 def test_only_the_sponsor_stops_a_study(world):

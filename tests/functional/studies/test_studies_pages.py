@@ -70,7 +70,7 @@ def test_the_price_is_shown_before_and_the_plan_is_pinned_with_its_weights_besid
 def test_approving_shows_the_accounts_figures_and_reserves(desks):
     study = proposed(desks, desks.dataset())
     page = desks.page("steward", f"/studies/{study}/approve/")
-    assert "Epsilon after" in page and mirror.record(f"studies/study/{study}")["plan_digest"] in page
+    assert "Its patients before" in page and mirror.record(f"studies/study/{study}")["plan_digest"] in page
     desks.send("steward", f"/studies/{study}/approve/")
     assert mirror.record(f"studies/study/{study}")["status"] == "approved"
     assert "Who needs an angiography?" in desks.page("steward", "/studies/budget/")

@@ -1,8 +1,14 @@
-"""No interleaving of approvals, rounds, aborts, stops and releases takes an account over its cap, or loses a spend."""
+"""No interleaving of approvals, rounds, aborts, stops and releases exposes a patient over a cap, or loses a spend.
+
+Hospitals may share patients, and studies run at one of them or at both: the model is a list of what each hospital spent
+and promised, and the pairs of hospitals that are declared to have different patients.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -20,24 +26,32 @@ SITES = HOSPITALS[:2]
 CAP = Decimal(8)
 site = st.sampled_from(SITES)
 study = st.integers(0, 3)
-SIGMAS = st.sampled_from(["1.1", "3", "8"])
-RATES = st.sampled_from(["0.1", "0.2", "1"])
-APPROVING = st.sampled_from([SITES, SITES, SITES[:1], ()])
+NOISES = st.tuples(st.sampled_from(["1.1", "3", "8"]), st.sampled_from(["0.1", "0.2", "1"]))
+ROUNDS = st.tuples(st.integers(1, 3), st.integers(0, 2))
+PLACES = st.sampled_from([SITES, SITES[:1], SITES[1:]])
+DELTAS = st.sampled_from(["0.0001", "0.001", "0.0000001"])
+DECLARED = st.sampled_from([HOSPITALS, SITES, HOSPITALS[1:], HOSPITALS[2:]])
 
 
 class Accounts(RuleBasedStateMachine):
-    """Two hospitals and up to four studies; `events`: every event each hospital has spent, by the answers alone."""
+    """Two hospitals with up to four studies; two more look on, and may share patients with them.
 
-    @initialize(disjoint=st.booleans())
-    def begin(self, disjoint: bool) -> None:
+    `events`: every event each hospital has spent; `promised`: (hospital, study) -> training and metric events left;
+    `apart`: pairs of hospitals; `narrowed`: whether a vote took a declaration back, which alone may lead over a cap.
+    """
+
+    @initialize(declared=DECLARED)
+    def begin(self, declared: tuple[str, ...]) -> None:
         self.world = World(MemoryLedger())
         self.world.found()
-        if not disjoint:
-            self.world.declare_disjoint(list(HOSPITALS[2:]))
+        self.apart = pairs(HOSPITALS)
+        self.declare(declared)
+        self.narrowed = False
         self.studies: list[Any] = []
-        self.events: dict[str, list[tuple[str, ...]]] = {hospital: [] for hospital in SITES}
+        self.events: dict[str, list[tuple[str, str | None, int]]] = {hospital: [] for hospital in HOSPITALS}
+        self.promised: dict[tuple[str, str], dict[str, int]] = {}
         self.updates: dict[tuple[str, int, int, str], str] = {}
-        self.propose("3", "0.2", 2, 1, SITES)
+        self.propose(("3", "0.2"), (2, 1), SITES, "0.0001", all_approve=True)
         self.start(0, ())
 
     def pick(self, number: int) -> Any:
@@ -53,26 +67,42 @@ class Accounts(RuleBasedStateMachine):
             assert self.world.ledger.mark() == before
             return None
 
-    @rule(sigma=SIGMAS, q=RATES, rounds=st.integers(1, 3), spares=st.integers(0, 2), approving=APPROVING)
-    def propose(self, sigma: str, q: str, rounds: int, spares: int, approving: tuple[str, ...]) -> None:
+    @rule(declared=DECLARED)
+    def declare(self, declared: tuple[str, ...]) -> None:
+        self.world.declare_disjoint(list(declared))
+        self.narrowed = not self.apart <= pairs(declared) or getattr(self, "narrowed", False)
+        self.apart = pairs(declared)
+
+    @rule(noise=NOISES, rounds=ROUNDS, places=PLACES, delta=DELTAS, all_approve=st.booleans())
+    def propose(
+        self, noise: tuple[str, str], rounds: tuple[int, int], places: tuple[str, ...], delta: str, all_approve: bool
+    ) -> None:
+        """`noise`: sigma and q. `rounds`: rounds and spare attempts."""
         if len(self.studies) < 4:
             changes = {
-                "privacy__sigma": sigma,
-                "privacy__q": q,
-                "rounds": rounds,
-                "spare_attempts": spares,
+                "privacy__sigma": noise[0],
+                "privacy__q": noise[1],
+                "privacy__delta": delta,
+                "rounds": rounds[0],
+                "spare_attempts": rounds[1],
                 "quorum": 1,
             }
-            plan = self.world.plan(SITES, **changes)
+            plan = self.world.plan(places, **changes)
             if proposed := self.attempt(lambda: self.world.propose_study(plan)):
                 self.studies.append(proposed)
-                for hospital in approving:
-                    self.attempt(lambda: self.world.approve(proposed, hospital))  # noqa: B023  # called at once
+                for hospital in places if all_approve else ():
+                    self.approve(len(self.studies) - 1, hospital)
 
     @rule(number=study, hospital=site)
     def approve(self, number: int, hospital: str) -> None:
-        if chosen := self.pick(number):
-            self.attempt(lambda: self.world.approve(chosen, hospital))
+        chosen = self.pick(number)
+        if chosen and self.attempt(lambda: self.world.approve(chosen, hospital)):
+            name = (hospital, chosen["study"])
+            if name not in self.promised:
+                plan = chosen["plan"]
+                spares = plan["spare_attempts"]
+                self.promised[name] = {"training": plan["rounds"] + spares, "metric": 1 + spares}
+                self.nobody_is_over([hospital], plan["privacy"]["delta"])
 
     @rule(number=study, declining=st.sampled_from([(), (), SITES[:1]]))
     def start(self, number: int, declining: tuple[str, ...]) -> None:
@@ -84,9 +114,11 @@ class Accounts(RuleBasedStateMachine):
         else:
             place = (head["round"], head["attempt"] + 1)
         if self.attempt(lambda: self.world.open(chosen, *place)):
-            for hospital in SITES:
+            hospitals = [one["dataset"].partition("/")[0] for one in chosen["plan"]["datasets"]]
+            self.nobody_is_over(hospitals)
+            for hospital in hospitals:
                 (self.world.decline if hospital in declining else self.world.commit)(hospital, chosen, *place)
-            self.world.runner("Fix", chosen, *place)
+            self.attempt(lambda: self.world.runner("Fix", chosen, *place))
 
     def head(self, chosen: Any) -> Any:
         arguments = {"study": chosen["study"]}
@@ -100,7 +132,8 @@ class Accounts(RuleBasedStateMachine):
             return
         place = (head["round"], head["attempt"])
         name = (chosen["study"], *place, hospital)
-        if place[0] > chosen["plan"]["rounds"]:
+        kind = "metric" if place[0] > chosen["plan"]["rounds"] else "training"
+        if kind == "metric":
             answer = self.attempt(lambda: self.world.site(hospital, "Measure", chosen, *place, correct=1, total=2))
         else:
             digest = self.updates.get(name, fresh()) if again else fresh()
@@ -111,6 +144,7 @@ class Accounts(RuleBasedStateMachine):
             self.updates[name] = answer.get("digest", "measured")
             event = answer["event"]
             self.events[hospital].append((event["sigma"], event["q"], event["steps"]))
+            self.promised[hospital, chosen["study"]][kind] -= 1
 
     @rule(number=study)
     def finish_a_round(self, number: int) -> None:
@@ -143,29 +177,53 @@ class Accounts(RuleBasedStateMachine):
     def release(self, number: int, hospital: str) -> None:
         if chosen := self.pick(number):
             arguments = {"study": chosen["study"]}
-            self.attempt(lambda: self.world.ledger.submit(f"{hospital}.site", "budget:Release", arguments))
+            if self.attempt(lambda: self.world.ledger.submit(f"{hospital}.site", "budget:Release", arguments)):
+                self.promised[hospital, chosen["study"]] = {"training": 0, "metric": 0}
+
+    def nobody_is_over(self, acting: Iterable[str], delta: str = "0.0001") -> None:
+        """After a promise or an opening at `acting`: everybody whose patients it touches is within the cap."""
+        at = min("0.0001", delta, key=Decimal)
+        for hospital in HOSPITALS:
+            if any(hospital == other or frozenset((hospital, other)) not in self.apart for other in acting):
+                assert rdp.epsilon(self.exposure(hospital), at) <= CAP
+
+    def exposure(self, hospital: str) -> rdp.Curve:
+        """Every event, done or promised, at any hospital where a patient of this one may be."""
+        met = [other for other in HOSPITALS if other == hospital or frozenset((hospital, other)) not in self.apart]
+        return rdp.plus(*(self.spent(other) for other in met), *(self.held(other) for other in met))
+
+    def spent(self, hospital: str) -> rdp.Curve:
+        return rdp.plus(rdp.NOTHING, *(curve(*event) for event in self.events[hospital]))
+
+    def held(self, hospital: str) -> rdp.Curve:
+        return rdp.plus(
+            rdp.NOTHING,
+            *(
+                whole(chosen["plan"], left["training"], left["metric"])
+                for chosen in self.studies
+                if (left := self.promised.get((hospital, chosen["study"])))
+            ),
+        )
 
     @invariant()
-    def no_account_is_over_its_cap(self) -> None:
-        for hospital in SITES:
+    def no_patient_is_exposed_over_a_cap(self) -> None:
+        for hospital in HOSPITALS:
             account = self.world.account(hospital)
-            assert Decimal(account["epsilon_spent"]) <= Decimal(account["epsilon_reserved"]) <= CAP
+            epsilons = [Decimal(account[f"epsilon_{name}"]) for name in ("spent", "reserved", "exposure")]
+            assert epsilons == sorted(epsilons)
+            assert epsilons[2] == rdp.epsilon(self.exposure(hospital), account["delta"])
+            assert epsilons[2] <= CAP or self.narrowed
 
     @invariant()
     def every_spend_is_in_the_account_once_and_every_promise_is_held(self) -> None:
-        for hospital in SITES:
+        for hospital in HOSPITALS:
             account = self.world.ledger.record(f"budget/account/{hospital}")
-            charged = [curve(*event) for event in self.events[hospital]]
-            promised = []
-            for chosen in self.studies:
-                reservation = self.world.ledger.state.get(f"budget/reservation/{hospital}/{chosen['study']}")
-                if reservation is not None:
-                    held = self.world.ledger.record(f"budget/reservation/{hospital}/{chosen['study']}")
-                    promised.append(whole(chosen["plan"], held["training"], held["metric"]))
-                    spares = chosen["plan"]["rounds"] + chosen["plan"]["spare_attempts"]
-                    charged += [whole(chosen["plan"], spares, 1)] * held["shared"]
-            assert rdp.read(account["spent"]) == rdp.plus(rdp.NOTHING, *charged)
-            assert rdp.read(account["reserved"]) == rdp.plus(rdp.NOTHING, *promised)
+            assert rdp.read(account["spent"]) == self.spent(hospital)
+            assert rdp.read(account["reserved"]) == self.held(hospital)
+
+
+def pairs(hospitals: Iterable[str]) -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(pair) for pair in combinations(hospitals, 2))
 
 
 def curve(sigma: str, q: str | None, steps: int) -> rdp.Curve:
@@ -191,7 +249,17 @@ TestAccounts.settings = settings(
 def test_the_model_itself_can_fail():
     """A spend that is not in the account is seen: the invariant is no tautology."""
     machine: Any = Accounts()
-    machine.begin(True)
+    machine.begin(HOSPITALS)
     machine.events[SITES[0]].append(("20", "0.1", 4))
     with pytest.raises(AssertionError):
         machine.every_spend_is_in_the_account_once_and_every_promise_is_held()
+
+
+def test_contracts_that_look_at_one_hospital_alone_are_found_out(monkeypatch):
+    """With every hospital counted by itself, two plans at two hospitals overspend a patient of both."""
+    machine: Any = Accounts()
+    machine.begin(HOSPITALS[2:])
+    monkeypatch.setattr("ledger.contracts.exposure.meets", lambda hospital, other, apart: hospital == other)
+    with pytest.raises(AssertionError):
+        for hospital in SITES:
+            machine.propose(("1.1", "0.2"), (8, 0), (hospital,), "0.0001", all_approve=True)

@@ -411,7 +411,7 @@ def test_paper_does_not_bring_a_patient_back_while_the_withdrawal_is_still_on_it
 
 
 def test_a_site_keeps_its_own_ceiling_whatever_the_contracts_let_through(world, monkeypatch):
-    monkeypatch.setattr("ledger.contracts.accounts.check_within", lambda account: None)
+    monkeypatch.setattr("ledger.contracts.exposure.check", lambda account, exposure, delta: None)
     loud = {"clip": "1", "sigma": "0.1", "q": "1", "steps": 2, "delta": "0.0001", "records_per_patient": 1,
             "unit": "patient"}  # fmt: skip
     study = world.study(privacy=loud)
