@@ -24,6 +24,9 @@ test: $(VENV)/.test ## install, run everything
 	@.ci/packages
 	@.ci/checks
 
+fabric: $(VENV)/.demo ## build Hyperledger Fabric's programs, once, for `covenant network` (needs Go)
+	@$(BIN)/covenant network build
+
 lint: $(VENV)/.test ## style, types and who imports whom
 	@.ci/checks lint
 
@@ -54,4 +57,4 @@ $(VENV)/.test: $(VENV)/.demo
 	@for try in 1 2 3; do $(INSTALL) --quiet --editable '.[training,portal,test]' && break; [ $$try -lt 3 ] || exit 1; done
 	@touch $@
 
-.PHONY: help demo serve test lint bench soak docs clean
+.PHONY: help demo serve test fabric lint bench soak docs clean

@@ -62,6 +62,11 @@ def build(
     if not hospitals or len(set(names)) != len(names) or ORDERER_MSP in names or orderer.msp_id != ORDERER_MSP:
         raise LedgerError("genesis.organisations", f"name each organisation once, and the orderer's {ORDERER_MSP}")
     group = configuration.channel_group(sorted(hospitals), sorted(institutes), orderer)
+    return first_block(channel, group, seconds, nonce)
+
+
+def first_block(channel: str, group: Any, seconds: int, nonce: bytes) -> bytes:
+    """Block 0 of `channel`, holding the configuration `group` (a ConfigGroup); dates and nonce as in `build`."""
     config = configtx_pb2.ConfigEnvelope(config={"sequence": 0, "channel_group": group})
     header = common_pb2.ChannelHeader(
         type=common_pb2.CONFIG,
@@ -146,4 +151,4 @@ def _msp(name: str, group: Any) -> MspConfig:
     inner = parse(msp_config_pb2.FabricMSPConfig, outer.config, f"MSP of {name}")
     if inner.name != name:
         raise LedgerError("genesis.malformed", f"the MSP of {name} calls itself {inner.name}")
-    return MspConfig(name, tuple(inner.root_certs), tuple(inner.revocation_list))
+    return MspConfig(name, tuple(inner.root_certs), tuple(inner.revocation_list), tuple(inner.tls_root_certs))

@@ -1,0 +1,1 @@
+"""A real Fabric network of ours: keys, channel, peers, orderers and contracts, as plain processes, no containers."""

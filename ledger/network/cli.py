@@ -1,0 +1,70 @@
+"""`covenant network ...`: a real Fabric network on this machine, one peer and one orderer a hospital."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.network import network as networks
+from ledger.network import plan as plans
+from ledger.network.network import Network
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a real Fabric network, one node a hospital.")
+DIRECTORY = Path("var/network")
+Directory = Annotated[Path, typer.Option("--dir", help="The network's directory.")]
+Org = Annotated[str, typer.Argument(help="An organisation's name.")]
+Part = Annotated[str | None, typer.Option("--part", help="Only its peer, orderer or host.")]
+
+
+@app.command()
+def up(
+    directory: Directory = DIRECTORY,
+    orgs: Annotated[int, typer.Option(min=1, max=20, help="How many hospitals; BFT ordering from four on.")] = 4,
+    port: Annotated[int, typer.Option(help="First port; each organisation takes twelve.")] = 7050,
+    host: Annotated[str, typer.Option(help="The address that every process listens on.")] = "127.0.0.1",
+    interval: Annotated[int, typer.Option(min=10, max=5000, help="Milliseconds until a block is cut.")] = 200,
+) -> None:
+    """Found a network of ORGS hospitals and one research institute, or start the one that is there."""
+    hospitals = [f"hospital{number}" for number in range(1, orgs + 1)]
+    plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=interval)
+    network = networks.up(directory, plan, {}, typer.echo)
+    typer.echo(f"{len(network.plan.hospitals)} hospitals run in {directory}: {networks.ordering(network.plan)}.")
+
+
+@app.command()
+def down(
+    directory: Directory = DIRECTORY,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete its ledger and keys too.")] = False,
+) -> None:
+    """End every process of the network; `up` starts it again."""
+    ended = networks.down(directory)
+    if delete:
+        networks.delete(directory)
+    typer.echo(f"Ended {ended} processes{' and deleted ' + str(directory) if delete else ''}.")
+
+
+@app.command()
+def start(organisation: Org, directory: Directory = DIRECTORY, part: Part = None) -> None:
+    """Start a hospital's processes that do not run."""
+    network = Network.at(directory)
+    with network.layout.lock():
+        network.start([network.node(organisation)], part)
+
+
+@app.command()
+def stop(organisation: Org, directory: Directory = DIRECTORY, part: Part = None) -> None:
+    """End a hospital's processes; the others go on."""
+    network = Network.at(directory)
+    with network.layout.lock():
+        network.stop([network.node(organisation)], part)
+
+
+@app.command()
+def build() -> None:
+    """Build Fabric's programs into the cache, unless they are there: what `make fabric` calls."""
+    from ledger.network import build as building
+
+    binaries, new = building.build()
+    typer.echo(f"Fabric {binaries.version} {'built into' if new else 'is in'} {binaries.directory}")

@@ -1,0 +1,125 @@
+"""Where a network keeps what, below one directory; each organisation's secrets lie in that organisation's folder alone.
+
+network.json            who takes part; written last when a network is founded
+network.draft           the same, while it is being founded: what a crash leaves is undone by the next `up`
+genesis.block           the channel's first block; genesis.sha256 its digest
+orgs/NAME/ca, tlsca     the two authorities; admin/, peer/, orderer/, host/ what they issued, with settings and data
+run/NAME.PROCESS.pid    what was started;  logs/NAME.PROCESS.log
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from consent import canonical
+from consent.errors import CanonicalRefused
+from ledger.network.errors import NetworkError
+from ledger.network.plan import Organisation, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files below `directory` (absolute)."""
+
+    directory: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.directory / "network.json"
+
+    @property
+    def draft(self) -> Path:
+        return self.directory / "network.draft"
+
+    @property
+    def genesis(self) -> Path:
+        return self.directory / "genesis.block"
+
+    @property
+    def genesis_digest(self) -> Path:
+        return self.directory / "genesis.sha256"
+
+    @property
+    def run(self) -> Path:
+        return self.directory / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    @property
+    def organisations(self) -> Path:
+        return self.directory / "orgs"
+
+    def folder(self, organisation: Organisation) -> Path:
+        return self.organisations / organisation.name
+
+    def tls_ca(self, organisation: Organisation) -> Path:
+        return self.folder(organisation) / "tlsca" / "ca.pem"
+
+    def admin(self, organisation: Organisation) -> Path:
+        return self.folder(organisation) / "admin" / "msp"
+
+    def client_tls(self, organisation: Organisation) -> Path:
+        """The certificate that the organisation's own programs show when they connect: server.pem, server.key."""
+        return self.folder(organisation) / "admin" / "tls"
+
+    def connections(self, organisation: Organisation) -> Path:
+        """Where the peer's builder finds how to reach a chaincode host: LABEL.json."""
+        return self.folder(organisation) / "host" / "connections"
+
+    def read(self) -> Plan:
+        """The network's plan. Raises NetworkError `network.not-found`, `network.unfinished`, `network.malformed`."""
+        if self.draft.exists():
+            raise NetworkError(
+                "network.unfinished", f"{self.directory} holds half a network: covenant network up founds it again"
+            )
+        try:
+            return canonical.decode_as(self.plan.read_bytes(), Plan)
+        except FileNotFoundError:
+            raise NetworkError(
+                "network.not-found", f"{self.directory} holds no network: covenant network up makes one, or name --dir"
+            ) from None
+        except CanonicalRefused as error:
+            raise NetworkError(
+                "network.malformed", f"{self.plan} was changed by hand ({error.message}): put it back from a backup"
+            ) from None
+
+    def write(self, plan: Plan) -> None:
+        """Write network.json whole or not at all."""
+        _write(self.plan, canonical.encode(plan))
+
+    def write_draft(self, plan: Plan) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        _write(self.draft, canonical.encode(plan))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One command at a time changes a network: NetworkError `network.busy` for the second."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise NetworkError(
+                "network.busy", f"another command changes {self.directory}: wait until it has ended"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+
+def _write(file: Path, data: bytes) -> None:
+    draft = file.with_name(file.name + ".new")
+    with draft.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.replace(file)

@@ -1,0 +1,147 @@
+"""An organisation's keys and certificates: made once, judged before every start.
+
+Two authorities an organisation: `ca` for those who sign (NodeOU peer, orderer, admin, client), `tlsca` for connections.
+An organisation may bring its own `ca` (the demo's nodes do); everything else is issued here. Whatever is missing,
+expired, of another organisation or readable by others is named, with what mends it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files as resources
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from ledger.identity import files, tls
+from ledger.identity.ca import Authority
+from ledger.network.errors import NetworkError
+from ledger.network.layout import Layout
+from ledger.network.plan import Organisation
+from ledger.protocol.configuration import MspConfig
+from ledger.protocol.consortium import Hospital
+
+NODE_DAYS = 730  # peers, orderers, hosts; docs/operate/fabric.md says how they are renewed
+PARTS = {"hospital": ("admin", "peer", "orderer", "host"), "institute": ("admin",)}
+DAY = timedelta(days=1)
+NODE_OUS = resources("ledger.network").joinpath("templates", "config.yaml").read_bytes()
+
+
+def create(layout: Layout, organisation: Organisation, ca: Path | None = None) -> None:
+    """Issue everything that `organisation` needs; `ca`: the folder of an authority that it already has."""
+    folder = layout.folder(organisation)
+    if ca is None:
+        Authority.create(organisation.msp, f"ca.{organisation.name}").save(folder / "ca")
+    else:
+        shutil.copytree(ca, folder / "ca")
+    authority = Authority.load(folder / "ca")
+    if authority.msp_id != organisation.msp:
+        raise NetworkError(
+            "network.other-organisation",
+            f"{ca} is the authority of {authority.msp_id}, not of {organisation.msp}: name the right folder",
+        )
+    tls_authority = Authority.create(organisation.msp, f"tlsca.{organisation.name}")
+    tls_authority.save(folder / "tlsca")
+    for part in PARTS[organisation.kind]:
+        renew(layout, organisation, part, authority, tls_authority)
+
+
+def renew(
+    layout: Layout, organisation: Organisation, part: str, authority: Authority, tls_authority: Authority
+) -> None:
+    """Issue new keys and certificates for `part` (admin, peer, orderer, host)."""
+    folder = layout.folder(organisation) / part
+    hosts = sorted({organisation.host, "localhost", "127.0.0.1"})
+    tls.issue(tls_authority, f"{part}.{organisation.name}", hosts, NODE_DAYS).save(folder / "tls")
+    if part != "host":
+        lasting = min(authority.certificate.not_valid_after_utc, datetime.now(UTC) + NODE_DAYS * DAY)
+        identity = authority.issue(f"{part}.{organisation.name}", [], part, not_after=lasting)
+        identity.save(folder / "msp")
+        files.write(folder / "msp" / "config.yaml", NODE_OUS)
+
+
+def msp(layout: Layout, organisation: Organisation) -> MspConfig:
+    """What the channel's configuration says of `organisation`."""
+    authority = Authority.load(layout.folder(organisation) / "ca").msp
+    return MspConfig(
+        authority.msp_id,
+        authority.root_certs,
+        authority.revocation_lists,
+        (files.read(layout.tls_ca(organisation)),),
+    )
+
+
+def hospital(layout: Layout, organisation: Organisation) -> Hospital:
+    """The hospital's part in the channel's configuration."""
+    orderer = layout.folder(organisation) / "orderer"
+    return Hospital(
+        msp(layout, organisation),
+        organisation.consenter,
+        organisation.peer,
+        organisation.orderer,
+        files.read(orderer / "msp" / "signcerts" / "cert.pem"),
+        files.read(orderer / "tls" / "server.pem"),
+    )
+
+
+def check(layout: Layout, organisation: Organisation) -> None:
+    """Return quietly, or name what is wrong with the folder of `organisation`.
+
+    Raises NetworkError `network.material-missing`, `network.open-key`, `network.other-organisation`,
+    `network.foreign-certificate`, `network.certificate-expired`, `network.wrong-key`.
+    """
+    folder = layout.folder(organisation)
+    authority = _authority(folder / "ca", organisation)
+    tls_authority = _authority(folder / "tlsca", organisation)
+    for part in PARTS[organisation.kind]:
+        _pair(folder / part / "tls" / "server.pem", folder / part / "tls" / "server.key", tls_authority, organisation)
+        if part != "host":
+            msp = folder / part / "msp"
+            _pair(msp / "signcerts" / "cert.pem", msp / "keystore" / "key.pem", authority, organisation)
+
+
+def _authority(folder: Path, organisation: Organisation) -> x509.Certificate:
+    certificate = _certificate(folder / "ca.pem", organisation)
+    said = folder / "mspid"
+    named = said.read_text().strip() if said.exists() else ""
+    if named != organisation.msp:
+        raise NetworkError(
+            "network.other-organisation",
+            f"{folder} belongs to {named or 'nobody'}, not to {organisation.msp}: put the right folder there",
+        )
+    return certificate
+
+
+def _pair(pem: Path, private: Path, authority: x509.Certificate, organisation: Organisation) -> None:
+    certificate = _certificate(pem, organisation)
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        raise NetworkError(
+            "network.foreign-certificate",
+            f"{pem} was not issued by the authority of {organisation.name}: {_remedy(organisation)}",
+        ) from None
+    if not private.exists():
+        raise NetworkError("network.material-missing", f"{private} is missing: {_remedy(organisation)}")
+    if private.stat().st_mode & 0o077:
+        raise NetworkError("network.open-key", f"others may read {private}: chmod 600 {private}")
+    if files.key(private).public_key() != certificate.public_key():
+        raise NetworkError("network.wrong-key", f"{private} is not the key of {pem}: {_remedy(organisation)}")
+
+
+def _certificate(pem: Path, organisation: Organisation) -> x509.Certificate:
+    if not pem.exists():
+        raise NetworkError("network.material-missing", f"{pem} is missing: {_remedy(organisation)}")
+    certificate = files.certificate(pem)
+    if certificate.not_valid_after_utc < datetime.now(UTC):
+        raise NetworkError(
+            "network.certificate-expired",
+            f"{pem} expired on {certificate.not_valid_after_utc:%d %B %Y}: {_remedy(organisation)}",
+        )
+    return certificate
+
+
+def _remedy(organisation: Organisation) -> str:
+    return f"restore it from a backup, or issue it anew with `covenant network renew {organisation.name}`"

@@ -1,0 +1,146 @@
+"""Processes that outlive the command that started them, and that only their own network ever ends.
+
+A process writes its own number and start time (clock ticks since the machine's start, /proc/PID/stat) before it
+becomes the program: however the starting command ends, no program runs that no file names, and a number that another
+program has since been given is told apart by its start time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.network.errors import NetworkError
+from ledger.protocol.consortium import Address
+
+RECORDING = 'read -r stat </proc/$$/stat && echo "$stat" >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
+PATIENCE = 10.0  # seconds to end in, asked kindly
+START = 30.0  # seconds to begin listening in
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process called `name`, whether it runs or not."""
+
+    name: str
+    run: Path
+    logs: Path
+
+    @property
+    def record(self) -> Path:
+        return self.run / f"{self.name}.pid"
+
+    @property
+    def log(self) -> Path:
+        return self.logs / f"{self.name}.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Its number while it runs."""
+        try:
+            pid, _, started = _stat(self.record.read_text())
+            state, now = _stat(Path(f"/proc/{pid}/stat").read_text())[1:]
+        except (OSError, ValueError, IndexError):
+            return None
+        if now != started:
+            return None
+        if state == "Z":  # ended; if it is a child of ours, nobody else would take note
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            return None
+        return pid
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+        """Start it, unless it runs. Its environment is `env` and the search path, nothing else of ours."""
+        if self.pid is not None:
+            return
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.record.unlink(missing_ok=True)
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+        with self.log.open("ab") as log:
+            subprocess.Popen(
+                ["/bin/sh", "-c", RECORDING, "sh", str(self.record), *argv],
+                env={**inherited, **env},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def await_listening(self, address: Address, seconds: float = START) -> None:
+        """Return once it answers at `address`.
+
+        Raises NetworkError `network.process-ended`, with the last line it wrote, or `network.not-ready`.
+        """
+        deadline = time.monotonic() + seconds
+        begun = time.monotonic() + 2  # the shell writes the record
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection((address.host, address.port), timeout=1):
+                return
+            if self.pid is None and (self.record.exists() or time.monotonic() > begun):
+                raise NetworkError("network.process-ended", f"{self.name} ended: {self.last_words()} (see {self.log})")
+            if time.monotonic() > deadline:
+                raise NetworkError(
+                    "network.not-ready",
+                    f"{self.name} does not answer at {address} after {seconds:.0f} s: see {self.log}",
+                )
+            time.sleep(0.05)
+
+    def last_words(self) -> str:
+        """The last line of its log that says anything."""
+        try:
+            lines = self.log.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1][:300] if lines else "it said nothing"
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to it; False where it does not run."""
+        pid = self.pid
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def stop(processes: Iterable[Process], seconds: float = PATIENCE) -> None:
+    """End `processes` together: asked first, then at once; those that we did not start are not touched."""
+    asked = [each for each in processes if each.signal(signal.SIGTERM)]
+    for each in asked:
+        each.signal(signal.SIGCONT)  # one that stands still would not hear
+    _gone(asked, seconds)
+    late = [each for each in asked if each.signal(signal.SIGKILL)]
+    _gone(late, seconds)
+    for each in asked:
+        each.record.unlink(missing_ok=True)
+
+
+def running(run: Path, logs: Path) -> list[Process]:
+    """Every process that the files in `run` name and that runs."""
+    known = [Process(file.stem, run, logs) for file in sorted(run.glob("*.pid"))]
+    return [each for each in known if each.pid is not None]
+
+
+def _gone(processes: Sequence[Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while any(each.pid is not None for each in processes) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _stat(text: str) -> tuple[int, str, str]:
+    """(number, state, start time) of a line of /proc/PID/stat; the name between parentheses may hold anything."""
+    head, _, rest = text.rpartition(")")
+    fields = rest.split()
+    return int(head.split()[0]), fields[0], fields[19]
