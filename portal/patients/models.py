@@ -13,6 +13,7 @@ from consent import canonical
 from consent.decide import ConsentView
 from consent.grant import Details
 from portal.patients.vault import Encrypted
+from training.site.gate import BY_PATIENT
 
 
 class Patient(models.Model):
@@ -97,6 +98,11 @@ class Grant(models.Model):
     @property
     def is_withdrawn(self) -> bool:
         return self.local_withdrawn_at is not None or self.status == Status.WITHDRAWN
+
+    @property
+    def patient_withdrew(self) -> bool:
+        """Whether the patient has, here or elsewhere: a registrar's withdrawal before it is not the last word."""
+        return self.local_withdrawn_at is not None or self.withdrawn_by in BY_PATIENT
 
     @property
     def stands(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from portal.patients import sending
 from portal.patients.models import Grant, HandedIn, Status
 from portal.reactor.projection import Arrival
+from training.site.gate import BY_PATIENT
 
 
 def recorded(events: list[Arrival]) -> None:
@@ -21,16 +22,20 @@ def recorded(events: list[Arrival]) -> None:
 
 
 def withdrawn(events: list[Arrival]) -> None:
-    changed = []
-    for grant, event, record in ours(events):
-        grant.status, grant.withdrawn_block = Status.WITHDRAWN, event.block
+    """The first withdrawal's block counts, whoever it was by; a patient's own may come after the registrar's."""
+    changed, first = [], commitments(events[::-1])
+    for grant, _, record in ours(events):
+        if grant.withdrawn_block is None:
+            grant.withdrawn_block = first[grant.commitment][0].block
+        grant.status = Status.WITHDRAWN
         grant.withdrawn_at, grant.withdrawn_by = record["withdrawn"], record["withdrawn_by"]
         changed.append(grant)
     Grant.objects.bulk_update(changed, ["status", "withdrawn_block", "withdrawn_at", "withdrawn_by"], batch_size=100)
     known = commitments(events)
     for handed in HandedIn.objects.filter(withdrawn_block=None).only("commitment"):  # few: waiting for their event
-        if handed.commitment in known:
-            HandedIn.objects.filter(pk=handed.pk).update(withdrawn_block=known[handed.commitment][0].block)
+        event, record = known.get(handed.commitment, (None, {}))
+        if event is not None and record["withdrawn_by"] in BY_PATIENT:
+            HandedIn.objects.filter(pk=handed.pk).update(withdrawn_block=event.block)
 
 
 def ours(events: list[Arrival]) -> list[tuple[Grant, Arrival, dict[str, Any]]]:
@@ -39,7 +44,7 @@ def ours(events: list[Arrival]) -> list[tuple[Grant, Arrival, dict[str, Any]]]:
     names, found = list(known), []
     for first in range(0, len(names), 500):  # SQLite takes so many values in one query
         rows = Grant.objects.filter(commitment__in=names[first : first + 500]).order_by()
-        found += list(rows.only("commitment", "status"))
+        found += list(rows.only("commitment", "status", "withdrawn_block"))
     return [(grant, *known[grant.commitment]) for grant in found]
 
 

@@ -15,6 +15,7 @@ from ledger.errors import Refused
 from portal import ledger
 from portal.errors import LedgerUnavailable
 from portal.patients.models import Grant, HandedIn, Key, Status
+from training.site.gate import BY_PATIENT
 
 log = structlog.get_logger(__name__)
 BATCH = 500  # ledger.contracts.constitution.MAX_BATCH
@@ -67,7 +68,7 @@ def mark_refused(grant: Grant, refusal: Refused) -> None:
 def send_withdrawals(grants: Iterable[Grant]) -> None:
     """Send the patients' signed withdrawals; what the ledger cannot take now is sent again by the sweep."""
     for grant in grants:
-        if grant.withdrawal_signature is None or grant.withdrawn_block is not None:
+        if grant.withdrawal_signature is None or grant.withdrawn_by in BY_PATIENT:
             continue
         point = bytes(Key.objects.get(patient_id=grant.patient_id).public)
         evidence = {
@@ -122,7 +123,7 @@ def send_refused() -> None:
 
 
 def refused_here() -> Q:
-    return Q(withdrawn_block=None) & ~Q(withdrawal_refusal="")
+    return ~Q(withdrawn_by__in=BY_PATIENT) & ~Q(withdrawal_refusal="")
 
 
 def withdraw(commitment: str, by: str, evidence: dict[str, str | None]) -> None:
@@ -132,8 +133,8 @@ def withdraw(commitment: str, by: str, evidence: dict[str, str | None]) -> None:
 def sweep() -> None:
     """Send what did not arrive: withdrawals first."""
     before = datetime.now(UTC) - SETTLED
-    unsent = Q(local_withdrawn_at__lt=before, withdrawn_block=None, withdrawal_signature__isnull=False)
-    unsent &= Q(withdrawal_refusal="")
+    unsent = Q(local_withdrawn_at__lt=before, withdrawal_signature__isnull=False, withdrawal_refusal="")
+    unsent &= ~Q(withdrawn_by__in=BY_PATIENT)
     send_withdrawals(Grant.objects.filter(unsent).defer("details", "secret", "code")[:MOST])
     send_handed_in(HandedIn.objects.filter(received__lt=before, withdrawn_block=None, refusal="")[:MOST])
     waiting = Grant.objects.filter(status=Status.PENDING, made__lt=before, local_withdrawn_at=None)

@@ -113,7 +113,7 @@ def withdraw(*, grant: Grant) -> Grant:
     """
     with transaction.atomic():
         grant = locked(grant)
-        if not grant.is_withdrawn:
+        if not grant.patient_withdrew:
             take_back(grant)
     sending.send_withdrawals([grant])
     return grant

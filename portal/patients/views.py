@@ -36,7 +36,7 @@ def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
 @persona("patient")
 def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = access.grant(request, pk)
-    if found.is_withdrawn:
+    if found.patient_withdrew:
         return redirect("patients:grant", pk=pk)
     if request.method == "POST":
         services.withdraw(grant=found)

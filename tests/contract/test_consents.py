@@ -249,6 +249,21 @@ def test_a_registrar_withdraws_the_own_hospitals_grants_only(world):
         world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", {"commitment": fresh()})
     withdrawn = world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", arguments)
     assert withdrawn["withdrawn_by"] == "registrar"
+    assert world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", arguments) == withdrawn
+
+
+@pytest.mark.parametrize("by", ["signature", "code"])
+def test_a_patients_own_withdrawal_counts_as_such_after_the_registrars(world, by):
+    patient = Patient()
+    signed = patient.grant()
+    submit(world, signed)
+    arguments = {"commitment": signed.commitment}
+    first = world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", arguments)
+    shown = {"signature": signature(patient, signed)} if by == "signature" else {"code": patient.code}
+    raised = withdraw(world, signed, by=by, **shown)
+    assert raised == first | {"withdrawn_by": {"signature": "patient", "code": "code"}[by]}
+    assert world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", arguments) == raised
+    assert withdraw(world, signed, by="code", code=patient.code) == raised
 
 
 def test_a_batch_records_all_of_its_grants(world):

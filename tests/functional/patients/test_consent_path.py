@@ -184,6 +184,22 @@ def test_a_receipt_and_its_code_withdraw_without_an_account(ledger, catch_up, as
     assert visitor().get(answer["location"]).status_code == 404  # another browser
 
 
+@pytest.mark.parametrize("cut", ["in one run", "in two runs"])
+def test_a_patients_withdrawal_after_the_registrars_is_shown_as_the_patients(ledger, catch_up, as_patient, cut):
+    _, client = as_patient
+    grant = give(client)
+    catch_up()
+    arguments = {"commitment": grant.commitment}
+    first = portal_ledger.submit("registrar", "consents:WithdrawByRegistrar", arguments)
+    if cut == "in two runs":
+        catch_up()
+    assert client.post(f"/consent/{grant.pk}/withdraw/").status_code == 302
+    catch_up()
+    grant.refresh_from_db()
+    assert (grant.status, grant.withdrawn_by) == (Status.WITHDRAWN, "patient")
+    assert grant.withdrawn_block == first.block
+
+
 @pytest.mark.parametrize("text", ["", "no receipt", "{}", '{"statement":"AA","key":"AA"}', "[1]"])
 def test_what_is_no_receipt_is_named_so(visitor, db, text):
     answer = visitor().post("/withdraw/", {"text": text, "code": "0" * 32})

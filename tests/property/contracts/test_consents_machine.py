@@ -64,8 +64,9 @@ class Consents(RuleBasedStateMachine):
         shown = {"signature": signature} if by == "signature" else {"code": person.code}
         arguments = {"commitment": signed.commitment, "by": by}
         self.world.ledger.submit(f"{BETA}.site", "consents:Withdraw", arguments, signed.withdrawal(**shown))
-        after = {"unknown": "tombstone", "active": "withdrawn"}.get(self.status(number))
-        if after is not None:
+        status, before = self.model.get(signed.commitment, ("unknown", None))
+        after = {"unknown": "tombstone", "active": "withdrawn"}.get(status, status)
+        if before in {None, "registrar"}:  # the patient's own word counts, also after the registrar's
             self.model[signed.commitment] = (after, {"signature": "patient", "code": "code"}[by])
 
     @rule(number=who, other=who)

@@ -16,8 +16,8 @@ from consent.errors import ProofRefused
 from consent.proof import build_proof
 from consent.receipt import LedgerHead, build_receipt
 from ledger.contracts import round as rounds
-from ledger.contracts.consents import Record
-from ledger.contracts.consents import key as consent_key
+from ledger.contracts.grants import Record
+from ledger.contracts.grants import key as consent_key
 from ledger.verify import Ledger, VerificationFailed, claims, verify
 from ledger.verify.state import State
 from tests.unit.consent.examples import OTHER_TERMS, STUDY, Patient

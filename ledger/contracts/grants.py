@@ -1,0 +1,174 @@
+"""A grant's record, the text it was given under, and what must hold before it is recorded.
+
+State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text. Never a name, never a record: the signed
+statement is transient evidence, which endorsers see, check and forget.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from consent import periods
+from consent.canonical import Document
+from consent.errors import GrantRefused
+from consent.status import after
+from ledger.contracts.constitution import MAX_PAST_MONTHS
+from ledger.contracts.evidence import Evidence, check_grant
+from ledger.contracts.fields import Digest, Seconds
+from ledger.contracts.sealed import SealedGrant
+from ledger.contracts.state import Ledger, agree
+from ledger.errors import Refused
+
+
+class Text(Document, frozen=True):
+    """A consent version: the digests of its wording in each language, the presets it offers."""
+
+    text: str
+    digests: dict[str, str]
+    presets: tuple[str, ...]
+    publisher: str
+    published: Seconds
+
+
+class Record(Document, frozen=True):
+    """One commitment. For a tombstone (a withdrawal that came before its grant) everything about the grant is null."""
+
+    commitment: Digest
+    status: Literal["active", "withdrawn", "tombstone"]
+    hospital: str | None
+    text: str | None
+    preset: str | None
+    valid_from: str | None
+    valid_until: str | None
+    attestation: str | None
+    recorded: Seconds | None
+    withdrawn: Seconds | None
+    withdrawn_by: Literal["patient", "code", "registrar"] | None
+
+    @classmethod
+    def of(cls, grant: SealedGrant, now: int) -> Record:
+        return cls(
+            commitment=grant.commitment,
+            status="active",
+            hospital=grant.hospital,
+            text=grant.text,
+            preset=grant.preset,
+            valid_from=grant.valid_from,
+            valid_until=grant.valid_until,
+            attestation=grant.attestation,
+            recorded=now,
+            withdrawn=None,
+            withdrawn_by=None,
+        )
+
+    def withdrawn_now(self, now: int, by: Literal["patient", "code", "registrar"]) -> Record:
+        """The record once `by` has withdrawn the grant; the time and the patient's own act stay what they were.
+
+        A patient's withdrawal counts as the patient's also where the registrar was there before.
+        """
+        status = after(self.status, "withdraw")
+        if status != self.status:
+            return replace(self, status=status, withdrawn=now, withdrawn_by=by)
+        return replace(self, withdrawn_by=by) if self.withdrawn_by == "registrar" else self
+
+    @classmethod
+    def tombstone(cls, commitment: str, now: int, by: Literal["patient", "code"]) -> Record:
+        return cls(
+            commitment=commitment,
+            status="tombstone",
+            hospital=None,
+            text=None,
+            preset=None,
+            valid_from=None,
+            valid_until=None,
+            attestation=None,
+            recorded=None,
+            withdrawn=now,
+            withdrawn_by=by,
+        )
+
+
+def key(commitment: str) -> str:
+    return f"consents/{commitment}"
+
+
+def text_key(text: str) -> str:
+    return f"consents/text/{text}"
+
+
+def admit(ledger: Ledger, grant: SealedGrant, texts: dict[str, Text | None]) -> Record:
+    """The record that `grant` would make: its hospital, text, preset and validity are checked here, against the state.
+
+    `texts` remembers the texts read in this call.
+    """
+    if grant.hospital != ledger.creator.organisation:
+        raise Refused(
+            "consents.wrong-hospital",
+            "a registrar records grants given to the own hospital only",
+            commitment=grant.commitment,
+            hospital=grant.hospital,
+        )
+    if grant.text not in texts:
+        texts[grant.text] = ledger.find(text_key(grant.text), Text)
+    text = texts[grant.text]
+    if text is None:
+        raise Refused("consents.text-unknown", "publish this consent version first", text=grant.text)
+    if grant.preset not in text.presets:
+        raise Refused("consents.preset-unknown", "this consent version offers no such choice", preset=grant.preset)
+    if grant.valid_until < grant.valid_from:
+        raise Refused("consents.validity-reversed", "the grant ends before it starts", commitment=grant.commitment)
+    if periods.long_past(grant.valid_until, ledger.now, months_ago=MAX_PAST_MONTHS):
+        raise Refused(
+            "consents.validity-past",
+            f"the grant ended more than {MAX_PAST_MONTHS} months ago",
+            commitment=grant.commitment,
+        )
+    return Record.of(grant, ledger.now)
+
+
+def find_standing(ledger: Ledger, record: Record) -> Record | None:
+    """The same grant's record if it stands already.
+
+    Refuses `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
+    """
+    standing = ledger.find(key(record.commitment), Record)
+    if standing is None:
+        return None
+    try:
+        after(standing.status, "grant")
+    except GrantRefused as error:
+        raise Refused(
+            error.code.replace("grant.", "consents.", 1), error.message, commitment=record.commitment
+        ) from None
+    agree(standing, record, "consents.known-differently", "recorded")
+    return standing
+
+
+def check_all(ledger: Ledger, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...]) -> None:
+    """Refuse the first entry, in order, whose evidence does not make it true."""
+    if len(evidence) != len(grants):
+        raise Refused(
+            "consents.evidence-missing",
+            "send one piece of evidence for each grant, in the same order",
+            grants=len(grants),
+            evidence=len(evidence),
+        )
+
+    def outcome(entry: tuple[SealedGrant, Evidence]) -> Refused | None:
+        try:
+            check_grant(*entry, ledger.channel)
+        except Refused as refusal:
+            return refusal
+        return None
+
+    for index, refusal in enumerate(ledger.each(outcome, tuple(zip(grants, evidence, strict=True)))):
+        if refusal is not None:
+            raise named(refusal, index)
+
+
+def named(refusal: Refused, index: int) -> Refused:
+    """`refusal`, saying which entry of the batch it is about."""
+    message = f"entry {index} of the batch (counted from 0): {refusal.message}; nothing of the batch was recorded"
+    return Refused(refusal.code, message, index=index, **refusal.context)
