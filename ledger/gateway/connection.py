@@ -77,10 +77,12 @@ def dial(
     channel: str,
     chaincode: str,
     endorsing_organisations: Sequence[str],
+    tls_client: tuple[bytes, bytes] | None,
 ) -> Connection:
-    """A connection to `address` ("host:port"), whose TLS certificate must chain to `tls_ca` (PEM). Connects when
-    first used.
+    """A connection to `address` ("host:port"), whose TLS certificate must chain to `tls_ca` (PEM), showing the
+    certificate and key `tls_client` (PEM) if there are any. Connects when first used.
     """
-    credentials = grpc.ssl_channel_credentials(root_certificates=tls_ca)
+    certificate, key = tls_client or (None, None)
+    credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
     grpc_channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
     return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations))

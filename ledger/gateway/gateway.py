@@ -84,13 +84,15 @@ def connect(
     channel: str = "covenant",
     chaincode: str = "covenant",
     endorsing_organisations: Sequence[str] = (),
+    tls_client: tuple[bytes, bytes] | None = None,
 ) -> Gateway:
     """A gateway to the peer at `address` ("host:port"), whose TLS certificate chains to `tls_ca` (PEM).
 
     `identity` signs everything sent; one without a key at hand (OfflineSigner) builds only. `endorsing_organisations`
     names the MSP ids that shall endorse; without it the peer plans, which Fabric cannot do for transient data sent
-    through an organisation that has no peer. Connects when first used: an unreachable peer shows in the first call's
-    error.
+    through an organisation that has no peer. `tls_client`: the certificate and key (PEM) to show a peer that asks who
+    connects, as every peer of a Fabric network of ours does. Connects when first used: an unreachable peer shows in
+    the first call's error.
     """
     return Gateway(
         dial(
@@ -100,5 +102,6 @@ def connect(
             channel=channel,
             chaincode=chaincode,
             endorsing_organisations=endorsing_organisations,
+            tls_client=tls_client,
         )
     )

@@ -63,6 +63,11 @@ def write_key(path: Path, private: ec.EllipticCurvePrivateKey) -> None:
     data = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    write_secret(path, data)
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write `data` with mode 0600, in a folder that, if it is new, has mode 0700."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

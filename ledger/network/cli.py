@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ledger.network import lifecycle
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.network import Network
+from ledger.network.package import INSTALLED, Package
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a real Fabric network, one node a hospital.")
 DIRECTORY = Path("var/network")
@@ -31,6 +33,17 @@ def up(
     plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=interval)
     network = networks.up(directory, plan, {}, typer.echo)
     typer.echo(f"{len(network.plan.hospitals)} hospitals run in {directory}: {networks.ordering(network.plan)}.")
+
+
+@app.command()
+def deploy(
+    directory: Directory = DIRECTORY,
+    source: Annotated[Path, typer.Option(help="A checkout whose contracts shall run.")] = INSTALLED,
+) -> None:
+    """Put the contracts on the network: install, approve by each hospital, commit; an upgrade keeps the state."""
+    network = lifecycle.deploy(Network.at(directory), Package.of(source.absolute()), typer.echo)
+    newest = network.plan.contracts[-1]
+    typer.echo(f"The network runs {newest.label}, definition {newest.sequence}.")
 
 
 @app.command()

@@ -53,6 +53,10 @@ class Layout:
         return self.directory / "logs"
 
     @property
+    def packages(self) -> Path:
+        return self.directory / "packages"
+
+    @property
     def organisations(self) -> Path:
         return self.directory / "orgs"
 

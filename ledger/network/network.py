@@ -169,7 +169,7 @@ def delete(directory: Path) -> None:
 def clear(layout: Layout, *, keep_logs: bool = False) -> None:
     """End what the process files name, and delete what founding makes; the draft last, so that it can be repeated."""
     processes.stop(processes.running(layout.run, layout.logs))
-    folders = [layout.organisations, layout.run, layout.directory / "packages"]
+    folders = [layout.organisations, layout.run, layout.packages]
     for folder in folders if keep_logs else [*folders, layout.logs]:
         if folder.exists():
             shutil.rmtree(folder)

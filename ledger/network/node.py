@@ -86,7 +86,7 @@ class Node:
         folder = self.layout.folder(self.organisation) / "host"
         config = folder / f"host-{contracts.slot}.json"
         command = [sys.executable, "-m", "ledger.chaincode", "serve", "--config", str(config)]
-        self.host(contracts).start(command, {}, Path(__file__).parents[2])
+        self.host(contracts).start(command, {}, Path(contracts.source))
 
     def addresses(self) -> Iterator[tuple[Process, Address]]:
         """Each process, and where it answers once it is ready."""

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import structs
+
 from consent.canonical import Document
 from ledger.network.errors import NetworkError
 from ledger.protocol.consortium import Address
@@ -42,6 +44,7 @@ class Organisation(Document, frozen=True):
     """One member; `name` also names its folder and processes.
 
     `port`: the first of its ports, in the order of PORTS. `consenter`: a hospital's number among the orderers, from 1.
+    `joined`: whether it came after the channel was founded.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Organisation(Document, frozen=True):
     host: str
     port: int
     consenter: int = 0
+    joined: bool = False
 
     def address(self, what: str) -> Address:
         """Where its `what`, one of PORTS, listens."""
@@ -65,13 +69,17 @@ class Organisation(Document, frozen=True):
 
 
 class Contracts(Document, frozen=True):
-    """One version of the contracts on the network. `slot`: which of a hospital's two pairs of host ports it uses."""
+    """One version of the contracts on the network.
+
+    `slot`: which of a hospital's two pairs of host ports it uses. `source`: the folder that its hosts are started from.
+    """
 
     sequence: int
     version: str
     label: str
     package_id: str
     slot: Literal["a", "b"]
+    source: str
 
 
 class Plan(Document, frozen=True):
@@ -82,9 +90,18 @@ class Plan(Document, frozen=True):
     interval_ms: int
     contracts: tuple[Contracts, ...] = ()
 
+    def running(self, *contracts: Contracts) -> Plan:
+        """This plan with other versions of the contracts."""
+        return structs.replace(self, contracts=contracts)
+
     @property
     def hospitals(self) -> tuple[Organisation, ...]:
         return tuple(each for each in self.organisations if each.kind == "hospital")
+
+    @property
+    def founders(self) -> tuple[Organisation, ...]:
+        """The hospitals of the genesis block."""
+        return tuple(each for each in self.hospitals if not each.joined)
 
     @property
     def institutes(self) -> tuple[Organisation, ...]:
