@@ -54,6 +54,7 @@ def _request(connection: Connection, start: int | None, stop: int | None) -> com
         creator=connection.signer.serialized,
         nonce=os.urandom(24),
         seconds=int(time.time()),
+        tls_hash=connection.tls_hash,
     )
     return common_pb2.Envelope(payload=payload, signature=connection.signer.sign(payload))
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.peer import events_pb2_grpc
 
@@ -43,13 +45,18 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Connection:
-    """A channel's names, its signer and its stubs. Thread safe: gRPC channels are, and nothing else changes."""
+    """A channel's names, its signer and its stubs. Thread safe: gRPC channels are, and nothing else changes.
+
+    `tls_hash`: SHA-256 of the TLS certificate that was shown, empty for none: a peer that asked for one sends blocks
+    only to who names it in the signed request, so that the request is of no use on another connection.
+    """
 
     grpc_channel: grpc.Channel
     signer: Signer
     channel: str
     chaincode: str
     endorsing_organisations: tuple[str, ...] = ()
+    tls_hash: bytes = b""
     gateway: Any = field(init=False, repr=False)
     deliver: Any = field(init=False, repr=False)
 
@@ -85,4 +92,5 @@ def dial(
     certificate, key = tls_client or (None, None)
     credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
     grpc_channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
-    return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations))
+    tls_hash = x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256()) if certificate else b""
+    return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations), tls_hash)

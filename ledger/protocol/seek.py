@@ -30,16 +30,29 @@ class Seek:
 
 
 def build(
-    *, channel: str, start: int | None, stop: int | None, wait: bool, creator: bytes, nonce: bytes, seconds: int
+    *,
+    channel: str,
+    start: int | None,
+    stop: int | None,
+    wait: bool,
+    creator: bytes,
+    nonce: bytes,
+    seconds: int,
+    tls_hash: bytes = b"",
 ) -> bytes:
-    """The payload of the envelope, for its creator to sign. `stop` = FOREVER follows the chain."""
+    """The payload of the envelope, for its creator to sign. `stop` = FOREVER follows the chain. `tls_hash`: SHA-256 of
+    the certificate that the creator's connection shows, if any.
+    """
     info = ab_pb2.SeekInfo(
         start=_position(start),
         stop=_position(stop),
         behavior=ab_pb2.SeekInfo.BLOCK_UNTIL_READY if wait else ab_pb2.SeekInfo.FAIL_IF_NOT_READY,
     )
     header = common_pb2.ChannelHeader(
-        type=common_pb2.DELIVER_SEEK_INFO, channel_id=channel, timestamp={"seconds": seconds}
+        type=common_pb2.DELIVER_SEEK_INFO,
+        channel_id=channel,
+        timestamp={"seconds": seconds},
+        tls_cert_hash=tls_hash,
     )
     signer = common_pb2.SignatureHeader(creator=creator, nonce=nonce)
     parts = {"channel_header": serialise(header), "signature_header": serialise(signer)}
