@@ -21,7 +21,7 @@ from ledger.network.node import Node
 from ledger.network.package import Package
 from ledger.network.plan import CHAINCODE, Contracts, Organisation
 
-POLICY = "Channel/Application/Endorsement"  # a strict majority of the hospitals, by their peers; joining re-encodes it
+POLICY = "/Channel/Application/Endorsement"  # a strict majority of the hospitals, by their peers; joining re-encodes it
 
 
 @dataclass(frozen=True, slots=True)
