@@ -22,8 +22,14 @@ class LedgerUnavailable(PortalError):
     """`portal.ledger-unavailable`: nothing was decided; what was asked is kept and sent again, or can be sent again."""
 
 
+class TooMany(PortalError):
+    """`portal.too-many`: asked too often; `retry_after` in its context: seconds until it may be asked again."""
+
+
 def http_status(error: CovenantError) -> HTTPStatus:
-    """The status of the page or problem+json that tells of `error`: 503, 404, or 422 for every other refusal."""
+    """The status of the page or problem+json that tells of `error`: 503, 404, 429, or 422 for every other refusal."""
+    if isinstance(error, TooMany):
+        return HTTPStatus.TOO_MANY_REQUESTS
     if error.code in UNAVAILABLE:
         return HTTPStatus.SERVICE_UNAVAILABLE
     if error.code in NOT_FOUND:

@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 
 from ledger.errors import LedgerError
-from ledger.gateway import Committed, Contract, Events, Gateway, GatewayError, connect
+from ledger.gateway import CommitStatusError, Committed, Contract, Events, Gateway, GatewayError, connect
 from ledger.identity.msp import Identity
 from portal.errors import LedgerUnavailable
 
@@ -104,9 +104,12 @@ def close() -> None:
 
 def unavailable(error: LedgerError, function: str, role: str) -> LedgerUnavailable:
     log.warning("ledger call failed", code=error.code, function=function, role=role)
+    said = "the ledger did not take this just now: try again in a moment"
+    if isinstance(error, CommitStatusError):
+        said = "this is pending: the ledger has it and has not said yet whether it stands. Sent again, it counts once"
     return LedgerUnavailable(
         "portal.ledger-unavailable",
-        "the ledger did not take this just now: try again in a moment",
+        said,
         cause=error.code,
         function=function,
     )

@@ -10,15 +10,26 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from consent.errors import CovenantError
-from portal.errors import http_status, problem
+from portal import pages, tabs
+from portal.errors import TooMany, http_status, problem
 
 log = structlog.get_logger(__name__)
+HAND_IN = {"hospital": "patients:handed-in", "hub": "withdrawals:hand-in"}
+PAGES = {429: "errors/429.html", 503: "errors/503.html"}
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
-def node(request: HttpRequest) -> dict[str, object]:
-    """The node of this page, for templates."""
-    return {"node": settings.NODE}
+def frame(request: HttpRequest) -> dict[str, object]:
+    """What is around every page: the node, the tabs of whoever is signed in, and whether the mirror is behind.
+
+    `hand_in`: the name of the page on which anybody withdraws without an account.
+    """
+    return {
+        "node": settings.NODE,
+        "tabs": tabs.of(request),
+        "behind": pages.behind(request),
+        "hand_in": HAND_IN[settings.NODE.role],
+    }
 
 
 class PrivatePages:
@@ -46,9 +57,18 @@ class Refusals:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, CovenantError):
             return None
-        status = http_status(error)
-        log.info("refused", code=error.code, status=int(status), method=request.method)
-        if request.get_preferred_type(["text/html", "application/problem+json", "application/json"]) != "text/html":
-            return JsonResponse(problem(error), status=status, content_type="application/problem+json")
-        template = "errors/503.html" if status == 503 else "errors/refused.html"
-        return render(request, template, {"error": error}, status=status)
+        return refused(request, error)
+
+
+def refused(request: HttpRequest, error: CovenantError) -> HttpResponse:
+    """The answer that tells of `error`, as a page or as problem+json."""
+    status = http_status(error)
+    log.info("refused", code=error.code, status=int(status), method=request.method)
+    if request.get_preferred_type(["text/html", "application/problem+json", "application/json"]) != "text/html":
+        answer: HttpResponse = JsonResponse(problem(error), status=status, content_type="application/problem+json")
+    else:
+        template = PAGES.get(status, "errors/refused.html")
+        answer = render(request, template, {"error": error}, status=status)
+    if isinstance(error, TooMany):
+        answer["Retry-After"] = str(error.context["retry_after"])
+    return answer

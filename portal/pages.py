@@ -1,7 +1,7 @@
 """What every page that sends something to the ledger does: ask, try, and say what was refused beside the form.
 
 form = DecisionForm(request.POST or None)
-if sent(form, services.decide, case=case):
+if sent(request, form, services.decide, case=case):
     return redirect("access:list")
 return page(request, "access/decide.html", form, {"case": case})
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.forms import Form
@@ -20,13 +21,23 @@ from consent.errors import CovenantError
 from portal.reactor import selectors as mirror
 
 PATIENCE = 2.0  # seconds that a page waits for its own transaction to arrive in the mirror
+RECORDED = "recorded"  # in the session: the newest block that this person's acts stand in, until the mirror has it
 
 
-def sent(form: Form, service: Callable[..., Any], **fixed: object) -> bool:
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What was recorded in block `recorded` does not show yet: this node has read the ledger up to `reached`."""
+
+    recorded: int
+    reached: int
+
+
+def sent(request: HttpRequest, form: Form, service: Callable[..., Any], /, **fixed: object) -> bool:
     """True when `form` was filled in rightly and `service(**fixed, **answers)` was taken by the ledger.
 
     A refusal of the ledger or of the service becomes the form's error: its message, and its code for whoever asks for
-    help. A service that returns a committed transaction is waited for in the mirror, so that the next page shows it.
+    help. A service that returns a committed transaction is waited for in the mirror, so that the next page shows it;
+    while the mirror has not come so far, every page says so (`behind`).
     """
     if not form.is_bound or not form.is_valid():
         return False
@@ -35,15 +46,32 @@ def sent(form: Form, service: Callable[..., Any], **fixed: object) -> bool:
     except CovenantError as refusal:
         form.add_error(None, f"{refusal.message} ({refusal.code})")
         return False
-    wait_for(getattr(outcome, "block", None))
+    block = getattr(outcome, "block", None)
+    if block is not None and not arrived(block):
+        request.session[RECORDED] = max(block, request.session.get(RECORDED, 0))
     return True
 
 
-def wait_for(block: int | None) -> None:
-    """Return when the mirror has reached `block`, or after PATIENCE: then the page shows the older state."""
+def arrived(block: int) -> bool:
+    """Whether the mirror reaches `block`, now or within PATIENCE."""
     until = time.monotonic() + PATIENCE
-    while block is not None and mirror.height() < block and time.monotonic() < until:
+    while mirror.height() < block:
+        if time.monotonic() >= until:
+            return False
         time.sleep(0.05)
+    return True
+
+
+def behind(request: HttpRequest) -> Behind | None:
+    """How far the mirror is from what this person had recorded; None once it shows that."""
+    recorded = request.session.get(RECORDED) if hasattr(request, "session") else None
+    if recorded is None:
+        return None
+    reached = mirror.height()
+    if reached < recorded:
+        return Behind(recorded, reached)
+    del request.session[RECORDED]
+    return None
 
 
 def page(request: HttpRequest, template: str, form: Form, context: Mapping[str, Any]) -> HttpResponse:

@@ -26,8 +26,11 @@ LANGUAGE_CODE = "en-gb"
 
 DOMAINS = {
     # The hub has no app that could hold a patient: nothing there can even name a table of theirs.
-    "hub": ("accounts", "reactor", "catalogue", "access", "studies", "governance", "audit", "grid"),
-    "hospital": ("accounts", "reactor", "patients", "catalogue", "access", "studies", "governance", "audit", "grid"),
+    "hub": ("accounts", "reactor", "withdrawals", "catalogue", "access", "studies", "governance", "audit", "grid"),
+    "hospital": (
+        *("accounts", "reactor", "withdrawals", "patients", "catalogue", "access", "studies", "governance", "audit"),
+        "grid",
+    ),
 }
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -65,7 +68,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.middleware.node",
+                "portal.middleware.frame",
             ]
         },
     }
@@ -96,7 +99,8 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "errors/429.html"
+AXES_LOCKOUT_CALLABLE = "portal.accounts.views.locked_out"
+AXES_CLIENT_IP_CALLABLE = "portal.limits.address"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # who signed in when is nobody's business after the fact
@@ -120,6 +124,13 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_HSTS_SECONDS = 31_536_000 if NODE.https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NODE.https else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576  # a receipt has 4 kB
+
+CACHES = {  # this process's memory: limits are counted in it, so nothing of whoever asks is written down
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE / "static"]

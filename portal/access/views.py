@@ -32,7 +32,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     datasets = [one for one in catalogue.datasets() if one["live"]]
     form = RequestForm(request.POST or None, initial={"request": uuid.uuid4()}, datasets=datasets)
-    if sent(form, services.ask_for_access):
+    if sent(request, form, services.ask_for_access):
         messages.success(request, "Recorded. Each hospital decides on its own data set.")
         return redirect("access:home")
     return page(request, "access/new.html", form, {"datasets": datasets})
@@ -50,7 +50,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 def decide(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpResponse:
     case = access.decidable(pk, slug, version)
     form = DecisionForm(request.POST or None, initial={"until": case.latest}, latest=case.latest)
-    if sent(form, services.decide, case=case):
+    if sent(request, form, services.decide, case=case):
         messages.success(request, "Recorded. The researcher sees the decision; the reason stays here.")
         return redirect("access:case", pk=pk, slug=slug, version=version)
     return page(request, "access/decide.html", form, {"case": case, "check": selectors.check(case)})
@@ -68,7 +68,7 @@ def case(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpRespons
 def revoke(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpResponse:
     found = access.revocable(pk, slug, version)
     form = RevokeForm(request.POST if request.method == "POST" else None)
-    if sent(form, services.revoke, case=found):
+    if sent(request, form, services.revoke, case=found):
         messages.success(request, "Recorded. No round opens with this data set for this request any more.")
         return redirect("access:case", pk=pk, slug=slug, version=version)
     return page(request, "access/revoke.html", form, {"case": found})

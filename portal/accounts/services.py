@@ -14,7 +14,7 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread on paper
 
 
 def create_user(*, username: str, role: str, password: str | None = None) -> tuple[User, str]:
-    """A new account of this node and its password (generated when None: shown once, never kept).
+    """A new account of this node and its password (generated when None: shown once, kept by nobody here).
 
     Raises PortalError `accounts.role` for a role this node has no place for, `accounts.taken` for a known username.
     """

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse, reverse_lazy
 
 from portal.accounts.forms import NewPasswordForm, SignInForm
 from portal.accounts.models import Role
+from portal.errors import TooMany
+from portal.limits import Limit, address
+from portal.middleware import refused
 
+WRONG = Limit("sign-in", 60, 900)
 FIRST_PAGE = {
     Role.PATIENT: "patients:home",
     Role.STEWARD: "catalogue:home",
@@ -33,9 +41,26 @@ def first_page(role: str) -> str | None:
 
 
 class SignIn(LoginView):
+    """Wrong tries are limited twice: by name and address (axes), and by address over all names."""
+
     template_name = "accounts/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        WRONG.check(address(request))
+        return super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: BaseForm) -> HttpResponse:
+        WRONG.count(address(self.request))
+        return super().form_invalid(form)
+
+
+def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
+    """The answer to one more try after five wrong ones for a name from an address."""
+    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    said = f"we wait {seconds // 60} minutes after five wrong tries"
+    return refused(request, TooMany("portal.too-many", said, retry_after=seconds))
 
 
 class SignOut(LogoutView):

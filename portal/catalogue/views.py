@@ -45,7 +45,7 @@ def detail(request: HttpRequest, owner: str, slug: str, version: int) -> HttpRes
 @persona("steward")
 def register(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(request.POST or None)
-    if sent(form, services.register):
+    if sent(request, form, services.register):
         messages.success(request, "Recorded. Researchers find the data set in the catalogue.")
         return redirect("catalogue:home")
     return page(request, "catalogue/register.html", form, {"account": selectors.has_account(settings.NODE.msp)})
@@ -54,7 +54,7 @@ def register(request: HttpRequest) -> HttpResponse:
 @persona("steward")
 def account(request: HttpRequest) -> HttpResponse:
     form = AccountForm(request.POST or None, initial={"cap": "5", "delta": "0.0001"})
-    if sent(form, services.open_account):
+    if sent(request, form, services.open_account):
         messages.success(request, "Recorded. This hospital's privacy account is open.")
         return redirect("catalogue:home")
     return page(request, "catalogue/account.html", form, {})
@@ -64,7 +64,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def count(request: HttpRequest, owner: str, slug: str, version: int) -> HttpResponse:
     dataset = access.readable(request, owner, slug, version)
     form = CountForm(request.POST or None)
-    if sent(form, services.ask_for_count, dataset=dataset["dataset"], version=version):
+    if sent(request, form, services.ask_for_count, dataset=dataset["dataset"], version=version):
         messages.success(request, "Recorded. The hospital answers once; the answer stays the same for this month.")
         return redirect("catalogue:dataset", owner=owner, slug=slug, version=version)
     return page(request, "catalogue/count.html", form, {"dataset": dataset})
@@ -74,7 +74,7 @@ def count(request: HttpRequest, owner: str, slug: str, version: int) -> HttpResp
 def retire(request: HttpRequest, owner: str, slug: str, version: int) -> HttpResponse:
     dataset = access.readable(request, owner, slug, version)
     form = RetireForm(request.POST if request.method == "POST" else None)
-    if sent(form, services.retire, dataset=dataset["dataset"], version=version):
+    if sent(request, form, services.retire, dataset=dataset["dataset"], version=version):
         messages.success(request, "Recorded. No new study can use this version.")
         return redirect("catalogue:dataset", owner=owner, slug=slug, version=version)
     return page(request, "catalogue/retire.html", form, {"dataset": dataset})

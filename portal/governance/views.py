@@ -26,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @persona("steward")
 def propose(request: HttpRequest) -> HttpResponse:
     form = ProposeForm(request.POST or None, initial={"proposal": uuid.uuid4()})
-    if sent(form, services.propose):
+    if sent(request, form, services.propose):
         messages.success(request, "Recorded. Each hospital has one vote.")
         return redirect("governance:home")
     return page(request, "governance/propose.html", form, {})
@@ -44,7 +44,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 def vote(request: HttpRequest, pk: UUID) -> HttpResponse:
     proposal = access.open_proposal(pk)
     form = VoteForm(request.POST or None)
-    if sent(form, services.vote, proposal=proposal):
+    if sent(request, form, services.vote, proposal=proposal):
         messages.success(request, "Recorded. This is this hospital's vote.")
         return redirect("governance:proposal", pk=pk)
     return page(request, "governance/vote.html", form, {"proposal": proposal})
@@ -54,7 +54,7 @@ def vote(request: HttpRequest, pk: UUID) -> HttpResponse:
 def execute(request: HttpRequest, pk: UUID) -> HttpResponse:
     proposal = access.open_proposal(pk)
     form = ExecuteForm(request.POST if request.method == "POST" else None)
-    if sent(form, services.execute, proposal=proposal):
+    if sent(request, form, services.execute, proposal=proposal):
         messages.success(request, "Recorded. The proposal is carried out.")
         return redirect("governance:proposal", pk=pk)
     return page(request, "governance/execute.html", form, {"proposal": proposal})

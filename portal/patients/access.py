@@ -7,9 +7,11 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
+from portal.limits import Limit
 from portal.patients.models import Grant, HandedIn, Patient
 
 HANDED = "handed-in"
+GIVING = Limit("giving", 20, 3600)  # consents a patient; a withdrawal needs one that stands, and is never counted
 
 
 def patient(request: HttpRequest) -> Patient:

@@ -58,37 +58,3 @@ class UntilForm(forms.Form):
         until = self.fields["until"]
         assert isinstance(until, forms.ChoiceField)
         until.choices = choices
-
-
-class HandInForm(forms.Form):
-    """A receipt (file or text) and the withdrawal code."""
-
-    file = forms.FileField(label="Your receipt file", required=False, help_text="It is called receipt.json.")
-    text = forms.CharField(
-        label="Or paste what stands in it", required=False, widget=forms.Textarea({"rows": 4, "spellcheck": "false"})
-    )
-    code = forms.CharField(
-        label="Your withdrawal code",
-        max_length=64,
-        help_text="32 letters and digits. It is printed on your receipt.",
-        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
-        error_messages={"required": "Type the withdrawal code from your receipt."},
-    )
-
-    def clean_code(self) -> bytes:
-        typed = "".join(self.cleaned_data["code"].split()).replace("-", "").lower()
-        try:
-            code = bytes.fromhex(typed)
-        except ValueError:
-            code = b""
-        if len(code) != 16:
-            raise forms.ValidationError("The code has 32 letters and digits: 0 to 9 and a to f. Check it once more.")
-        return code
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        file = data.get("file")
-        data["receipt"] = file.read() if file else data.get("text", "").strip().encode()
-        if not data["receipt"]:
-            self.add_error("file", "Choose your receipt file, or paste what stands in it.")
-        return data

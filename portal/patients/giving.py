@@ -45,6 +45,7 @@ def check(request: HttpRequest) -> HttpResponse:
     if not {"text", "preset", "until"} <= answers.keys():
         return redirect("patients:give")
     if request.method == "POST":
+        access.GIVING.count(str(access.patient(request).pk))
         grant = services.give(
             patient=access.patient(request),
             preset=answers["preset"],

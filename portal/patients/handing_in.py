@@ -1,61 +1,43 @@
-"""A withdrawal by receipt and code, without an account, for a grant at any hospital of this ledger."""
+"""A withdrawal handed in here without an account, for a grant at any hospital: kept until it is recorded."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
-from consent import canonical, grant
-from consent.encoding import from_base64url
-from consent.errors import ConsentError, GrantRefused
-from portal.errors import PortalError
-from portal.patients import acknowledging, sending
+from portal.patients import sending
 from portal.patients.models import Grant, HandedIn
+from portal.withdrawals import acknowledging
+from portal.withdrawals.handed import Handed, standing, withdrawn_block
 
 
-def hand_in(*, receipt: bytes, code: bytes) -> HandedIn:
-    """Withdraw the grant that `receipt` (the file; statement and key suffice) is about, by `code` (16 bytes).
+def known(commitment: str) -> bool:
+    """Whether a consent stands under `commitment` (hex) here, be it on its way to the ledger."""
+    return standing(commitment) is not None or Grant.objects.filter(commitment=commitment).exists()
+
+
+def hand_in(handed: Handed) -> HandedIn:
+    """Withdraw the grant that `handed` is about.
 
     Acknowledged at once and sent to the ledger, now or later; a grant of this hospital stops counting here at once.
-    The same again is answered with what stands. Raises PortalError `patients.receipt-unreadable`,
-    `patients.other-ledger`, GrantRefused `grant.withdrawal-invalid` for a code of another grant.
+    The same again is answered with what stands.
     """
-    statement, key = opened(receipt)
-    signed = grant.verify_withdrawal(statement, key, code=code)
-    if signed.channel != settings.NODE.channel:
-        raise PortalError(
-            "patients.other-ledger", "this receipt belongs to another group of hospitals: go to its address"
-        )
-    commitment = grant.commitment(statement, key)
-    now = datetime.now(UTC)
+    commitment, now = handed.commitment, datetime.now(UTC)
     with transaction.atomic():
-        handed, _ = HandedIn.objects.get_or_create(
+        row, _ = HandedIn.objects.get_or_create(
             commitment=commitment.hex(),
             defaults={
-                "statement": statement,
-                "key": key,
-                "code": code,
-                "acknowledgement": acknowledging.acknowledge(commitment, now, "code"),
+                "statement": handed.statement,
+                "key": handed.key,
+                "code": handed.code,
+                "signature": handed.signature,
+                "acknowledgement": acknowledging.acknowledge(commitment, now, handed.how),
+                "withdrawn_block": withdrawn_block(commitment.hex()),
             },
         )
         own = Grant.objects.filter(commitment=commitment.hex(), local_withdrawn_at=None)
-        own.update(local_withdrawn_at=now, acknowledgement=bytes(handed.acknowledgement))
-    if handed.withdrawn_block is None:
-        sending.send_handed_in([handed])
-    return handed
-
-
-def opened(receipt: bytes) -> tuple[bytes, bytes]:
-    """The signed statement and the public key in a receipt."""
-    try:
-        body: Any = canonical.decode(receipt.strip())
-        statement, key = from_base64url(body["statement"]), from_base64url(body["key"])
-        grant.read_statement(statement)
-    except (ConsentError, GrantRefused, KeyError, TypeError, AttributeError):
-        raise PortalError(
-            "patients.receipt-unreadable", "this is not a receipt of ours: choose the file receipt.json"
-        ) from None
-    return statement, key
+        own.update(local_withdrawn_at=now, acknowledgement=bytes(row.acknowledgement))
+    if row.withdrawn_block is None:
+        sending.send_handed_in([row])
+    return row

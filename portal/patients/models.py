@@ -132,13 +132,17 @@ class Grant(models.Model):
 
 
 class HandedIn(models.Model):
-    """A withdrawal by statement and code from somebody without an account: for this hospital's grants or another's."""
+    """A withdrawal by somebody without an account: for this hospital's grants or another's.
+
+    With the statement comes the code or the signature; one of the two is None.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     commitment = models.CharField(max_length=64, unique=True)
     statement = models.BinaryField()
     key = models.BinaryField()
-    code = Encrypted()
+    code = Encrypted(null=True)
+    signature = models.BinaryField(null=True)
     acknowledgement = models.BinaryField()
     received = models.DateTimeField(auto_now_add=True)
     withdrawn_block = models.PositiveBigIntegerField(null=True)

@@ -46,6 +46,7 @@ def check(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not {"preset", "until"} <= answers.keys():
         return redirect("patients:narrow", pk=pk)
     if request.method == "POST":
+        access.GIVING.count(str(access.patient(request).pk))
         new = services.narrow(grant=grant, preset=answers["preset"], valid_until=answers["until"])
         del request.session[place(grant)]
         return redirect("patients:grant", pk=new.pk)

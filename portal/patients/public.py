@@ -9,22 +9,29 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from consent.errors import CovenantError
+from portal.errors import TooMany
+from portal.limits import address
 from portal.patients import access, handing_in
-from portal.patients.forms import HandInForm
 from portal.patients.views import download
+from portal.withdrawals.forms import HandInForm
+from portal.withdrawals.handed import admit
+from portal.withdrawals.views import blame
 
 
 def hand_in(request: HttpRequest) -> HttpResponse:
     form = HandInForm(request.POST or None, request.FILES or None)
     if form.is_valid():
+        answers = {name: form.cleaned_data[name] for name in ("receipt", "code", "signature")}
         try:
-            handed = handing_in.hand_in(receipt=form.cleaned_data["receipt"], code=form.cleaned_data["code"])
+            handed = handing_in.hand_in(admit(address(request), **answers, known=handing_in.known))
+        except TooMany:
+            raise
         except CovenantError as refusal:
-            form.add_error("code" if refusal.code == "grant.withdrawal-invalid" else "file", refusal.message)
+            blame(form, refusal)
         else:
             request.session[access.HANDED] = [*request.session.get(access.HANDED, []), str(handed.pk)]
             return redirect("patients:handed-in-done", pk=handed.pk)
-    return render(request, "patients/hand_in.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(request, "withdrawals/hand_in.html", {"form": form}, status=422 if form.is_bound else 200)
 
 
 @require_safe

@@ -87,9 +87,12 @@ def refused_withdrawals() -> list[RefusedWithdrawal]:
     grants = Grant.objects.filter(sending.refused_here())
     signed = grants.values_list("commitment", "local_withdrawn_at", "withdrawal_refusal")
     handed = HandedIn.objects.filter(withdrawn_block=None).exclude(refusal="")
-    coded = handed.values_list("commitment", "received", "refusal")
+    without = handed.values_list("commitment", "received", "refusal", "signature")
     found = [RefusedWithdrawal(commitment, when, "signature", code) for commitment, when, code in signed]
-    found += [RefusedWithdrawal(commitment, when, "code", code) for commitment, when, code in coded]
+    found += [
+        RefusedWithdrawal(commitment, when, "code" if signature is None else "signature", code)
+        for commitment, when, code, signature in without
+    ]
     return sorted(found, key=lambda one: one.when, reverse=True)
 
 

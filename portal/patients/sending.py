@@ -15,6 +15,7 @@ from ledger.errors import Refused
 from portal import ledger
 from portal.errors import LedgerUnavailable
 from portal.patients.models import Grant, HandedIn, Key, Status
+from portal.withdrawals.handed import Handed, evidence
 from training.site.gate import BY_PATIENT
 
 log = structlog.get_logger(__name__)
@@ -42,12 +43,12 @@ def send_grants(grants: Sequence[Grant]) -> None:
 
 
 def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
-    evidence = [shown(bytes(grant.statement), points[grant.patient_id], bytes(grant.signature)) for grant in batch]
+    shown_of = [shown(bytes(grant.statement), points[grant.patient_id], bytes(grant.signature)) for grant in batch]
     if len(batch) == 1:
-        done = ledger.submit("registrar", "consents:Record", {"grant": sealed(batch[0])}, evidence[0])
+        done = ledger.submit("registrar", "consents:Record", {"grant": sealed(batch[0])}, shown_of[0])
     else:
         entries = [sealed(grant) for grant in batch]
-        done = ledger.submit("registrar", "consents:RecordBatch", {"grants": entries}, evidence, timeout=120)
+        done = ledger.submit("registrar", "consents:RecordBatch", {"grants": entries}, shown_of, timeout=120)
     Grant.objects.filter(pk__in=[grant.pk for grant in batch]).update(tx_id=done.tx_id)
 
 
@@ -70,32 +71,23 @@ def send_withdrawals(grants: Iterable[Grant]) -> None:
     for grant in grants:
         if grant.withdrawal_signature is None or grant.withdrawn_by in BY_PATIENT:
             continue
-        point = bytes(Key.objects.get(patient_id=grant.patient_id).public)
-        evidence = {
-            "statement": to_base64url(bytes(grant.statement)),
-            "key": to_base64url(point),
-            "signature": to_base64url(bytes(grant.withdrawal_signature)),
-            "code": None,
-        }
+        point, signature = bytes(Key.objects.get(patient_id=grant.patient_id).public), bytes(grant.withdrawal_signature)
+        shown_then = evidence(bytes(grant.statement), point, code=None, signature=signature)
         try:
-            withdraw(grant.commitment, "signature", evidence)
+            withdraw(grant.commitment, "signature", shown_then)
         except LedgerUnavailable:
             return
         except Refused as refusal:
             keep_refusal(Grant.objects.filter(pk=grant.pk), "withdrawal_refusal", refusal)
 
 
-def send_handed_in(handed: Iterable[HandedIn]) -> None:
-    """As `send_withdrawals`, for those that came with a code."""
-    for one in handed:
-        evidence = {
-            "statement": to_base64url(bytes(one.statement)),
-            "key": to_base64url(bytes(one.key)),
-            "signature": None,
-            "code": to_base64url(bytes(one.code)),
-        }
+def send_handed_in(rows: Iterable[HandedIn]) -> None:
+    """As `send_withdrawals`, for those that were handed in without an account."""
+    for one in rows:
+        code, signature = (None if part is None else bytes(part) for part in (one.code, one.signature))
+        handed = Handed(bytes(one.statement), bytes(one.key), code, signature)
         try:
-            withdraw(one.commitment, "code", evidence)
+            withdraw(one.commitment, handed.how, handed.evidence)
         except LedgerUnavailable:
             return
         except Refused as refusal:

@@ -17,8 +17,9 @@ from consent import grant as grants
 from portal.accounts import services as accounts
 from portal.accounts.models import Role
 from portal.errors import PortalError
-from portal.patients import acknowledging, sending, signing, texts
+from portal.patients import sending, signing, texts
 from portal.patients.models import Grant, Key, Patient
+from portal.withdrawals import acknowledging
 
 WIDER = {"general-research": 2, "health-research": 1}  # heart-disease and cancer: 0
 

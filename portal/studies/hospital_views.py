@@ -36,7 +36,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def settle(request: HttpRequest, pk: object) -> HttpResponse:
     study = access.settleable(request, pk)
     form = SettleForm(request.POST if request.method == "POST" else None)
-    if sent(form, services.settle, study=study):
+    if sent(request, form, services.settle, study=study):
         messages.success(request, "Recorded. What this study did not spend is free again.")
         return redirect("studies:budget")
     return page(request, "studies/settle.html", form, {"study": study})
@@ -46,7 +46,7 @@ def settle(request: HttpRequest, pk: object) -> HttpResponse:
 def pause(request: HttpRequest) -> HttpResponse:
     paused = selectors.paused(settings.NODE.msp)
     form = PauseForm(request.POST or None, initial={"paused": "no" if paused else "yes"})
-    if sent(form, services.pause):
+    if sent(request, form, services.pause):
         messages.success(
             request,
             "Recorded. "

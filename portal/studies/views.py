@@ -45,7 +45,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "can_start": own and study["startable"],
         "can_stop": own and study["status"] not in ("released", "stopped"),
     }
-    template = "studies/_live.html" if request.htmx else "studies/study.html"
+    template = "studies/_live.html" if request.htmx.target == "live" else "studies/study.html"
     return render(request, template, context)
 
 
@@ -65,7 +65,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
     if "change" in request.POST or not form.is_bound or not form.is_valid():
         status = 422 if form.is_bound and "change" not in request.POST else 200
         return render(request, "studies/new.html", {**context, "form": form}, status=status)
-    if "confirm" in request.POST and sent(form, services.propose, request=asked["request"], offered=datasets):
+    if "confirm" in request.POST and sent(request, form, services.propose, request=asked["request"], offered=datasets):
         messages.success(request, "Recorded. Each hospital now decides about exactly this plan.")
         return redirect("studies:home")
     try:
@@ -83,7 +83,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
 def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
     study = access.approvable(request, pk)
     form = ApproveForm(request.POST or None, initial={"plan_digest": study["plan_digest"]})
-    if sent(form, services.approve, study=study):
+    if sent(request, form, services.approve, study=study):
         messages.success(request, "Recorded. This hospital's budget is reserved for the study.")
         return redirect("studies:study", pk=pk)
     quotes = budget.quotes("steward", study["plan"], [settings.NODE.msp])
@@ -94,7 +94,7 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
 def start(request: HttpRequest, pk: UUID) -> HttpResponse:
     study = access.startable(request, pk)
     form = StartForm(request.POST if request.method == "POST" else None)
-    if sent(form, services.start, study=study):
+    if sent(request, form, services.start, study=study):
         messages.success(request, "The study's worker has been asked to run it.")
         return redirect("studies:study", pk=pk)
     return page(request, "studies/start.html", form, {"study": study})
@@ -104,7 +104,7 @@ def start(request: HttpRequest, pk: UUID) -> HttpResponse:
 def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
     study = access.stoppable(request, pk)
     form = StopForm(request.POST or None)
-    if sent(form, services.stop, study=study):
+    if sent(request, form, services.stop, study=study):
         messages.success(request, "Recorded. No round of this study opens any more.")
         return redirect("studies:study", pk=pk)
     return page(request, "studies/stop.html", form, {"study": study})

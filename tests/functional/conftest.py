@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from msgspec.structs import replace
 
@@ -83,6 +84,12 @@ class LedgerProcess:
         who = self.authorities[msp].issue(role, [role])
         with connect(self.place.address, self.place.tls_ca.read_bytes(), who) as gateway:
             return gateway.contract.submit(function, arguments).result
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted() -> None:
+    """Limits count in the process's memory: each test starts without another's tries."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from portal.accounts import services
+from portal.accounts import services, views
 from portal.accounts.models import User
 from portal.errors import PortalError
+from portal.limits import Limit
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,28 @@ def test_the_sixth_wrong_password_waits(visitor, new_patient):
     client = visitor()
     statuses = [client.post("/accounts/login/", {"username": "bert", "password": "no"}).status_code for _ in range(5)]
     assert statuses == [200, 200, 200, 200, 429]
-    assert client.post("/accounts/login/", {"username": "bert", "password": password}).status_code == 429
+    waits = client.post("/accounts/login/", {"username": "bert", "password": password})
+    assert waits.status_code == 429 and waits["retry-after"] == "900"
+    page = waits.content.decode()
+    assert "we wait 15 minutes after five wrong tries" in page and 'href="/withdraw/"' in page
+    elsewhere = visitor()
+    elsewhere.defaults["REMOTE_ADDR"] = "192.0.2.9"
+    assert elsewhere.post("/accounts/login/", {"username": "bert", "password": password}).status_code == 302
+
+
+def test_many_names_from_one_address_wait_too_and_nobody_elses(visitor, new_patient, monkeypatch):
+    monkeypatch.setattr(views, "WRONG", Limit("sign-in", 3, 900))
+    patient = new_patient("cora")
+    password = services.set_password(user=patient.account)
+    client = visitor()
+    wrong = [client.post("/accounts/login/", {"username": f"n{n}", "password": "no"}).status_code for n in range(4)]
+    assert wrong == [200, 200, 200, 429]
+    right = {"username": "cora", "password": password}
+    waits = client.post("/accounts/login/", right)
+    assert waits.status_code == 429 and 0 < int(waits["retry-after"]) <= 900
+    elsewhere = visitor()
+    elsewhere.defaults["REMOTE_ADDR"] = "192.0.2.9"
+    assert elsewhere.post("/accounts/login/", right).status_code == 302
 
 
 def test_passwords_are_kept_as_argon2(db):
@@ -74,7 +96,7 @@ def test_a_form_without_its_token_is_refused(db):
 def test_the_hub_has_no_patient_pages(hub, visitor, db):
     client = visitor(host="hub.localhost")
     assert client.get("/").status_code == 200
-    for path in ("/consent/", "/consent/give/", "/withdraw/"):
+    for path in ("/consent/", "/consent/give/", "/withdrawals/"):
         assert client.get(path).status_code == 404
 
 

@@ -122,7 +122,7 @@ def test_a_study_page_follows_the_rounds_and_shows_the_noised_result(desks):
 def test_the_live_part_is_the_part_of_the_same_page(desks):
     study = approved(desks, desks.dataset())
     client = desks.at("researcher")
-    part = client.get(f"/studies/{study}/", headers={"HX-Request": "true"}).content.decode()
+    part = client.get(f"/studies/{study}/", headers={"HX-Request": "true", "HX-Target": "live"}).content.decode()
     assert part.lstrip().startswith("<section") and "<html" not in part and 'hx-trigger="every 2s"' in part
 
 

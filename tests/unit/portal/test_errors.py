@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.errors import Refused
-from portal.errors import LedgerUnavailable, PortalError, http_status, problem
+from portal.errors import LedgerUnavailable, PortalError, TooMany, http_status, problem
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from portal.errors import LedgerUnavailable, PortalError, http_status, problem
     [
         (LedgerUnavailable("portal.ledger-unavailable", "try again"), 503),
         (PortalError("portal.broker-unavailable", "try again"), 503),
+        (TooMany("portal.too-many", "try again in a minute", retry_after=60), 429),
         (PortalError("portal.not-found", "there is none"), 404),
         (PortalError("patients.has-grant", "change that one"), 422),
         (Refused("consents.withdrawn", "this consent is withdrawn"), 422),

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class WithdrawalsConfig(AppConfig):
+    name = "portal.withdrawals"
+    label = "withdrawals"
