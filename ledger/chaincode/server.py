@@ -62,7 +62,7 @@ async def serve(settings: Config, secret: Any, ready: Callable[[dict[str, Any]],
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     metrics = Metrics()
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1), "signatures") as threads:
-        service = ChaincodeService(settings.package_id, threads, metrics)
+        service = ChaincodeService(settings.package_id, settings.hospitals, threads, metrics)
         server = grpc.aio.server(options=OPTIONS)
         chaincode_shim_pb2_grpc.add_ChaincodeServicer_to_server(service, server)
         address, _ = split(settings.listen)

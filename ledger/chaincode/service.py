@@ -26,9 +26,10 @@ OK, REFUSED = 200, 500
 class ChaincodeService(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: ignore[misc]  # generated code is untyped
     """The servicer. `threads`: for work that many signatures make. Nothing of an argument or a value is ever logged."""
 
-    def __init__(self, package_id: str, threads: Executor, metrics: Metrics) -> None:
+    def __init__(self, package_id: str, hospitals: tuple[str, ...], threads: Executor, metrics: Metrics) -> None:
         self.stopping = False
-        self._package_id, self._aside, self._metrics = package_id, Aside(threads), metrics
+        self._package_id, self._hospitals = package_id, hospitals
+        self._aside, self._metrics = Aside(threads), metrics
         self._streams: dict[Stream, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -85,7 +86,9 @@ class ChaincodeService(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: igno
             args = list(proposal.args)
             creator = creator_of(proposal.heading.creator)
             offer = transaction.stream.offer
-            simulation = Simulation(transaction.ask, offer, proposal, creator, ranging=host.is_query(args))
+            simulation = Simulation(
+                transaction.ask, offer, proposal, creator, hospitals=self._hospitals, ranging=host.is_query(args)
+            )
             response.payload = host.invoke(simulation, args, pool=self._aside)
             simulation.commit()
             if simulation.announced is not None:

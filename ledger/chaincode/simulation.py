@@ -43,10 +43,20 @@ class Offer:
 class Simulation(Rules):
     """A call over the state of the peer that `ask` reaches."""
 
-    def __init__(self, ask: Ask, offer: Offer, proposal: Proposal, creator: Creator, *, ranging: bool) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        offer: Offer,
+        proposal: Proposal,
+        creator: Creator,
+        *,
+        hospitals: tuple[str, ...],
+        ranging: bool,
+    ) -> None:
         heading = proposal.heading
         super().__init__(
             channel=heading.channel,
+            hospitals=hospitals,
             tx_id=heading.tx_id,
             now=heading.seconds,
             creator=creator,

@@ -46,16 +46,18 @@ class Members(Contract):
     def found(
         self, ledger: Ledger, *, organisations: Annotated[tuple[Organisation, ...], Meta(min_length=1, max_length=64)]
     ) -> Consortium:
-        """Found the consortium: once, by a steward of one of its hospitals.
+        """Found the consortium: once, by a steward of one of its hospitals, with the hospitals of the genesis block.
 
-        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `role.missing`, `members.known-differently`
-        (it stands, with other members).
+        Each of them gets every role of a hospital: who founds cannot silence another.
+        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `role.missing`, `members.genesis`,
+        `members.known-differently` (it stands, with other members).
         """
         organisations = tuple(checked(organisation) for organisation in organisations)
         consortium = consortium_of(organisations)
         founder = next((one for one in organisations if one.msp == ledger.creator.organisation), None)
         if founder is None or not {Role.STEWARD} & ledger.creator.roles & set(founder.roles):
             raise lacking((Role.STEWARD,), "certificate", ledger)
+        check_genesis(ledger, consortium, organisations)
         if standing := find_consortium(ledger):
             agree(standing, consortium, "members.known-differently")
             for organisation in organisations:
@@ -124,6 +126,24 @@ def lacking(roles: tuple[Role, ...], where: str, ledger: Ledger) -> Refused:
         lacking_in=where,
         organisation=ledger.creator.organisation,
     )
+
+
+def check_genesis(ledger: Ledger, consortium: Consortium, organisations: tuple[Organisation, ...]) -> None:
+    """Refuses `members.genesis` (other hospitals than the channel's), `members.roles` (a hospital with one missing)."""
+    if consortium.hospitals != ledger.hospitals:
+        raise Refused(
+            "members.genesis",
+            "a consortium is founded by exactly the hospitals of the channel's genesis block",
+            named=list(consortium.hospitals),
+            genesis=list(ledger.hospitals),
+        )
+    for one in organisations:
+        if one.kind == "hospital" and one.roles != ROLES_OF_A_HOSPITAL:
+            raise Refused(
+                "members.roles",
+                f"a founding hospital has every role: {', '.join(ROLES_OF_A_HOSPITAL)}",
+                organisation=one.msp,
+            )
 
 
 def consortium_of(organisations: tuple[Organisation, ...]) -> Consortium:

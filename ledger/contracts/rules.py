@@ -26,13 +26,15 @@ class Rules(ABC):
         self,
         *,
         channel: str,
+        hospitals: tuple[str, ...],
         tx_id: str,
         now: int,
         creator: Creator,
         transient: Mapping[str, bytes],
         ranging: bool,
     ) -> None:
-        self.channel, self.tx_id, self.now, self.creator = channel, tx_id, now, creator
+        self.channel, self.hospitals = channel, tuple(sorted(hospitals))
+        self.tx_id, self.now, self.creator = tx_id, now, creator
         self.writes: dict[str, bytes | None] = {}
         self.announced: tuple[str, bytes] | None = None
         self._evidence, self._ranging = transient.get(EVIDENCE), ranging

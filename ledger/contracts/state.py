@@ -33,6 +33,7 @@ class Ledger:
         self._pool = pool
         self._written: dict[str, msgspec.Raw | None] = {}
         self.channel: str = stub.channel
+        self.hospitals: tuple[str, ...] = stub.hospitals
         self.now: int = stub.now
         self.creator: Creator = stub.creator
         self.replaying: bool = stub.replaying

@@ -27,12 +27,17 @@ class Creator:
 class Stub(Protocol):
     """One transaction's view of the ledger.
 
-    `now`: contract time, the proposal's timestamp in whole epoch seconds UTC (the host has refused one more than 300 s
-    from its own clock). `replaying`: an auditor runs the chain again; transient data is gone from the blocks.
+    `hospitals`: MSP ids, sorted: those of the endorsement policy in the channel's genesis block. A host is told them
+    when it starts, so they may only cause a refusal. `now`: contract time, the proposal's timestamp in whole epoch
+    seconds UTC (the host has refused one more than 300 s from its own clock). `replaying`: an auditor runs the chain
+    again; transient data is gone from the blocks.
     """
 
     @property
     def channel(self) -> str: ...
+
+    @property
+    def hospitals(self) -> tuple[str, ...]: ...
 
     @property
     def tx_id(self) -> str: ...

@@ -56,7 +56,9 @@ class Endorser:
     def evaluate(self, reader: Reader, proposal: Proposal, member: Member) -> bytes:
         """The contract's answer; what it wrote is forgotten. Raises Refused."""
         with reader.snapshot():
-            return self._run(Simulation(reader, proposal, member.creator, reading=True), proposal)
+            return self._run(
+                Simulation(reader, proposal, member.creator, self._config.hospitals, reading=True), proposal
+            )
 
     def endorse(self, reader: Reader, proposal: Proposal, member: Member) -> bytes:
         """The payload for the client to sign. Raises Refused, LedgerError `proposal.duplicate`."""
@@ -64,7 +66,7 @@ class Endorser:
         if reader.transaction(heading.tx_id) is not None:
             raise LedgerError("proposal.duplicate", "a transaction with this id stands in the ledger already")
         with reader.snapshot():
-            simulation = Simulation(reader, proposal, member.creator, reading=False)
+            simulation = Simulation(reader, proposal, member.creator, self._config.hospitals, reading=False)
             answer = self._run(simulation, proposal)
         results = rwset.build(heading.chaincode, simulation.reads, simulation.writes)
         endorsed = envelope.endorsed_bytes(proposal, results, answer, simulation.happened, self._version)

@@ -15,10 +15,13 @@ from ledger.protocol.rwset import Version
 class Simulation(Rules):
     """A call over the store. `reading`: an evaluation, which may range and never writes."""
 
-    def __init__(self, reader: Reader, proposal: Proposal, creator: Creator, *, reading: bool) -> None:
+    def __init__(
+        self, reader: Reader, proposal: Proposal, creator: Creator, hospitals: tuple[str, ...], *, reading: bool
+    ) -> None:
         heading = proposal.heading
         super().__init__(
             channel=heading.channel,
+            hospitals=hospitals,
             tx_id=heading.tx_id,
             now=heading.seconds,
             creator=creator,

@@ -90,7 +90,7 @@ class Chain:
         block, place = version
         began = time.perf_counter()
         try:
-            attested = replay(transaction, creator, self._state)
+            attested = replay(transaction, creator, self._state, self._config.hospitals)
             self._founded |= members.founding(transaction, self._config)
         except VerificationFailed as error:
             raise of(error, block=block, transaction=place) from error

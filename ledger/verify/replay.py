@@ -25,8 +25,9 @@ class ReplayStub:
 
     replaying = True
 
-    def __init__(self, transaction: Transaction, creator: Creator, state: State) -> None:
+    def __init__(self, transaction: Transaction, creator: Creator, state: State, hospitals: tuple[str, ...]) -> None:
         self.channel = transaction.heading.channel
+        self.hospitals = hospitals
         self.tx_id = transaction.heading.tx_id
         self.now = transaction.heading.seconds
         self.creator = creator
@@ -66,13 +67,15 @@ class ReplayStub:
         return ReadWriteSet(tuple(sorted(self._reads.items())), tuple(sorted(self._writes.items())))
 
 
-def replay(transaction: Transaction, creator: Creator, state: State) -> bool:
-    """Run `transaction` again and compare; True when it rested on evidence that only the endorsers saw.
+def replay(transaction: Transaction, creator: Creator, state: State, hospitals: tuple[str, ...]) -> bool:
+    """Run `transaction` again on a channel of `hospitals` and compare.
+
+    True when it rested on evidence that only the endorsers saw.
 
     Raises VerificationFailed `verify.replay-refused`, `verify.replay-reads`, `verify.replay-writes`,
     `verify.replay-event`, `verify.replay-response`.
     """
-    stub = ReplayStub(transaction, creator, state)
+    stub = ReplayStub(transaction, creator, state, hospitals)
     try:
         response = host.invoke(stub, list(transaction.args))
         attested = host.find(list(transaction.args)).evidence is not None

@@ -12,6 +12,7 @@ from typing import Any
 from consent import canonical
 from ledger.contracts import host
 from ledger.contracts.stub import Creator
+from tests.contract.world import HOSPITALS
 
 START = 1_790_000_000  # 2026-09-21, a Monday
 
@@ -20,6 +21,7 @@ class MemoryStub:
     """One call's view of a MemoryLedger."""
 
     channel = "covenant"
+    hospitals = HOSPITALS
 
     def __init__(
         self, ledger: MemoryLedger, creator: Creator, evidence: bytes | None, *, reading: bool, replaying: bool = False

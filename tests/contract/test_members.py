@@ -15,8 +15,21 @@ def test_members_are_listed(world):
 
 def test_founding_otherwise_is_refused(world):
     fewer = [one for one in organisations() if one["msp"] != HOSPITALS[3]]
-    with refused(world.ledger, "members.known-differently"):
+    with refused(world.ledger, "members.genesis"):
         world.ledger.submit(f"{HOSPITALS[0]}.steward", "members:Found", {"organisations": fewer})
+    more = [*organisations(), organisations()[1] | {"msp": "NewcomerMSP"}]
+    with refused(world.ledger, "members.genesis"):
+        world.ledger.submit(f"{HOSPITALS[0]}.steward", "members:Found", {"organisations": more})
+    renamed = [one | {"name": "Another name"} for one in organisations()]
+    with refused(world.ledger, "members.known-differently"):
+        world.ledger.submit(f"{HOSPITALS[0]}.steward", "members:Found", {"organisations": renamed})
+
+
+def test_who_founds_silences_no_other_hospital(world):
+    listed = organisations()
+    listed[1] |= {"roles": ["peer"]}
+    with refused(world.ledger, "members.roles"):
+        world.ledger.submit(f"{HOSPITALS[0]}.steward", "members:Found", {"organisations": listed})
 
 
 @pytest.mark.parametrize(

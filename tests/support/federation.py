@@ -228,7 +228,7 @@ class World:
         trainer: Trainer | None = None,
     ) -> None:
         self.now: float = START
-        self.ledger = MemoryLedger(lambda: self.now)
+        self.ledger = MemoryLedger(lambda: self.now, names(hospitals))
         self.view = MemoryView(self.ledger)
         self.recorded: dict[str, int] = {}
         self.blobs = MemoryBlobs()

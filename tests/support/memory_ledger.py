@@ -24,6 +24,7 @@ class MemoryStub:
     now: int
     creator: Creator
     transient: bytes | None
+    hospitals: tuple[str, ...]
     channel: str = CHANNEL
     replaying: bool = False
     writes: dict[str, bytes | None] = field(default_factory=dict)
@@ -57,8 +58,8 @@ class MemoryStub:
 class MemoryLedger:
     """State, height and the calls that made them. `clock`: epoch seconds, contract time."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
+    def __init__(self, clock: Callable[[], float], hospitals: Sequence[str]) -> None:
+        self.clock, self.hospitals = clock, tuple(sorted(hospitals))
         self.state: dict[str, bytes] = {}
         self.blocks: dict[str, int] = {}
         self.height = 0
@@ -71,7 +72,7 @@ class MemoryLedger:
         tx_id = hashlib.sha256(f"{self.height}/{len(self.calls)}".encode()).hexdigest()
         transient = None if evidence is None else canonical.encode(evidence)
         creator = Creator(org, frozenset({role}), f"{role}.{org}")
-        stub = MemoryStub(self.state, tx_id, int(self.clock()), creator, transient)
+        stub = MemoryStub(self.state, tx_id, int(self.clock()), creator, transient, self.hospitals)
         self.calls.append(function)
         answer = invoke(stub, [function.encode(), canonical.encode(dict(arguments))])
         self.height += 1

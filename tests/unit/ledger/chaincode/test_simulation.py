@@ -38,7 +38,7 @@ def simulation(asked):
         return b"1" if kind == Message.GET_STATE and request.key == "a" else b""
 
     opened, creator = proposal.open_proposal(data), Creator("AlphaMSP", frozenset(), "")
-    return lambda offer=SINGLE: Simulation(ask, offer, opened, creator, ranging=False)
+    return lambda offer=SINGLE: Simulation(ask, offer, opened, creator, hospitals=(), ranging=False)
 
 
 def test_what_stands_is_found_and_what_is_absent_is_none(simulation):

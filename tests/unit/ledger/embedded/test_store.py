@@ -154,7 +154,7 @@ class TestSimulation:
             seconds=int(time.time()),
             transient={"evidence": b"e"},
         )
-        return lambda reading=False: Simulation(store.reader(), proposal.open_proposal(data), None, reading=reading)
+        return lambda reading=False: Simulation(store.reader(), proposal.open_proposal(data), None, (), reading=reading)
 
     def test_reads_carry_versions_and_writes_are_not_seen(self, simulation):
         made = simulation()

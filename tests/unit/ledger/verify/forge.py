@@ -37,6 +37,7 @@ class Stub:
     """A contract's view of the forge's state, with the evidence at hand."""
 
     replaying = False
+    hospitals = HOSPITALS
 
     def __init__(self, heading: proposal.Heading, creator: Creator, state: State, evidence: bytes | None) -> None:
         self.channel, self.tx_id, self.now, self.creator = heading.channel, heading.tx_id, heading.seconds, creator

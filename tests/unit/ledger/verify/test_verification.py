@@ -316,8 +316,9 @@ def test_a_change_of_contract_code_is_named(forge: Forge, tmp_path: Path) -> Non
 def test_a_consortium_founded_with_others_than_genesis_names_is_found(tmp_path: Path) -> None:
     forge = Forge(3)
     roles = ["peer", "registrar", "site", "steward"]
-    few = [{"msp": name, "name": name, "kind": "hospital", "roles": roles, "origins": []} for name in HOSPITALS[:3]]
-    forge.seal(forge.transact(forge.client("steward"), "members:Found", {"organisations": few}))
+    listed = [{"msp": name, "name": name, "kind": "hospital", "roles": roles, "origins": []} for name in HOSPITALS]
+    listed.append({"msp": "OtherMSP", "name": "Other", "kind": "institute", "roles": ["researcher"], "origins": []})
+    forge.seal(forge.transact(forge.client("steward"), "members:Found", {"organisations": listed}))
     found = refusal(forge, tmp_path)
     assert (found.code, found.block, found.transaction) == ("verify.members", 1, 0)
 
