@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from ledger.network import join as joining
 from ledger.network import lifecycle
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.network import Network
 from ledger.network.package import INSTALLED, Package
+from ledger.network.plan import Member
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a real Fabric network, one node a hospital.")
 DIRECTORY = Path("var/network")
@@ -44,6 +46,17 @@ def deploy(
     network = lifecycle.deploy(Network.at(directory), Package.of(source.absolute()), typer.echo)
     newest = network.plan.contracts[-1]
     typer.echo(f"The network runs {newest.label}, definition {newest.sequence}.")
+
+
+@app.command()
+def join(
+    organisation: Org,
+    directory: Directory = DIRECTORY,
+    port: Annotated[int | None, typer.Option(help="Its first port; after the last one's unless told.")] = None,
+) -> None:
+    """Add a hospital to the running network, by a configuration that a majority of the others signs."""
+    network = joining.join(Network.at(directory), Member.named(organisation), port, tell=typer.echo)
+    typer.echo(f"{organisation} takes part: {networks.ordering(network.plan)}.")
 
 
 @app.command()

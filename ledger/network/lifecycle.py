@@ -80,7 +80,12 @@ class Deployment:
             )
         if self.ready().get(organisation.msp):
             return
-        self._ordered(organisation, "approveformyorg", "--package-id", self.package.id)
+        self._approve(organisation)
+
+    def adopt(self, node: Node) -> None:
+        """Let a hospital that came later run the definition that the others committed before."""
+        self.prepare(node)
+        self._approve(node.organisation)
 
     def ready(self) -> dict[str, bool]:
         """Which organisations, by MSP id, have approved."""
@@ -101,6 +106,9 @@ class Deployment:
             tls = str(self.network.layout.tls_ca(each))
             targets += ["--peerAddresses", str(each.peer), "--tlsRootCertFiles", tls]
         self._ordered(organisations[0], "commit", *targets)
+
+    def _approve(self, organisation: Organisation) -> None:
+        self._ordered(organisation, "approveformyorg", "--package-id", self.package.id)
 
     @property
     def _definition(self) -> list[str]:

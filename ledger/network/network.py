@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ledger.identity import files
 from ledger.network import binaries, material, processes
@@ -112,11 +112,7 @@ def found(network: Network, authorities: Mapping[str, Path], tell: Callable[[str
         material.create(layout, each, authorities.get(each.name))
     first = genesis.first_block(
         plan.channel,
-        consortium.channel_group(
-            [material.hospital(layout, each) for each in plan.hospitals],
-            [material.msp(layout, each) for each in plan.institutes],
-            consortium.Ordering(interval_ms=plan.interval_ms),
-        ),
+        channel_group(layout, plan),
         int(time.time()),
         os.urandom(24),
     )
@@ -124,14 +120,24 @@ def found(network: Network, authorities: Mapping[str, Path], tell: Callable[[str
     files.write(layout.genesis_digest, sha256(first).hexdigest().encode() + b"\n")
     tell(f"Starting {len(plan.hospitals)} orderers ({ordering(plan)}) and as many peers")
     network.start(network.nodes)
-    together(lambda each: join_orderer(programs, plan.channel, each), plan.hospitals)
+    together(lambda each: join_orderer(programs, plan.channel, each, layout.genesis), plan.hospitals)
     together(lambda each: join_peer(programs, each), plan.hospitals)
     layout.write(plan)
     layout.draft.unlink()
 
 
-def join_orderer(programs: Programs, channel: str, hospital: Organisation) -> None:
-    programs.osnadmin(hospital, "join", "--channelID", channel, "--config-block", str(programs.layout.genesis))
+def channel_group(layout: Layout, plan: Plan) -> Any:
+    """The channel's configuration as the plan and the organisations' certificates say it should be."""
+    return consortium.channel_group(
+        [material.hospital(layout, each) for each in plan.hospitals],
+        [material.msp(layout, each) for each in plan.institutes],
+        consortium.Ordering(kind=plan.ordering, interval_ms=plan.interval_ms),
+    )
+
+
+def join_orderer(programs: Programs, channel: str, hospital: Organisation, block: Path) -> None:
+    """Let the hospital's orderer order the channel that `block`, a configuration block, describes."""
+    programs.osnadmin(hospital, "join", "--channelID", channel, "--config-block", str(block))
 
 
 def join_peer(programs: Programs, hospital: Organisation) -> None:
@@ -191,7 +197,7 @@ def check_same(standing: Plan, wanted: Plan, layout: Layout) -> None:
 def ordering(plan: Plan) -> str:
     """How the network's orderers agree, plainly."""
     count = len(plan.hospitals)
-    if consortium.kind(count) == consortium.BFT:
+    if plan.ordering == consortium.BFT:
         return f"Byzantine fault tolerant, {(count - 1) // 3} of {count} may lie or fail"
     return f"Raft, crash tolerant only: with fewer than {consortium.BFT_AT_LEAST} hospitals no orderer may lie"
 

@@ -20,6 +20,7 @@ from msgspec import structs
 
 from consent.canonical import Document
 from ledger.network.errors import NetworkError
+from ledger.protocol import consortium
 from ledger.protocol.consortium import Address
 
 CHANNEL = CHAINCODE = "covenant"
@@ -83,12 +84,17 @@ class Contracts(Document, frozen=True):
 
 
 class Plan(Document, frozen=True):
-    """What DIR/network.json says. `contracts`: the versions whose hosts run, the newest last."""
+    """What DIR/network.json says.
+
+    `contracts`: the versions whose hosts run, the newest last. `joining`: the hospital that is being added, if any.
+    """
 
     channel: str
     organisations: tuple[Organisation, ...]
+    ordering: Literal["BFT", "etcdraft"]
     interval_ms: int
     contracts: tuple[Contracts, ...] = ()
+    joining: str = ""
 
     def running(self, *contracts: Contracts) -> Plan:
         """This plan with other versions of the contracts."""
@@ -162,7 +168,8 @@ def draw(
         )
         for index, (member, kind) in enumerate(kinds)
     )
-    return Plan(channel=channel, organisations=organisations, interval_ms=interval_ms)
+    kind = consortium.kind(len(hospitals))
+    return Plan(channel=channel, organisations=organisations, ordering=kind, interval_ms=interval_ms)
 
 
 def check_name(name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 from fabric_protos.common import configtx_pb2, configuration_pb2, policies_pb2
 from fabric_protos.msp import identities_pb2, msp_principal_pb2
@@ -30,7 +30,8 @@ from ledger.protocol.configuration import (
 )
 from ledger.protocol.exact import serialise
 
-BFT, RAFT = "BFT", "etcdraft"
+BFT: Final = "BFT"
+RAFT: Final = "etcdraft"
 BFT_AT_LEAST = 4  # three f + 1 with f = 1: fewer orderers cannot outvote one that lies
 
 
@@ -60,12 +61,15 @@ class Hospital:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """How blocks are cut: after `interval_ms` or `largest_count` transactions, and how soon a dead leader is noticed.
+    """How orderers agree (`kind`: BFT or RAFT), when a block is cut, and how soon a dead leader is noticed.
+
+    A block is cut after `interval_ms` or `largest_count` transactions.
 
     The defaults recover from a dead leader within ten seconds: a follower misses heartbeats after 3 s, complains of a
     withheld request after 4 s, and a change of leader that does not finish is tried again after 5 s.
     """
 
+    kind: str
     interval_ms: int = 200
     largest_count: int = 500
     heartbeat_s: int = 3
@@ -74,7 +78,7 @@ class Ordering:
     view_change_s: int = 5
 
 
-def kind(hospitals: int) -> str:
+def kind(hospitals: int) -> Literal["BFT", "etcdraft"]:
     """How `hospitals` orderers agree: Byzantine fault tolerant from four on, crash tolerant (Raft) below."""
     return BFT if hospitals >= BFT_AT_LEAST else RAFT
 
@@ -107,13 +111,13 @@ def channel_group(hospitals: Sequence[Hospital], institutes: Sequence[MspConfig]
     )
 
 
-def block_validation(hospitals: Sequence[Hospital]) -> Any:
+def block_validation(hospitals: Sequence[Hospital], ordering: str) -> Any:
     """Who must sign a block, a SignaturePolicyEnvelope.
 
     Under BFT a quorum of the consenters, each by its own certificate: SmartBFT refuses a configuration whose policy is
     not exactly this. Under Raft the one orderer that wrote it.
     """
-    if kind(len(hospitals)) == RAFT:
+    if ordering == RAFT:
         return policy.out_of(1, sorted(each.msp.msp_id for each in hospitals), "orderer")
     identities = [
         msp_principal_pb2.MSPPrincipal(
@@ -168,7 +172,7 @@ def _orderer(hospitals: Sequence[Hospital], ordering: Ordering, admins: Any) -> 
         "Capabilities": capabilities("V2_0"),
         "ChannelRestrictions": config_value(orderer_pb2.ChannelRestrictions()),
     }
-    if kind(len(hospitals)) == BFT:
+    if ordering.kind == BFT:
         values["ConsensusType"] = config_value(
             orderer_pb2.ConsensusType(type=BFT, metadata=serialise(_smartbft(ordering)))
         )
@@ -185,7 +189,7 @@ def _orderer(hospitals: Sequence[Hospital], ordering: Ordering, admins: Any) -> 
             "Readers": any_policy("Readers"),
             "Writers": any_policy("Writers"),
             ADMINS: admins,
-            "BlockValidation": signature_policy(block_validation(hospitals)),
+            "BlockValidation": signature_policy(block_validation(hospitals, ordering.kind)),
         },
     )
 

@@ -23,7 +23,9 @@ def hospital(number: int) -> Hospital:
 
 
 def made(count: int):
-    return consortium.channel_group([hospital(n) for n in range(count, 0, -1)], [INSTITUTE], Ordering())
+    return consortium.channel_group(
+        [hospital(n) for n in range(count, 0, -1)], [INSTITUTE], Ordering(consortium.kind(count))
+    )
 
 
 def rule(group, name):

@@ -1,0 +1,185 @@
+"""Adding a hospital to a channel that runs: its part in the configuration, signed by the others' administrators.
+
+One configuration update changes everything that counts hospitals: the organisation among peers and orderers, the
+consenters, and with them every majority and the quorum on blocks. Each step can be repeated: a `join` that was cut off
+goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fabric_protos.common import common_pb2, configtx_pb2
+from msgspec import structs
+
+from ledger.identity import files
+from ledger.identity.msp import Identity
+from ledger.network import material, processes
+from ledger.network.errors import NetworkError
+from ledger.network.lifecycle import Deployment
+from ledger.network.network import Network, channel_group, join_orderer, join_peer
+from ledger.network.node import Node
+from ledger.network.package import Package
+from ledger.network.plan import STRIDE, Member, Organisation, Plan, check_port
+from ledger.protocol.exact import read, serialise
+
+
+def join(
+    network: Network,
+    member: Member,
+    port: int | None = None,
+    ca: Path | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Network:
+    """Add the hospital `member`; the network with its new plan. `ca`: the folder of an authority that it has already.
+
+    Raises NetworkError `network.member-exists`, `network.joining` (another one is half added), `network.port*`,
+    `network.refused`.
+    """
+    with network.layout.lock():
+        network = _plan(network, member, port, ca)
+        node = network.node(member.name)
+        for part in ("orderer", "peer"):
+            network.start([node], part)
+        tell(f"Changing the channel's configuration, signed by {majority(network)} administrators")
+        block = reconfigure(network)
+        hospital = node.organisation
+        if not has_channel(network, hospital):
+            join_orderer(network.programs, network.plan.channel, hospital, block)
+        _join_peer(network, hospital)
+        for contracts in network.plan.contracts:
+            tell(f"Installing and approving {contracts.label}")
+            Deployment(network, Package.of(Path(contracts.source)), contracts).adopt(node)
+        return _written(network, structs.replace(network.plan, joining=""))
+
+
+def reconfigure(network: Network) -> Path:
+    """Make the channel's configuration what the plan and the certificates say; its newest block's file."""
+    work = network.layout.directory / "configuration"
+    work.mkdir(exist_ok=True)
+    fetched = fetch(network, work)
+    if update := difference(network, current(fetched), work):
+        envelope = work / "update.pb"
+        files.write(envelope, signed(network, update))
+        first = founders_first(network.plan)[0]
+        network.programs.peer(
+            first,
+            *("channel", "update", "--channelID", network.plan.channel, "--file", str(envelope)),
+            *network.programs.through(first, first),
+        )
+        fetched = fetch(network, work)
+    return fetched
+
+
+def difference(network: Network, config: Any, work: Path) -> bytes | None:
+    """The ConfigUpdate that turns `config` into what the plan says; None where nothing differs."""
+    wanted = configtx_pb2.Config(sequence=config.sequence, channel_group=channel_group(network.layout, network.plan))
+    files.write(work / "original.pb", serialise(config))
+    files.write(work / "updated.pb", serialise(wanted))
+    try:
+        network.programs.configtxlator(
+            *("compute_update", "--channel_id", network.plan.channel),
+            *("--original", str(work / "original.pb"), "--updated", str(work / "updated.pb")),
+            *("--output", str(work / "difference.pb")),
+        )
+    except NetworkError as error:
+        if "no differences" in error.message:
+            return None
+        raise
+    return (work / "difference.pb").read_bytes()
+
+
+def signed(network: Network, update: bytes) -> bytes:
+    """`update` in an envelope, with the signature of each administrator of a majority of the older hospitals."""
+    signatures = []
+    for hospital in founders_first(network.plan)[: majority(network)]:
+        admin = Identity.load(network.layout.admin(hospital))
+        header = serialise(common_pb2.SignatureHeader(creator=admin.serialized, nonce=os.urandom(24)))
+        signatures.append(configtx_pb2.ConfigSignature(signature_header=header, signature=admin.sign(header + update)))
+    body = configtx_pb2.ConfigUpdateEnvelope(config_update=update, signatures=signatures)
+    header = serialise(common_pb2.ChannelHeader(type=common_pb2.CONFIG_UPDATE, channel_id=network.plan.channel))
+    payload = common_pb2.Payload(header={"channel_header": header}, data=serialise(body))
+    return serialise(common_pb2.Envelope(payload=serialise(payload)))
+
+
+def fetch(network: Network, work: Path) -> Path:
+    """The channel's newest configuration block, from the first orderer, in a file."""
+    first = network.plan.hospitals[0]
+    file = work / "config.block"
+    network.programs.peer(
+        first,
+        *("channel", "fetch", "config", str(file), "--channelID", network.plan.channel),
+        *network.programs.through(first, first),
+    )
+    return file
+
+
+def current(block: Path) -> Any:
+    """The Config in a configuration block."""
+    first = read(common_pb2.Block, block.read_bytes(), "configuration block").data.data[0]
+    payload = read(common_pb2.Payload, read(common_pb2.Envelope, first, "envelope").payload, "payload")
+    return read(configtx_pb2.ConfigEnvelope, payload.data, "configuration").config
+
+
+def has_channel(network: Network, hospital: Organisation) -> bool:
+    """Whether the hospital's orderer knows the channel."""
+    listed = network.programs.osnadmin(hospital, "list").get("channels") or []
+    return network.plan.channel in {each["name"] for each in listed}
+
+
+def founders_first(plan: Plan) -> list[Organisation]:
+    """The hospitals whose administrators have a say before the one that joins."""
+    return [each for each in plan.hospitals if each.name != plan.joining]
+
+
+def majority(network: Network) -> int:
+    """How many administrators must sign: more than half of the hospitals that were there before."""
+    return len(founders_first(network.plan)) // 2 + 1
+
+
+def _plan(network: Network, member: Member, port: int | None, ca: Path | None) -> Network:
+    """The network whose plan names the hospital that joins, its keys made; as it is where this was done before."""
+    plan, layout = network.plan, network.layout
+    if plan.joining == member.name:
+        return network
+    if plan.joining:
+        raise NetworkError(
+            "network.joining", f"{plan.joining} is half added: finish with `covenant network join {plan.joining}`"
+        )
+    if any(member.name == each.name or member.msp == each.msp for each in plan.organisations):
+        raise NetworkError(
+            "network.member-exists", f"{member.name} ({member.msp}) is in this network already: choose another name"
+        )
+    last = max(plan.organisations, key=lambda each: each.port)
+    hospital = Organisation(
+        name=member.name,
+        msp=member.msp,
+        kind="hospital",
+        host=last.host,
+        port=check_port(last.port + STRIDE if port is None else port),
+        consenter=max(each.consenter for each in plan.hospitals) + 1,
+        joined=True,
+    )
+    Node(layout, plan, hospital).check_ports()
+    processes.stop(Node(layout, plan, hospital).processes)
+    shutil.rmtree(layout.folder(hospital), ignore_errors=True)
+    material.create(layout, hospital, ca)
+    plan = structs.replace(plan, organisations=(*plan.organisations, hospital), joining=hospital.name)
+    return _written(network, plan)
+
+
+def _join_peer(network: Network, hospital: Organisation) -> None:
+    try:
+        join_peer(network.programs, hospital)
+    except NetworkError as error:
+        if error.code != "network.channel-exists":
+            raise
+
+
+def _written(network: Network, plan: Plan) -> Network:
+    network.layout.write(plan)
+    return Network(network.layout, plan, network.programs)
