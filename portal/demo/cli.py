@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -51,6 +52,7 @@ def demo(  # noqa: PLR0917  # options of a command line
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us deaf to Ctrl-C
         signal.signal(number, interrupted)
+    os.umask(0o077)  # everything below --dir, whichever of the processes makes it
     layout = Layout(directory)
     console = Console(highlight=False)
     if not console.is_terminal:

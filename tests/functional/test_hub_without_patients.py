@@ -1,11 +1,18 @@
-"""The hub's process has no patients' tables, no key to a store, and gets nothing out of a hospital's database file."""
+"""The hub's process has no patients' tables, no key to a store, and gets nothing out of a hospital's database file.
+
+Where hub and hospital run as different users of one machine, it cannot even open the file: nothing that a hospital's
+processes write can be read by anybody else. Where they run as one user (the demo), what is left is the encryption.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,12 +55,40 @@ print(json.dumps(found))
 """
 
 
+OPENED = """
+import json, os, sys
+found = []
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        try:
+            open(os.path.join(folder, name), "rb").close()
+            found.append(name)
+        except PermissionError:
+            pass
+print(json.dumps(sorted(found)))
+"""
+KEPT = """
+from pathlib import Path
+from django.conf import settings
+from portal.grid.stores import attempts_folder, vectors_folder
+from training.site.attempts import FileAttempts, FileVectors
+from training.site.stores import Attempt
+import numpy as np
+attempt = Attempt("study", 1, 1, "training")
+FileAttempts(attempts_folder()).start(attempt)
+FileAttempts(attempts_folder()).keep(attempt, b"noised")
+FileVectors(vectors_folder()).put(np.zeros(3, dtype=np.float32))
+(Path(settings.NODE.data) / "anything.csv").write_text("id,age\\n")
+"""
+NOBODY = "65534"
+
+
 def run(node: Path, code: str) -> object:
-    """What `code` prints, as JSON, in a process of the node."""
+    """What `code` prints, as JSON, in a process of the node; it is started as generous as an account usually is."""
     env = {**os.environ, "COVENANT_NODE": str(node), "DJANGO_SETTINGS_MODULE": "portal.settings"}
     program = f"import json, django\ndjango.setup()\n{code}"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, check=False, umask=0o022
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -93,3 +128,38 @@ def test_no_secret_lies_in_the_file_in_plain(store):
     for part in file.parent.glob("node.sqlite*"):
         content = part.read_bytes()
         assert not [secret for secret in secrets if secret in content]
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every user of this machine can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="covenant-users-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="starting a process as another user needs root")
+def test_a_hub_of_another_user_opens_no_file_of_the_hospital(reachable: Path, program: Callable[..., str]) -> None:
+    """Every folder stands open to all, as careless as can be; the files do not."""
+    node = make_node(reachable / "hospital", "hospital")
+    node.chmod(0o600)
+    run(node, HOSPITAL + KEPT + "print(0)")
+    for folder in (reachable / "hospital").rglob("*"):
+        if folder.is_dir():
+            folder.chmod(0o755)
+    (reachable / "hospital").chmod(0o755)
+    (reachable / "hospital" / "notice.txt").touch()
+    (reachable / "hospital" / "notice.txt").chmod(0o644)
+
+    def opened() -> list[str]:
+        python = str(Path(sys.executable).resolve())
+        user = [program("setpriv"), "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]
+        command = [*user, python, "-I", "-S", "-c", OPENED, str(reachable)]
+        found: list[str] = json.loads(subprocess.run(command, check=True, capture_output=True, cwd="/").stdout)
+        return found
+
+    assert {"node.sqlite", "store.key", "anything.csv", "result"} <= {one.name for one in reachable.rglob("*")}
+    assert opened() == ["notice.txt"]
+    (reachable / "hospital" / "node.sqlite").chmod(0o644)
+    assert opened() == ["node.sqlite", "notice.txt"]  # what the mode was for

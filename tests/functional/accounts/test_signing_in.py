@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from axes.models import AccessAttempt
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portal.accounts import services, views
@@ -52,6 +53,19 @@ def test_many_names_from_one_address_wait_too_and_nobody_elses(visitor, new_pati
     elsewhere = visitor()
     elsewhere.defaults["REMOTE_ADDR"] = "192.0.2.9"
     assert elsewhere.post("/accounts/login/", right).status_code == 302
+
+
+def test_what_was_typed_at_the_wrong_address_is_not_kept(visitor, new_patient):
+    patient = new_patient("egon.friedell.1878-01-21")
+    password = services.set_password(user=patient.account)
+    client = visitor()
+    for name, word in (("egon.friedell.1878", "no"), (password, "no"), (patient.account.username, "no")):
+        client.post("/accounts/login/", {"username": name, "password": word})
+    kept = str(list(AccessAttempt.objects.values()))
+    assert AccessAttempt.objects.count() == 3
+    assert "egon" not in kept and password not in kept
+    client.post("/accounts/login/", {"username": patient.account.username, "password": password})
+    assert AccessAttempt.objects.count() == 2  # signing in forgets that account's failures, and only those
 
 
 def test_passwords_are_kept_as_argon2(db):
