@@ -51,7 +51,8 @@ class Case:
 
 def requests() -> list[dict[str, Any]]:
     """All requests, newest first, each with its purpose in words and its cases."""
-    found = [described(row.body, row.block) for row in mirror.standing(REQUESTS)]
+    with mirror.loaded("members/org/", "catalogue/dataset/", "access/entitlement/"):
+        found = [described(row.body, row.block) for row in mirror.standing(REQUESTS)]
     return sorted(found, key=lambda one: one["block"], reverse=True)
 
 

@@ -21,3 +21,18 @@ class SignInForm(AuthenticationForm):
 
 class NewPasswordForm(PasswordChangeForm):
     """The old password, and the new one twice."""
+
+    old_password = forms.CharField(
+        label="Your password now", strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+    )
+    new_password1 = forms.CharField(
+        label="Your new password",
+        strip=False,
+        help_text="At least 12 letters, digits or signs. Three or four words that nobody would guess do well.",
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+    new_password2 = forms.CharField(
+        label="Your new password once more",
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )

@@ -25,12 +25,13 @@ def latest(count: int = SHOWN) -> list[Event]:
 def aborted() -> list[dict[str, Any]]:
     """Every attempt that was aborted, with its reason, newest first; it keeps what it spent."""
     found = [row for row in mirror.standing("studies/round/") if row.body["status"] == "aborted"]
+    titles = {body["study"]: body["plan"]["title"] for body in mirror.records("studies/study/")}
     return [
         {
             **row.body,
             "block": row.block,
             "opened_at": datetime.fromtimestamp(row.body["opened"], UTC),
-            "title": (mirror.record(f"studies/study/{row.body['study']}") or {"plan": {"title": ""}})["plan"]["title"],
+            "title": titles.get(row.body["study"], ""),
         }
         for row in sorted(found, key=lambda row: row.block, reverse=True)
     ]
@@ -39,7 +40,8 @@ def aborted() -> list[dict[str, Any]]:
 def denied() -> list[dict[str, Any]]:
     """Access that hospitals denied or revoked, newest first. Reasons stay there; a digest binds the hospital to one."""
     found = [row for row in mirror.standing("access/entitlement/") if row.body["status"] in ("denied", "revoked")]
-    return [
-        {**row.body, "block": row.block, "hospital_title": organisation_title(row.body["hospital"])}
-        for row in sorted(found, key=lambda row: row.block, reverse=True)
-    ]
+    with mirror.loaded("members/org/"):
+        return [
+            {**row.body, "block": row.block, "hospital_title": organisation_title(row.body["hospital"])}
+            for row in sorted(found, key=lambda row: row.block, reverse=True)
+        ]

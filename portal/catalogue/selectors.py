@@ -27,7 +27,8 @@ class Answer:
 def datasets(owner: str | None = None) -> list[dict[str, Any]]:
     """All data set versions, or those of one hospital; newest version of each first."""
     prefix = f"{DATASETS}{owner}/" if owner else DATASETS
-    found = [described(body) for body in mirror.records(prefix)]
+    with mirror.loaded("members/org/"):
+        found = [described(body) for body in mirror.records(prefix)]
     return sorted(found, key=lambda one: (one["dataset"], -one["version"]))
 
 

@@ -14,7 +14,8 @@ PROPOSALS = "governance/proposal/"
 
 def proposals() -> list[dict[str, Any]]:
     """All proposals, newest first."""
-    return [described(row.body) for row in mirror.standing(PROPOSALS).order_by("-block", "key")]
+    with mirror.loaded("members/org/", "governance/vote/"):
+        return [described(row.body) for row in mirror.standing(PROPOSALS).order_by("-block", "key")]
 
 
 def proposal(pk: UUID | str) -> dict[str, Any] | None:

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db.models import QuerySet
 
 from portal.reactor.models import Event, Position, Record
 
+_loaded: ContextVar[dict[str, dict[str, Any]] | None] = ContextVar("loaded", default=None)
+
+
+@contextmanager
+def loaded(*prefixes: str) -> Iterator[None]:
+    """Within, what `record`, `records` and `items` say about keys below `prefixes` comes from one query each.
+
+    For lists: however many rows a page shows, it asks the database as often.
+    """
+    outer = _loaded.get() or {}
+    token = _loaded.set({**outer, **{prefix: dict(items(prefix)) for prefix in prefixes}})
+    try:
+        yield
+    finally:
+        _loaded.reset(token)
+
+
+def held(key: str) -> dict[str, Any] | None:
+    """What is loaded of the part of the state that `key` lies in, or None."""
+    return next((found for prefix, found in (_loaded.get() or {}).items() if key.startswith(prefix)), None)
+
 
 def record(key: str) -> Any | None:
     """The state value under `key`, or None."""
+    if (found := held(key)) is not None:
+        return found.get(key)
     return Record.objects.filter(key=key).values_list("body", flat=True).first()
 
 
@@ -21,7 +47,9 @@ def records(prefix: str) -> list[Any]:
 
 def items(prefix: str) -> list[tuple[str, Any]]:
     """Keys and state values below `prefix`, by key."""
-    return list(standing(prefix).values_list("key", "body"))
+    if (found := held(prefix)) is not None:
+        return [(key, body) for key, body in found.items() if key.startswith(prefix)]
+    return list(standing(prefix).order_by("key").values_list("key", "body"))
 
 
 def standing(prefix: str) -> QuerySet[Record]:

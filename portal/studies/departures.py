@@ -37,17 +37,18 @@ class Left:
 def of(msp: str) -> Left:
     """Everything that left hospital `msp`, newest first."""
     results: list[Departure] = []
-    for body in mirror.records("studies/study/"):
-        if msp in cost.sites(body["plan"]):
-            results += of_study(msp, body)
-    counts = [
-        {
-            **body,
-            "title": (catalogue.dataset(body["dataset"], body["version"]) or {"title": ""})["title"],
-            "purpose_words": purpose_of(body),
-        }
-        for body in mirror.records(f"budget/count/{msp}/")
-    ]
+    with mirror.loaded("catalogue/dataset/", "members/org/", "access/inquiry/"):
+        for body in mirror.records("studies/study/"):
+            if msp in cost.sites(body["plan"]):
+                results += of_study(msp, body)
+        counts = [
+            {
+                **body,
+                "title": (catalogue.dataset(body["dataset"], body["version"]) or {"title": ""})["title"],
+                "purpose_words": purpose_of(body),
+            }
+            for body in mirror.records(f"budget/count/{msp}/")
+        ]
     return Left(tuple(sorted(results, key=lambda one: one.block, reverse=True)), tuple(reversed(counts)))
 
 
@@ -62,10 +63,11 @@ def of_study(msp: str, study: dict[str, Any]) -> list[Departure]:
         if row.key.rsplit("/", 1)[1] == msp
     ]
     found, trained, measured = [], 0, 0
+    cohorts = dict(mirror.items(f"studies/cohort/{name}/"))
     for row in sorted(rows, key=lambda row: row.block):
         _, what, _, number, attempt, _ = row.key.split("/")
         trained, measured = (trained + 1, measured) if what == "update" else (trained, measured + 1)
-        cohort = mirror.record(f"studies/cohort/{name}/{number}/{attempt}/{msp}") or {}
+        cohort = cohorts.get(f"studies/cohort/{name}/{number}/{attempt}/{msp}", {})
         found.append(
             Departure(
                 row.block,

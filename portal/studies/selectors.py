@@ -56,7 +56,8 @@ class Results:
 
 def studies(msp: str | None = None) -> list[dict[str, Any]]:
     """All studies, newest first, or those with a data set of hospital `msp`."""
-    found = [described(row.body) for row in mirror.standing(STUDIES).order_by("-block", "key")]
+    with mirror.loaded("members/org/", "access/request/", "studies/approval/"):
+        found = [described(row.body) for row in mirror.standing(STUDIES).order_by("-block", "key")]
     return [one for one in found if msp is None or msp in one["sites"]]
 
 
@@ -119,10 +120,11 @@ def site_result(msp: str, measure: dict[str, Any] | None, cohort: dict[str, Any]
 def reservations(msp: str) -> list[dict[str, Any]]:
     """The studies that hospital `msp` has reserved budget for, and whether the rest can be given back."""
     found = []
-    for key, body in mirror.items(f"budget/reservation/{msp}/"):
-        held = study(key.rsplit("/", 1)[1])
-        if held is not None:
-            found.append({"study": held, "record": body, "ended": held["status"] in ("released", "stopped")})
+    with mirror.loaded(STUDIES, "members/org/", "access/request/", "studies/approval/"):
+        for key, body in mirror.items(f"budget/reservation/{msp}/"):
+            held = study(key.rsplit("/", 1)[1])
+            if held is not None:
+                found.append({"study": held, "record": body, "ended": held["status"] in ("released", "stopped")})
     return found
 
 

@@ -116,7 +116,7 @@ def test_a_patient_allows_less_stops_agrees_again_and_stops_by_code(house: House
     page.get_by_text("You said yes.").wait_for()
 
     house.follow("Allow less")
-    house.press("Go on", "Allow less")
+    house.press("Go on", "For how long may it be used?")
     page.get_by_label("Half a year").check()
     house.press("Go on", "Check your answers")
     house.press("Yes, allow only this", "Your yes is recorded|We are recording your yes")
@@ -132,9 +132,9 @@ def test_a_patient_allows_less_stops_agrees_again_and_stops_by_code(house: House
     house.follow("My consent")
     house.follow("Read about saying yes")
     page.get_by_label("I have read this").check()
-    house.press("Go on", "Give consent")
+    house.press("Go on", "What may your record be used for?")
     page.get_by_label("Only to learn about heart disease").check()
-    house.press("Go on", "Give consent")
+    house.press("Go on", "For how long may it be used?")
     page.get_by_label("1 year").check()
     house.press("Go on", "Check your answers")
     house.press("Yes, I agree", "Your yes is recorded|We are recording your yes")
@@ -145,6 +145,7 @@ def test_a_patient_allows_less_stops_agrees_again_and_stops_by_code(house: House
     walks.sign_out(page)
 
     elsewhere = house.address("hungary")  # any hospital of the group will do
+    walks.look_around(page, house.address("hub"), ["/withdraw/"])  # so will the institute
     walks.look_around(page, elsewhere, ["/withdraw/"])
     page.get_by_label("Your receipt file").set_input_files(receipt)
     page.get_by_label("Your withdrawal code").fill("0" * 32)
@@ -201,7 +202,7 @@ def test_a_second_study_from_the_request_to_the_release_through_the_pages(house:
 def test_a_steward_sees_what_left_and_pauses_the_hospital(house: House) -> None:
     page = house.page
     hospital = house.enter(CLEVELAND, "steward")
-    walks.look_around(page, hospital, [*walks.STEWARD, "/withdrawals/", "/catalogue/ClevelandMSP/heart/1/"])
+    walks.look_around(page, hospital, [*walks.STEWARD, "/catalogue/ClevelandMSP/heart/1/"])
     page.goto(f"{hospital}/studies/left/")
     assert page.get_by_role("region", name="Results that left").get_by_role("row").count() > house.demo.rounds
     page.goto(f"{hospital}/studies/budget/")

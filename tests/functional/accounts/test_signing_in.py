@@ -7,7 +7,7 @@ from axes.models import AccessAttempt
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portal.accounts import services, views
-from portal.accounts.models import User
+from portal.accounts.models import Role, User
 from portal.errors import PortalError
 from portal.limits import Limit
 
@@ -133,7 +133,7 @@ NEEDS_ANSWERS = ("/consent/give/until/", "/consent/give/purpose/", "/consent/giv
 MATRIX = [
     (path, pattern)
     for path, pattern in addresses(get_resolver("portal.urls.hospital"))
-    if path.split("/")[0] in ("", "accounts", "consent", "withdraw")
+    if path.split("/")[0] in ("", "accounts", "consent", "withdraw", "withdrawals")
 ]
 
 
@@ -151,6 +151,25 @@ def test_permission_matrix(path, pattern, visitor, new_patient, steward):
         assert {anonymous, patient, as_steward, researcher} == {404}
     elif path in EVERYBODY:
         assert (anonymous, patient, as_steward, researcher) == (302, 200, 200, 200)
+    elif path == "/withdrawals/":
+        assert (anonymous, patient, as_steward, researcher) == (302, 404, 200, 404)
     else:
         assert (anonymous, as_steward, researcher) == (302, 404, 404)
         assert patient == (404 if "-4" in path else 302 if path in NEEDS_ANSWERS else 200)
+
+
+def test_at_the_hub_a_patients_page_is_404_for_everybody(hub, visitor, db):
+    """Every address of a hospital's patients, for every persona, asked for and sent to."""
+    people = [None, *(User.objects.create(username=role, role=role) for role in Role)]
+    gone = [path for path, _ in MATRIX if path.split("/")[0] in ("consent", "withdraw", "withdrawals")]
+    gone.remove("withdraw/")  # the institute takes a withdrawal itself
+    for place, sample in SAMPLES.items():
+        gone = [path.replace(place, sample) for path in gone]
+    wrong = {}
+    for client in [visitor(user, host="hub.localhost") for user in people]:
+        for path in gone:
+            answers = client.get(f"/{path}").status_code, client.post(f"/{path}").status_code
+            if answers != (404, 404):
+                wrong[path] = answers
+        assert client.get("/withdraw/").status_code == 200
+    assert len(gone) > 15 and not wrong
