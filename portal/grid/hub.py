@@ -90,7 +90,7 @@ def run(study: str) -> None:
 def finish(study: str, alive: Callable[[], None]) -> None:
     """All rounds, then the release: real Flower from end to end, over Celery."""
     from portal.grid.celery import app
-    from portal.grid.release import publish
+    from portal.grid.release import certify, publish
     from training.federation.chain import Chain, MemoryVectors
     from training.federation.flower import FlowerFederation, TransportGrid, context, server_app
     from training.federation.rounds import StudyRunner
@@ -105,6 +105,7 @@ def finish(study: str, alive: Callable[[], None]) -> None:
         federation=FlowerFederation(grid),
         blobs=vectors,
         chain=Chain(Studies(view), vectors, MemoryVectors()),
+        certify=certify,
         alive=alive,
         before=lambda number: check_hold(study, number),
     )

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from portal import ledger
 from portal.reactor import selectors as mirror
+from portal.reactor import witness
 from portal.reactor.models import Record
 from training.federation.studies import Entry
 
@@ -19,6 +20,14 @@ CONSORTIUM = "members/consortium"
 
 class Mirror:
     """LedgerView over the reactor's tables."""
+
+    def check(self) -> None:
+        """Raises OtherLedger where the ledger lacks what this node has seen, LedgerUnavailable where it is away."""
+        witness.check()
+
+    def header_hash(self, height: int) -> str | None:
+        """Raises LedgerUnavailable."""
+        return witness.header_hash(height)
 
     def height(self) -> int:
         return mirror.height()

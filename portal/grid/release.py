@@ -9,10 +9,11 @@ from django.conf import settings
 from consent.canonical import decode
 from consent.errors import CovenantError
 from portal import ledger
+from portal.errors import PortalError
 from portal.grid.ledgers import Mirror, Signer
 from training.federation.crashpoint import reach
 from training.federation.release import Head, Package, package
-from training.federation.studies import Studies
+from training.federation.studies import Studies, Study
 from training.federation.vectors import Vector, digest
 from training.site.attempts import write
 
@@ -24,20 +25,27 @@ def folder(study: str) -> Path:
     return Path(settings.NODE.data) / "studies" / study
 
 
-def publish(study: str, model: Vector) -> None:
-    """Write model and certificate, then release them on the ledger; done before, it only makes sure of the ledger.
+def certify(study: Study, model: Vector) -> bytes:
+    """Write model and certificate, and give the certificate for the sites to confirm.
 
-    A certificate names the ledger's head at the time it is first written, so the files of a run cut short are kept.
+    It names the ledger's head at the time it is first written, so the files of a run cut short are kept.
     """
-    view, place = Mirror(), folder(study)
-    standing = Studies(view).study(study)
-    if standing.status == "released":
-        return
+    place = folder(study.study)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = kept(place, digest(model)) or package(view, standing, model, chain_head())
+    made = kept(place, digest(model)) or package(Mirror(), study, model, chain_head())
     write(place / MODEL, made.weights)
     write(place / CERTIFICATE, made.certificate)
     reach("hub.packaged")
+    return made.certificate
+
+
+def publish(study: str, model: Vector) -> None:
+    """Release the files that the sites have confirmed, by their digests; done before, it changes nothing."""
+    if Studies(Mirror()).study(study).status == "released":
+        return
+    made = kept(folder(study), digest(model))
+    if made is None:
+        raise PortalError("hub.package-lost", "model and certificate are gone from the hub's disk: run the study again")
     digests = {"model": made.model, "weights": made.weights_digest, "certificate": made.certificate_digest}
     Signer("runner").submit("studies:Release", {"study": study, **digests})
     reach("hub.released")

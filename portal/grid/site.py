@@ -66,6 +66,7 @@ def agent() -> SiteAgent:
         records=RecordFiles(),
         cohorts=Cohorts(),
         attempts=FileAttempts(attempts_folder()),
+        blobs=blobs(),
         chain=Chain(Studies(view), blobs(), FileVectors(vectors_folder())),
         trainer=SiteTrainer(),
     )

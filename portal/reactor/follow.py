@@ -10,13 +10,15 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import structlog
 from django.db import close_old_connections, transaction
 
 from ledger.gateway import Events, EventsError
 from portal import ledger
-from portal.reactor import projection
+from portal.errors import LedgerUnavailable
+from portal.reactor import projection, witness
 from portal.reactor.models import Position
 from portal.reactor.projection import Source
 
@@ -32,9 +34,14 @@ def follow(stop: threading.Event) -> None:
     failures = 0
     while not stop.is_set():
         try:
+            witness.check()
             with stream() as events:
                 for _ in run(events, stop):
                     failures = 0
+        except (
+            witness.OtherLedger
+        ) as error:  # the mirror stays as it is; it goes on by itself once the right one is back
+            log.error("not followed", code=error.code, reason=error.message)
         except ledger.UNREACHABLE as error:
             if error.code in OTHER_LEDGER:  # the mirror stays as it is; it goes on by itself once the right one is back
                 log.error("not the ledger that was followed", code=error.code, reason=error.message)
@@ -116,8 +123,13 @@ def take(waiting: queue.Queue[Source | BaseException | None]) -> tuple[list[Sour
 
 
 def tidy() -> None:
-    """Sweep, and drop database connections that have gone bad."""
+    """Sweep, look whether the ledger is still the same one, and drop database connections that have gone bad.
+
+    Raises OtherLedger where it is not: following ends with it.
+    """
     close_old_connections()
+    with suppress(LedgerUnavailable):  # the stream says so itself, and waits
+        witness.check()
     try:
         projection.sweep()
     except Exception as error:  # a sweep is tried again; following must not end with it

@@ -54,3 +54,21 @@ class Position(models.Model):
 
     def __str__(self) -> str:
         return f"block {self.block}, transaction {self.index}"
+
+
+class Witness(models.Model):
+    """The newest block this node has seen: the ledger's number of blocks then, and that block's header hash. One row.
+
+    It only ever grows, and a rebuild of the projection leaves it alone.
+    """
+
+    ONLY = 1
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    height = models.PositiveBigIntegerField(default=0)
+    header_hash = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_witness")]
+
+    def __str__(self) -> str:
+        return f"{self.height}:{self.header_hash}"

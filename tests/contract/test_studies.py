@@ -43,11 +43,17 @@ def test_a_study_from_plan_to_release(world):
         assert world.confirm(hospital, study, model) == world.confirm(hospital, study, model)
     with refused(world.ledger, "studies.model-differs"):
         world.release(study, fresh())
+    world.confirm(HOSPITALS[0], study, model, "another certificate")
+    with refused(world.ledger, "studies.certificate-differs"):
+        world.release(study, model)
+    world.confirm(HOSPITALS[0], study, model)
     with refused(world.ledger, "studies.wrong-status"):
         held(world, study)
     released = world.release(study, model)
     assert released["model"] == model
     assert world.release(study, model) == released
+    with refused(world.ledger, "studies.wrong-status"):
+        world.confirm(HOSPITALS[0], study, model, "another certificate")
     assert held(world, study)["status"] == "released"
     assert spent(world) > before and promised(world) < reserved  # the spare attempt was not needed
     with refused(world.ledger, "studies.wrong-status"):

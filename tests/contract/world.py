@@ -292,8 +292,9 @@ class World:
         self.evaluated(study)
         return model
 
-    def confirm(self, hospital: str, study: Any, model: str) -> Any:
-        return self.ledger.submit(f"{hospital}.site", "studies:Confirm", {"study": study["study"], "model": model})
+    def confirm(self, hospital: str, study: Any, model: str, certificate: str = "certificate") -> Any:
+        arguments = {"study": study["study"], "model": model, "certificate": digest(certificate)}
+        return self.ledger.submit(f"{hospital}.site", "studies:Confirm", arguments)
 
     def release(self, study: Any, model: str) -> Any:
         digests = {"model": model, "weights": digest("file"), "certificate": digest("certificate")}

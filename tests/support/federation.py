@@ -27,8 +27,9 @@ from training.errors import TrainingError
 from training.federation import flower
 from training.federation.chain import Chain, MemoryVectors
 from training.federation.messages import Request
+from training.federation.release import Head, package
 from training.federation.rounds import StudyRunner
-from training.federation.studies import Plan, Studies
+from training.federation.studies import Plan, Studies, Study
 from training.federation.transport import LocalTransport, MemoryBlobs
 from training.federation.vectors import Vector, digest, to_bytes
 from training.models import registry
@@ -231,6 +232,7 @@ class World:
         self.ledger = MemoryLedger(lambda: self.now, names(hospitals))
         self.view = MemoryView(self.ledger)
         self.recorded: dict[str, int] = {}
+        self.certificates: dict[str, bytes] = {}
         self.blobs = MemoryBlobs()
         self.trainer = trainer or NoNoiseTrainer()
         self.hospitals = {name: self._hospital(name, folder, patients, held_out) for name in names(hospitals)}
@@ -256,6 +258,7 @@ class World:
             "records": hospital,
             "cohorts": hospital,
             "attempts": FileAttempts(hospital.folder / "attempts"),
+            "blobs": self.blobs,
             "chain": Chain(Studies(self.view), self.blobs, MemoryVectors()),
             "trainer": self.trainer,
         }
@@ -358,10 +361,19 @@ class World:
             "federation": flower.FlowerFederation(grid),
             "blobs": self.blobs,
             "chain": Chain(Studies(self.view), self.blobs, MemoryVectors()),
+            "certify": self.certify,
             "clock": lambda: self.now,
             "sleep": self.sleep,
         }
         return StudyRunner(**(parts | changes))
+
+    def certify(self, study: Study, model: Vector) -> bytes:
+        """The certificate, on the head there is the first time."""
+        if study.study not in self.certificates:
+            height = self.ledger.height
+            head = Head(height, self.view.header_hash(height) or "")
+            self.certificates[study.study] = package(self.view, study, model, head).certificate
+        return self.certificates[study.study]
 
     def wire(self, name: str) -> Any:
         def handle(request: Request) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consent import canonical
+from consent.errors import CovenantError
 from ledger.contracts.host import invoke
 from ledger.contracts.stub import Creator
 from training.federation.studies import Entry
@@ -89,6 +90,14 @@ class MemoryView:
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
+        self.fault: CovenantError | None = None
+
+    def check(self) -> None:
+        if self.fault:
+            raise self.fault
+
+    def header_hash(self, height: int) -> str | None:
+        return hashlib.sha256(b"%d" % height).hexdigest() if 1 <= height <= self._ledger.height else None
 
     def height(self) -> int:
         return self._ledger.height

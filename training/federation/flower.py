@@ -304,6 +304,7 @@ def config_of(request: Request) -> ConfigRecord:
             "round": request.round,
             "attempt": request.attempt,
             "height": request.height,
+            "certificate": request.certificate,
         }
     )
 
@@ -311,7 +312,7 @@ def config_of(request: Request) -> ConfigRecord:
 def request_of(message: Message) -> Request:
     """Raises TrainingError `message.malformed`."""
     facts = message.content.config_records[FACTS]
-    kinds = {"kind": str, "study": str, "round": int, "attempt": int, "height": int}
+    kinds = {"kind": str, "study": str, "round": int, "attempt": int, "height": int, "certificate": str}
     if set(facts) != set(kinds) or any(type(facts[name]) is not kind for name, kind in kinds.items()):
         raise TrainingError("message.malformed", "this message asks for nothing that a site does")
     request = Request(**facts)

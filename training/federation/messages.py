@@ -16,13 +16,17 @@ CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")  # what the contracts take as a r
 
 
 class Request(Document, frozen=True, kw_only=True):
-    """One question to one site. `round` and `attempt` are 0 where the question is about the study."""
+    """One question to one site. `round` and `attempt` are 0 where the question is about the study.
+
+    `certificate`: under which digest the certificate to confirm lies with the vectors; empty for other questions.
+    """
 
     kind: Kind
     study: str
     round: int
     attempt: int
     height: int
+    certificate: str = ""
 
 
 class Reply(Document, frozen=True, kw_only=True):

@@ -60,18 +60,17 @@ class Package:
 
 
 def package(view: LedgerView, study: Study, model: Vector, head: Head) -> Package:
-    """The release of `study` with its confirmed final `model`; raises TrainingError `release.unconfirmed`."""
-    studies, name = Studies(view), digest(model)
-    part = {site for item in studies.closed(study.study) for site in item.sites}
-    if part - set(studies.confirmations(study.study)):
-        raise TrainingError("release.unconfirmed", "not every site that took part has confirmed the final model")
+    """The release of `study` with its final `model`, for the sites to confirm."""
     weights = safetensors(model, study)
-    facts = certificate(view, study, name, sha256(weights).hexdigest(), head)
-    return Package(name, weights, encode(facts))
+    facts = certificate(view, study, digest(model), sha256(weights).hexdigest(), head)
+    return Package(digest(model), weights, encode(facts))
 
 
 def safetensors(model: Vector, study: Study) -> bytes:
-    """The network's parameters by name, in the safetensors format."""
+    """The network's parameters by name, in the safetensors format: the same bytes wherever they are made.
+
+    One entry of metadata: the library writes several in no fixed order, and every site recomputes this file.
+    """
     shapes, tensors, place = heart.shapes(configuration(study.plan.configuration).hidden), {}, 0
     for name, shape in shapes.items():
         size = 1
@@ -81,7 +80,7 @@ def safetensors(model: Vector, study: Study) -> bytes:
         place += size
     if place != len(model):
         raise TrainingError("release.shape", "the final model does not fit the plan's network")
-    return bytes(save(tensors, {"study": study.study, "plan": study.plan_digest}))
+    return bytes(save(tensors, {"covenant": f"study {study.study}, plan {study.plan_digest}"}))
 
 
 def certificate(view: LedgerView, study: Study, model: str, weights: str, head: Head) -> dict[str, Any]:

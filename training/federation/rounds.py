@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 from consent.errors import CovenantError
@@ -62,7 +63,8 @@ class AttemptFailed(Exception):
 class StudyRunner:
     """`alive`: called often; raises where another process has taken this study over. `clock`: epoch seconds.
 
-    `before`: called with a round's number before it is worked on; raises where it should not begin yet.
+    `before`: called with a round's number before it is worked on; raises where it should not begin yet. `certify`:
+    gives the certificate's bytes for the final model, the same bytes whenever it is asked.
     """
 
     ledger: LedgerView
@@ -70,6 +72,7 @@ class StudyRunner:
     federation: Federation
     blobs: Blobs
     chain: Chain
+    certify: Callable[[Study, Vector], bytes]
     alive: Callable[[], None] = lambda: None
     before: Callable[[int], None] = lambda number: None
     clock: Callable[[], float] = time.time
@@ -80,7 +83,7 @@ class StudyRunner:
         return Studies(self.ledger)
 
     def run(self, study_id: str) -> Vector:
-        """The final model: every round closed, metrics released, every site's confirmation on the ledger.
+        """The final model: every round closed, metrics released, every site's word for model and certificate given.
 
         Raises TrainingError `rounds.attempts-exhausted`, `rounds.unconfirmed`, `rounds.projection-stale`, and the
         contracts' refusals (a revoked entitlement, an account that is spent).
@@ -92,8 +95,10 @@ class StudyRunner:
             self.before(number)
             self._close(study, number, TRAINING)
         self._measure(study)
-        self._confirm(study)
-        return self.chain.final(study)
+        model = self.chain.final(study)
+        if self.studies.study(study_id).status != "released":
+            self._confirm(study, self.certify(study, model))
+        return model
 
     def _greet(self, study: Study) -> None:
         """Before the first round, wait a while until every site answers: a slow start should cost no attempt."""
@@ -187,13 +192,14 @@ class StudyRunner:
             raise refused(error) from error
         reach("hub.closed")
 
-    def _confirm(self, study: Study) -> None:
-        """Every site that took part recomputes the final model and confirms it."""
-        part = {site for item in self.studies.closed(study.study) for site in item.sites}
-        sites = sorted(part - set(self.studies.confirmations(study.study)))
-        if not sites:
+    def _confirm(self, study: Study, certificate: bytes) -> None:
+        """Every site that took part recomputes the final model, checks what its certificate says, and confirms both."""
+        name, file = self.blobs.put(certificate), sha256(certificate).hexdigest()
+        if not (sites := self._unconfirmed(study, file)):
             return
-        request = Request(kind="confirm", study=study.study, round=0, attempt=0, height=self.ledger.height())
+        request = Request(
+            kind="confirm", study=study.study, round=0, attempt=0, height=self.ledger.height(), certificate=name
+        )
         replies = self.federation.ask(request, sites, CONFIRM_SECONDS)
         refused = {site: reply.code for site, reply in replies.items() if reply.code}
         if refused or len(replies) < len(sites):
@@ -201,10 +207,16 @@ class StudyRunner:
                 "rounds.unconfirmed", "not every site confirmed the final model: run again", refused=refused
             )
         deadline = self.clock() + PATIENCE
-        while set(sites) - set(self.studies.confirmations(study.study)):
+        while self._unconfirmed(study, file):
             if self.clock() > deadline:
                 raise stale()
             self.sleep(POLL)
+
+    def _unconfirmed(self, study: Study, certificate: str) -> list[str]:
+        """The sites that took part and have not confirmed this certificate (SHA-256)."""
+        part = {site for item in self.studies.closed(study.study) for site in item.sites}
+        given = self.studies.confirmations(study.study)
+        return sorted(site for site in part if given.get(site) != certificate)
 
     def _ask(self, kind: Kind, attempt: Round, sites: Sequence[str], deadline: int) -> dict[str, Reply]:
         """The answers by the deadline; a site whose ledger or broker was away for a moment is asked again."""

@@ -29,6 +29,12 @@ class Entry:
 class LedgerView(Protocol):
     """What one node's reactor has projected, up to `height()`. Reads only; never asks the hub."""
 
+    def check(self) -> None:
+        """Return quietly if the ledger still holds all that this node has seen of it; else raise CovenantError."""
+
+    def header_hash(self, height: int) -> str | None:
+        """The header hash (64 hex characters) of block `height - 1`, or None where the ledger is shorter."""
+
     def height(self) -> int:
         """The last block whose events are in the projection."""
 
@@ -155,6 +161,12 @@ class Measure(msgspec.Struct, frozen=True):
     total: int
 
 
+class Confirmation(msgspec.Struct, frozen=True):
+    """A site's word for the final model; `certificate`: SHA-256 of the file it has checked."""
+
+    certificate: str
+
+
 class Entitlement(msgspec.Struct, frozen=True):
     """`until`: the last day of use."""
 
@@ -205,8 +217,10 @@ class Studies:
     def measures(self, attempt: Round) -> dict[str, Measure]:
         return self._sites("measurement", attempt, Measure)
 
-    def confirmations(self, study: str) -> tuple[str, ...]:
-        return tuple(key.rpartition("/")[2] for key in self.view.entries(f"studies/confirmation/{study}/"))
+    def confirmations(self, study: str) -> dict[str, str]:
+        """MSP id -> digest of the certificate that this site has confirmed."""
+        found = self._all(f"studies/confirmation/{study}/", Confirmation)
+        return {key.rpartition("/")[2]: item.certificate for key, item in found.items()}
 
     def entitlement(self, plan: Plan, dataset: Dataset, when: int) -> Entitlement:
         """Raises TrainingError `site.no-entitlement` unless one covers this data set at `when` (epoch seconds)."""

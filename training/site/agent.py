@@ -17,8 +17,9 @@ from training.federation.chain import Chain
 from training.federation.crashpoint import reach
 from training.federation.messages import Request
 from training.federation.studies import Commitment, LedgerView, LedgerWriter, Round, Studies, Study
+from training.federation.transport import Blobs
 from training.federation.vectors import Vector, digest_bytes, from_bytes, to_bytes
-from training.site import ceiling, permission
+from training.site import ceiling, certified, permission
 from training.site.cohort import MINIMUM, freeze
 from training.site.gate import Gate
 from training.site.stores import (
@@ -59,6 +60,7 @@ class SiteAgent:
     records: RecordStore
     cohorts: CohortStore
     attempts: AttemptStore
+    blobs: Blobs
     chain: Chain
     trainer: Trainer
 
@@ -69,10 +71,11 @@ class SiteAgent:
     def handle(self, request: Request) -> Answer:
         """Do what `request` asks, or what is left of it. Raises CovenantError; the code travels back, details do not.
 
-        `site.ledger-stale`, `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`,
-        `site.cohort-too-small`, `site.attempt-lost`, and the codes of `permission`, of the dry run (`model.*`), of the
-        chain, of the stores and of the contracts.
+        Codes: of the ledger's own check (it lacks what was seen of it), `site.ledger-stale`, `site.wrong-code`,
+        `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`, `site.cohort-too-small`, `site.attempt-lost`, and
+        those of `permission`, of the dry run (`model.*`), of the chain, of the stores and of the contracts.
         """
+        self.ledger.check()
         if not self.ledger.reached(request.height, PATIENCE):
             raise TrainingError("site.ledger-stale", "this site has not followed the ledger that far yet: ask again")
         steps = {
@@ -166,12 +169,14 @@ class SiteAgent:
         return Answer({"correct": str(noised["correct"]), "total": str(noised["total"])})
 
     def confirm(self, request: Request) -> Answer:
-        """Recompute the final model from every released update and confirm its digest."""
+        """Recompute the final model from every released update, check what its certificate says, confirm both."""
         study = self._study(request)
-        model = digest_bytes(to_bytes(self.chain.final(study)))
-        if self.msp not in self.studies.confirmations(study.study):
-            self.writer.submit("studies:Confirm", {"study": study.study, "model": model})
-        return Answer({"model": model})
+        final = self.chain.final(study)
+        certificate = certified.check(self.ledger, study, final, self.blobs.get(request.certificate))
+        model = digest_bytes(to_bytes(final))
+        if self.studies.confirmations(study.study).get(self.msp) != certificate:
+            self.writer.submit("studies:Confirm", {"study": study.study, "model": model, "certificate": certificate})
+        return Answer({"model": model, "certificate": certificate})
 
     def _study(self, request: Request) -> Study:
         study = self.studies.study(request.study)

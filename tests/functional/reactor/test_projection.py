@@ -144,4 +144,4 @@ def test_the_follower_says_so_and_waits_for_the_right_ledger(catch_up):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(follow.log, "error", tell)
         follow.follow(stop)
-    assert told == ["gateway.ledger-behind"] and selectors.height() == right + 7
+    assert told == ["portal.ledger-behind"] and selectors.height() == right + 7

@@ -35,7 +35,7 @@ def test_a_study_runs_to_its_last_confirmation(world):
     study = world.study()
     model = world.runner().run(study)
     assert told(world, study) == [(number, 1, "closed", BOTH, None) for number in (1, 2, 3)]
-    assert Studies(world.view).confirmations(study) == BOTH
+    assert tuple(Studies(world.view).confirmations(study)) == BOTH
     assert Studies(world.view).closed(study)[-1].model == digest(model)
 
 

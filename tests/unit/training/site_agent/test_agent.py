@@ -117,6 +117,22 @@ def test_a_ledger_left_behind_is_refused(world, study, monkeypatch):
         )
 
 
+def test_nothing_is_done_on_a_ledger_that_lacks_what_was_seen(world, study):
+    opened(world, study)
+    world.view.fault = CovenantError("portal.ledger-behind", "this ledger is older than what was seen")
+    with refused("portal.ledger-behind"):
+        world.ask(ALPHA, "cohort", study, 1, 1)
+    world.view.fault = None
+    for name in world.agents:
+        world.ask(name, "cohort", study, 1, 1)
+    world.run("runner", "studies:Fix", {"study": study, "round": 1, "attempt": 1})
+    world.view.fault = CovenantError("portal.ledger-other", "this ledger has another history")
+    with refused("portal.ledger-other"):
+        world.ask(ALPHA, "train", study, 1, 1)
+    hospital = world.hospitals[ALPHA]
+    assert hospital.loads == [] and not world.agents[ALPHA].attempts.result(Attempt(study, 1, 1, "training"))
+
+
 def test_other_code_is_refused(world, study):
     opened(world, study)
     with refused("site.wrong-code"):
@@ -394,7 +410,7 @@ def test_the_hub_cannot_speak_for_a_site(world, study):
             ("studies:Commit", {**place, "dataset": "AlphaMSP/heart", "version": 1, "root": "00" * 32,
                                 "bucket": "20-49", "declined": False}),
             ("studies:Update", {**place, "update": "00" * 32}),
-            ("studies:Confirm", {"study": study, "model": "00" * 32}),
+            ("studies:Confirm", {"study": study, "model": "00" * 32, "certificate": "00" * 32}),
         ):  # fmt: skip
             with refused("role.missing"):
                 world.ledger.submit(INSTITUTE, role, function, arguments)
