@@ -20,6 +20,7 @@ from portal.errors import PortalError
 from portal.patients import sending, signing, texts
 from portal.patients.models import Grant, Key, Patient
 from portal.withdrawals import acknowledging
+from training.federation.crashpoint import reach
 
 WIDER = {"general-research": 2, "health-research": 1}  # heart-disease and cancer: 0
 
@@ -116,6 +117,7 @@ def withdraw(*, grant: Grant) -> Grant:
         grant = locked(grant)
         if not grant.patient_withdrew:
             take_back(grant)
+    reach("web.withdrawal-kept")
     sending.send_withdrawals([grant])
     return grant
 
