@@ -1,4 +1,4 @@
-"""The ledgers that the contract suite runs on: env COVENANT_TEST_LEDGERS, a list of `embedded` and `memory`.
+"""The ledgers that the contract suite runs on: env COVENANT_TEST_LEDGERS, a list of `memory`, `embedded`, `fabric`.
 
 A ledger here is anything with `submit(who, function, arguments, evidence=None)`, `evaluate(who, function, arguments)`,
 `now` and `mark()` (equal before and after when nothing was written). `who` is "<msp>.<role>".
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,27 @@ from ledger import gateway
 from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.identity.ca import Authority
+from ledger.identity.msp import Identity
+from ledger.network.network import Network
 from tests.contract.memory import MemoryLedger
 from tests.contract.world import HOSPITALS, INSTITUTE, World
+from tests.support import fabric
 
-LEDGERS = os.environ.get("COVENANT_TEST_LEDGERS", "memory,embedded").split(",")
+LEDGERS = os.environ.get("COVENANT_TEST_LEDGERS", "memory,embedded,fabric").split(",")
 CHANNEL = "covenant"
+INSTITUTES = (INSTITUTE, "NewcomerMSP", "StrangerMSP")  # of the channel; two are no members of the consortium (yet)
+Connect = Callable[[str, Identity], gateway.Gateway]  # (MSP id, who) -> the door that this organisation uses
 
 
 class GatewayLedger:
-    """A ledger behind the gateway client: each `who` gets a certificate and a connection of its own."""
+    """A ledger behind the gateway client: each `who` gets a certificate and a connection of its own.
 
-    def __init__(self, address: str, tls_ca: bytes, authorities: dict[str, Authority]) -> None:
-        self._address, self._tls_ca, self._authorities = address, tls_ca, authorities
+    `peers`: the organisations whose peers must all have a block before the next call. Tests read at one hospital what
+    they wrote at another a moment ago, and hospitals that stand at different blocks endorse different things.
+    """
+
+    def __init__(self, connect: Connect, authorities: dict[str, Authority], peers: tuple[str, ...] = ()) -> None:
+        self._connect, self._authorities, self._peers = connect, authorities, peers
         self._doors: dict[str, gateway.Gateway] = {}
 
     @property
@@ -37,7 +46,10 @@ class GatewayLedger:
         return int(time.time())
 
     def submit(self, who: str, function: str, arguments: Any, evidence: Any = None) -> Any:
-        return self._door(who).contract.submit(function, arguments, evidence=evidence).result
+        done = self._door(who).contract.submit(function, arguments, evidence=evidence)
+        for peer in self._peers:
+            self._door(f"{peer}.steward").commit(done.tx_id).status()
+        return done.result
 
     def evaluate(self, who: str, function: str, arguments: Any) -> Any:
         return self._door(who).contract.evaluate(function, arguments)
@@ -53,19 +65,49 @@ class GatewayLedger:
         if who not in self._doors:
             organisation, _, roles = who.partition(".")
             identity = self._authorities[organisation].issue(who.lower(), roles.split(",") if roles else [])
-            self._doors[who] = gateway.connect(self._address, self._tls_ca, identity, channel=CHANNEL)
+            self._doors[who] = self._connect(organisation, identity)
         return self._doors[who]
 
 
 def embedded(directory: Path) -> Iterator[GatewayLedger]:
-    """A real embedded ledger in its own process, with new organisations; two of its channel are not members (yet)."""
-    institutes = (INSTITUTE, "NewcomerMSP", "StrangerMSP")
-    authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, *institutes)}
-    create(directory, authorities, HOSPITALS, institutes, CHANNEL)
+    """A real embedded ledger in its own process, with new organisations."""
+    authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, *INSTITUTES)}
+    create(directory, authorities, HOSPITALS, INSTITUTES, CHANNEL)
     with Process.start(directory) as process:
-        ledger = GatewayLedger(process.address, process.tls_ca, authorities)
+        ledger = GatewayLedger(
+            lambda _, who: gateway.connect(process.address, process.tls_ca, who, channel=CHANNEL), authorities
+        )
         yield ledger
         ledger.close()
+
+
+def on_fabric(directory: Path) -> Iterator[GatewayLedger]:
+    """A real Fabric network: a peer, an orderer and a host of the contracts for each hospital."""
+    with fabric.running(directory, HOSPITALS, INSTITUTES) as network:
+        folders = {each.msp: network.layout.folder(each) for each in network.plan.organisations}
+        authorities = {msp: Authority.load(folder / "ca") for msp, folder in folders.items()}
+        ledger = GatewayLedger(door_to(network), authorities, HOSPITALS)
+        yield ledger
+        ledger.close()
+
+
+def door_to(network: Network) -> Connect:
+    """Each hospital speaks to its own peer; an institute to the first hospital's, and names who shall endorse."""
+
+    def connect(msp: str, who: Identity) -> gateway.Gateway:
+        own = next(each for each in network.plan.organisations if each.msp == msp)
+        asked = own if own.kind == "hospital" else network.plan.hospitals[0]
+        tls = network.layout.client_tls(own)
+        return gateway.connect(
+            str(asked.peer),
+            network.layout.tls_ca(asked).read_bytes(),
+            who,
+            channel=CHANNEL,
+            endorsing_organisations=() if own.kind == "hospital" else HOSPITALS[:3],
+            tls_client=((tls / "server.pem").read_bytes(), (tls / "server.key").read_bytes()),
+        )
+
+    return connect
 
 
 @pytest.fixture(scope="session", params=LEDGERS)
@@ -73,7 +115,8 @@ def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "memory":
         yield MemoryLedger()
     else:
-        yield from embedded(tmp_path_factory.mktemp("contract") / "ledger")
+        made = embedded if request.param == "embedded" else on_fabric
+        yield from made(tmp_path_factory.mktemp("contract") / request.param)
 
 
 @pytest.fixture(scope="session")
