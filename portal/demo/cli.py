@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from consent.errors import CovenantError
 from portal.demo import consortium, report, services
 from portal.demo.layout import Choices, Layout
 from portal.demo.progress import Clock, RoundsView
@@ -24,6 +25,7 @@ from portal.demo.watch import Watch
 from portal.errors import PortalError
 
 app = typer.Typer(add_completion=False, help=__doc__)
+TOO_LITTLE = 2**20  # bytes
 WIDE = 140  # columns where nobody watches: no address and no password is broken
 
 
@@ -70,6 +72,10 @@ def demo(  # noqa: PLR0917  # options of a command line
         except KeyboardInterrupt:
             console.print("\nStopped. The same command goes on from here.")
             raise typer.Exit(130) from None
+        except CovenantError as error:
+            if (full := full_disk(layout.directory, error)) is not None:
+                raise full from error
+            raise
         finally:
             supervisor.stop_all()
 
@@ -118,6 +124,14 @@ def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -
         layout, choices, ledger, cohorts=cohorts, patients=patients, withdrawal=withdrawal, seconds=clock.seconds
     )
     report.write(layout.out / "report.json", found)
+
+
+def full_disk(directory: Path, error: CovenantError) -> PortalError | None:
+    """What `error` comes from where there is hardly a byte left: whatever failed then, not even its log says so."""
+    if shutil.disk_usage(directory).free >= TOO_LITTLE:
+        return None
+    reason = f"no space is left for {directory}: free some, and run the same command again ({error.code})"
+    return PortalError("disk.full", reason)
 
 
 def serve(console: Console, supervisor: Supervisor) -> None:

@@ -1,9 +1,12 @@
-"""The demo's options: epsilon in plain decimals, and a directory that is not the demo's left alone."""
+"""The demo's options: epsilon in plain decimals, a directory that is not the demo's left alone; and a full disk."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from portal.demo import cli
 from portal.demo.cli import check_epsilon, empty
 from portal.demo.layout import Layout
 from portal.errors import PortalError
@@ -40,3 +43,12 @@ def test_a_reset_of_an_empty_directory_does_nothing(tmp_path):
     layout = Layout(tmp_path)
     empty(layout)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("free", "said"), [(0, True), (cli.TOO_LITTLE - 1, True), (cli.TOO_LITTLE, False)])
+def test_what_fails_on_a_full_disk_is_told_as_a_full_disk(free, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    found = cli.full_disk(tmp_path, PortalError("demo.step-failed", "hub-migrate ended with status 1: "))
+    assert (found is not None) == said
+    if found:
+        assert found.code == "disk.full" and "demo.step-failed" in found.message and str(tmp_path) in found.message
