@@ -66,6 +66,10 @@ def test_a_patients_secrets_are_nowhere_outside_the_hospital(demo: Demo) -> None
             assert not [canary for canary in canaries if canary in content], f"{file} holds a patient's secret"
 
 
+def test_nobody_else_on_this_machine_can_read_any_of_it(demo: Demo) -> None:
+    assert [path for path in demo.directory.rglob("*") if path.stat().st_mode & 0o077] == []
+
+
 def test_another_port_for_the_same_directory_is_refused(demo: Demo) -> None:
     refused = run("demo", "--dir", str(demo.directory), "--port", str(demo.port + 100), "--no-serve")
     assert refused.returncode == 1
