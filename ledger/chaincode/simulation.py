@@ -15,6 +15,7 @@ from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2
 
 from ledger.contracts.rules import Rules
 from ledger.contracts.stub import Creator
+from ledger.errors import LedgerError
 from ledger.protocol.proposal import Proposal
 
 PAGE = 500  # results of a range that the peer sends in one message
@@ -65,6 +66,7 @@ class Simulation(Rules):
         )
         self._ask, self._offer = ask, offer
         self._fetched: dict[str, bytes] = {}
+        self._unread: set[str] = set()
 
     def expect(self, keys: Sequence[str]) -> None:
         if self._offer.reads == 1:
@@ -73,9 +75,16 @@ class Simulation(Rules):
             payload = self._ask(Message.GET_STATE_MULTIPLE, chaincode_shim_pb2.GetStateMultiple(keys=part))
             values = chaincode_shim_pb2.GetStateMultipleResult.FromString(payload).values
             self._fetched.update(zip(part, values, strict=True))
+            self._unread.update(part)
 
     def commit(self) -> None:
-        """Send what was written, in the order it was written."""
+        """Send what was written, in the order it was written.
+
+        Raises LedgerError `host.expected-unread`: what was fetched stands among the transaction's reads, and an auditor
+        who runs the contract again must find the same.
+        """
+        if self._unread:
+            raise LedgerError("host.expected-unread", "the contract expected keys that it did not read: report this")
         if self._offer.writes > 1:
             for part in _parts(self.writes.items(), self._offer.writes):
                 batch = chaincode_shim_pb2.WriteBatchState(rec=[_record(key, value) for key, value in part])
@@ -88,6 +97,7 @@ class Simulation(Rules):
                 self._ask(Message.PUT_STATE, chaincode_shim_pb2.PutState(key=key, value=value))
 
     def _find(self, key: str) -> bytes | None:
+        self._unread.discard(key)
         value = self._fetched.get(key)
         if value is None:
             value = self._ask(Message.GET_STATE, chaincode_shim_pb2.GetState(key=key))

@@ -70,6 +70,7 @@ class Consents(Contract):
         `consents.signature-invalid`, `consents.commitment-mismatch`, `consents.statement-mismatch`,
         `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
         """
+        ledger.expect([text_key(grant.text), key(grant.commitment)])
         record = admit(ledger, grant, {})
         if evidence is not None:
             check_grant(grant, evidence, ledger.channel)

@@ -37,7 +37,7 @@ Any function may refuse `function.unknown`, `arguments.count`, `arguments.not-ca
 Before a function is called, the host of either ledger may refuse `host.clock-skew` (the proposal's time is more than
 300 s from its own). It stops a function that breaks a rule of the house: `host.read-after-write`,
 `host.range-in-write`, `host.second-event`, `host.empty`. The host of a Fabric peer may also refuse
-`host.indirect-call`, `host.other-transaction`, `host.peer-failed`, `host.failed`.
+`host.indirect-call`, `host.other-transaction`, `host.peer-failed`, `host.expected-unread`, `host.failed`.
 """
 
 

@@ -85,4 +85,14 @@ def test_expected_keys_are_fetched_together_and_not_again(simulation, asked):
     made = simulation(Offer(reads=2))
     made.expect(["x", "y", "z"])
     assert [made.get(key) for key in ("x", "y", "z")] == [None, None, None]
+    made.commit()
     assert asked == ["GET_STATE_MULTIPLE", "GET_STATE_MULTIPLE"]
+
+
+def test_expected_keys_must_be_read(simulation):
+    """Else the blocks would hold reads that no auditor's replay makes."""
+    made = simulation(Offer(reads=2))
+    made.expect(["x", "y"])
+    made.get("x")
+    with pytest.raises(LedgerError, match=r"host\.expected-unread"):
+        made.commit()
