@@ -20,6 +20,7 @@ from consent.encoding import to_base64url
 from ledger.identity.msp import Identity
 from ledger.protocol import proposal
 
+ATTEMPTS = 6
 OPTIONS = [("grpc.max_receive_message_length", 1 << 26), ("grpc.max_send_message_length", 1 << 26)]
 
 
@@ -60,10 +61,24 @@ def signed_grant(hospital: str, text: str) -> SignedGrant:
 
 
 class Client:
-    """The Gateway client of one identity on an event loop, with no more in it than a load generator needs."""
+    """The Gateway client of one identity on an event loop, with no more in it than a load generator needs.
 
-    def __init__(self, address: str, tls_ca: bytes, identity: Identity) -> None:
-        credentials = grpc.ssl_channel_credentials(tls_ca)
+    `tls_client`: certificate and key (PEM) to show; `endorsing`: the MSP ids that shall endorse, else the peer plans.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        tls_ca: bytes,
+        identity: Identity,
+        *,
+        tls_client: tuple[bytes, bytes] | None = None,
+        endorsing: tuple[str, ...] = (),
+    ) -> None:
+        certificate, key = tls_client or (None, None)
+        credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
+        self.resubmitted = 0
+        self._endorsing = endorsing
         self._channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
         self._stub = gateway_pb2_grpc.GatewayStub(self._channel)
         self._identity = identity
@@ -80,13 +95,28 @@ class Client:
         """The validation code."""
         tx_id, signed = self._proposal(function, arguments, evidence)
         names = {"transaction_id": tx_id, "channel_id": "covenant"}
-        answer = await self._stub.Endorse(gateway_pb2.EndorseRequest(proposed_transaction=signed, **names))
+        asking = gateway_pb2.EndorseRequest(
+            proposed_transaction=signed, endorsing_organizations=self._endorsing, **names
+        )
+        answer = await self._stub.Endorse(asking)
         envelope = answer.prepared_transaction
         envelope.signature = self._identity.sign(envelope.payload)
-        await self._stub.Submit(gateway_pb2.SubmitRequest(prepared_transaction=envelope, **names))
+        await self._order(gateway_pb2.SubmitRequest(prepared_transaction=envelope, **names))
         asked = gateway_pb2.CommitStatusRequest(identity=self._identity.serialized, **names).SerializeToString()
         status = gateway_pb2.SignedCommitStatusRequest(request=asked, signature=self._identity.sign(asked))
         return int((await self._stub.CommitStatus(status)).result)
+
+    async def _order(self, request: Any) -> None:
+        """Submit, and again while the orderers are overloaded, as ledger.gateway does."""
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._stub.Submit(request)
+                return
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or attempt == ATTEMPTS - 1:
+                    raise
+            self.resubmitted += 1
+            await asyncio.sleep(0.05 * 2**attempt)
 
     def _proposal(self, function: str, arguments: Any, evidence: Any) -> tuple[str, Any]:
         nonce, creator = os.urandom(24), self._identity.serialized

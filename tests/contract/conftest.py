@@ -83,6 +83,7 @@ def embedded(directory: Path) -> Iterator[GatewayLedger]:
 
 def on_fabric(directory: Path) -> Iterator[GatewayLedger]:
     """A real Fabric network: a peer, an orderer and a host of the contracts for each hospital."""
+    fabric.require()
     with fabric.running(directory, HOSPITALS, INSTITUTES) as network:
         folders = {each.msp: network.layout.folder(each) for each in network.plan.organisations}
         authorities = {msp: Authority.load(folder / "ca") for msp, folder in folders.items()}

@@ -33,21 +33,23 @@ def require() -> None:
 
 
 @contextmanager
-def running(directory: Path, hospitals: Sequence[str], institutes: Sequence[str]) -> Iterator[Network]:
+def running(
+    directory: Path, hospitals: Sequence[str], institutes: Sequence[str], interval_ms: int = INTERVAL_MS
+) -> Iterator[Network]:
     """A network of the organisations with these MSP ids, the contracts deployed; gone afterwards."""
-    require()
-    network = up(directory, [member(each) for each in hospitals], [member(each) for each in institutes])
+    members = [member(each) for each in hospitals], [member(each) for each in institutes]
+    network = up(directory, *members, interval_ms)
     try:
         yield lifecycle.deploy(network, Package.of())
     finally:
         networks.delete(directory)
 
 
-def up(directory: Path, hospitals: Sequence[Member], institutes: Sequence[Member]) -> Network:
+def up(directory: Path, hospitals: Sequence[Member], institutes: Sequence[Member], interval_ms: int) -> Network:
     """On ports that nobody uses; another program may take one meanwhile."""
     for attempt in range(ATTEMPTS):
         port = random.randrange(15_000, 31_000)  # below those that the system gives out
-        plan = plans.draw(hospitals, institutes, host="127.0.0.1", port=port, interval_ms=INTERVAL_MS)
+        plan = plans.draw(hospitals, institutes, host="127.0.0.1", port=port, interval_ms=interval_ms)
         try:
             return networks.up(directory, plan, {})
         except NetworkError as error:
