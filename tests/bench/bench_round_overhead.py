@@ -35,8 +35,13 @@ from training.site.split import split
 from training.site.stores import Records
 from training.site.trainer import SiteTrainer
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.claims import claim  # noqa: E402
+
 TARGET = 0.5  # seconds a round
 HELD_AFTER = 4  # the demo's patient withdraws between this round and the next
+ROUNDS = 8
 EVERY = 0.5  # seconds between two looks at the CPU time used
 REPOSITORY = Path(__file__).parents[2]
 
@@ -45,6 +50,7 @@ def run_demo(directory: Path) -> list[tuple[float, float]]:
     """Run a demo to its end; (epoch seconds, CPU seconds that its processes had used by then), every so often."""
     port = str(free_ports(5))
     command = [sys.executable, "covenant.py", "demo", "--dir", str(directory), "--port", port, "--no-serve"]
+    command += ["--rounds", str(ROUNDS)]
     with (directory.parent / "demo.log").open("wb") as log:
         demo = subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=log)
     used: list[tuple[float, float]] = []
@@ -174,6 +180,7 @@ def report(directory: Path, used: list[tuple[float, float]]) -> None:
         f"median of {len(lasted)}, lowest {min(lasted):.3f}, mean {mean(lasted):.3f}, highest {max(lasted):.3f}; "
         f"load {load:.1f} on {os.cpu_count()} cores"
     )
+    claim("round overhead", whole - plain, "s", at_most=TARGET, baseline=("the same training alone", plain))
     if used:
         cpu = cpu_a_round(used, closed)
         ratio = cpu / plain_cpu

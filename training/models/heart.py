@@ -32,7 +32,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """Public constants, tuned once on public data (tests/bench/bench_accuracy.py prints what they reach)."""
+    """Public constants, chosen on splits 100 to 159 of public data, judged on others (tests/bench/bench_accuracy.py).
+
+    Every weight takes the same noise, so logistic regression's 14 weights beat a hidden layer's 61 at epsilon 5.
+    """
 
     hidden: int
     learning_rate: str
@@ -56,12 +59,12 @@ class Defaults:
 
 
 DEFAULTS = Defaults(
-    hidden=4,
-    learning_rate="0.7",
+    hidden=0,
+    learning_rate="1",
     local_steps=5,
     rounds=12,
     q="0.3",
-    clip="1.5",
+    clip="1",
     delta="0.0001",
     epsilon="5",
     metrics_sigma="2",
@@ -107,5 +110,12 @@ def expected_batch(bucket: str, q: str) -> str:
 
 
 def weight(bucket: str) -> int:
-    """The public aggregation weight of a data set: the bucket's nominal patients."""
-    return nominal_patients(bucket)
+    """The public aggregation weight of a data set: ten times the square root of the bucket's nominal patients.
+
+    Between one vote a patient, which drowns a small hospital whose patients differ, and one vote a hospital, which lets
+    its noise (the same on fewer patients) into every model.
+
+    >>> [weight(bucket) for bucket in ("20-49", "100-199", "200-499")]
+    [44, 96, 143]
+    """
+    return math.isqrt(100 * nominal_patients(bucket))

@@ -1,9 +1,14 @@
-"""The clipped sum of per-patient gradients, by torch.func: vmap(grad) over records, mean per patient, clip, add up.
+"""The clipped sum of per-patient gradients: mean per patient, clip, add up.
 
 The unit is the patient: a patient's gradient is the mean over that patient's records, so however many records a patient
 has, the sum moves by at most `clip` when the patient comes or goes. A gradient that is not finite (or whose norm is
 not) counts as zero. Clipping multiplies by min(1, clip / (norm + 1e-6)) as Opacus does; float32 rounding may leave a
 clipped norm a few parts in ten million above `clip`.
+
+In general torch.func gives each record's gradient: vmap(grad). Where the network is a chain of linear layers and
+elementwise functions, and each patient in the batch has one record, no such gradient is ever written down: a layer's
+is the outer product of what comes back (delta) and what went in (input), so that its norm is |delta| * |input, 1| and
+the clipped sum is one matrix product (Goodfellow 2015, arXiv:1510.01799).
 
 A small network spends its time on dispatching operations, not on arithmetic. So the function is traced once for each
 capacity (a batch padded to the next of a few sizes) and the trace is replayed: 0.1 ms a step instead of 1.3 ms. Padding
@@ -13,14 +18,15 @@ stands in a slot that is dropped before the sum.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad, vjp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.functional import linear
 
 from training.errors import ModelRefused
 
@@ -29,6 +35,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 Summed = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
+ELEMENTWISE = (nn.Identity, nn.Tanh, nn.Sigmoid, nn.ReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.LeakyReLU)
 SLACK = 1e-6  # Opacus' (optimizers/optimizer.py): keeps clip / norm finite and the product below clip
 
 
@@ -38,6 +45,8 @@ class PatientEngine:
     def __init__(self, module: nn.Module, loss: Loss, clip: float) -> None:
         """`module`: all its parameters train, no layer mixes records (preflight checks); `clip` > 0."""
         self._function = _clipped_sum(module, loss, clip)
+        chain = linear_chain(module)
+        self._closed = None if chain is None else _closed_sum(chain, loss, clip)
         self._traces: dict[tuple[int, int], Summed] = {}
 
     def clipped_sum(
@@ -52,14 +61,16 @@ class PatientEngine:
         if not len(features):
             return torch.zeros_like(weights)
         patients = int(owners.max()) + 1
-        rows, slots = capacity(len(features)), capacity(patients)
+        rows = capacity(len(features))
+        closed = self._closed is not None and patients == len(features) and features.ndim == 2
+        slots = 0 if closed else capacity(patients)
         shares = 1.0 / np.bincount(owners, minlength=patients)[owners]
         batch = (
             weights,
             torch.from_numpy(_padded(features, rows)),
             torch.from_numpy(_padded(labels, rows)),
             torch.from_numpy(_padded(owners.astype(np.int64), rows, fill=slots)),
-            torch.from_numpy(_padded(shares.astype(np.float32), rows)),
+            torch.from_numpy(_padded(shares.astype(np.float32), rows)),  # 0 for padding
         )
         trace = self._traces.get((rows, slots))
         if trace is None:
@@ -69,7 +80,8 @@ class PatientEngine:
 
     def _trace(self, slots: int, batch: tuple[Tensor, ...]) -> Summed:
         try:
-            graph: Summed = make_fx(self._function(slots))(*batch)
+            function = self._function(slots) if slots or self._closed is None else self._closed
+            graph: Summed = make_fx(function)(*batch)
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise ModelRefused(
                 "model.no-gradient",
@@ -129,6 +141,74 @@ def _clipped_sum(module: nn.Module, loss: Loss, clip: float) -> Callable[[int], 
         return summed
 
     return for_slots
+
+
+def _closed_sum(chain: Sequence[nn.Module], loss: Loss, clip: float) -> Summed:
+    """The same sum for a `linear_chain` and one record a patient. Norms are taken in float64: squares of float32
+    numbers neither overflow nor vanish in it, so a product of two norms is as good as the norm of the product.
+    """
+    sizes = [parameter.numel() for layer in chain for parameter in layer.parameters()]
+    layers = [layer for layer in chain if isinstance(layer, nn.Linear)]
+    losses = vmap(lambda output, label: loss(output[None], label[None]))
+
+    def forward(
+        shifts: list[Tensor], parts: Sequence[Tensor], flow: Tensor, labels: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Each record's loss where each layer's output moves by its shift, and what went into each layer."""
+        parts, shifts, inputs = list(parts), list(shifts), []
+        for layer in chain:
+            if isinstance(layer, nn.Linear):
+                inputs.append(flow)
+                weight = parts.pop(0).view_as(layer.weight)
+                flow = linear(flow, weight, None if layer.bias is None else parts.pop(0)) + shifts.pop(0)
+            else:
+                flow = layer(flow)
+        return losses(flow, labels), inputs
+
+    def summed(weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor) -> Tensor:
+        shifts = [torch.zeros(len(features), layer.out_features) for layer in layers]
+        parts = torch.split(weights, sizes)
+        _, back, inputs = vjp(lambda moved: forward(moved, parts, features, labels), shifts, has_aux=True)  # type: ignore[misc]
+        (deltas,) = back(torch.ones_like(shares))
+        pairs = list(zip(deltas, inputs, layers, strict=True))
+        norms = torch.zeros_like(shares, dtype=torch.float64)
+        for delta, put, layer in pairs:
+            taken = _length(put) if layer.bias is None else torch.hypot(_length(put), torch.ones_like(norms))
+            norms = torch.hypot(norms, _length(delta) * taken)
+        # neither inf nor NaN is a length: both become 0, and whatever they are multiplied with
+        factors = (clip / (norms + SLACK)).nan_to_num(0.0).clamp(max=1.0) * shares
+        gradients = []
+        for delta, put, layer in pairs:
+            clipped = (delta * factors[:, None]).to(delta.dtype).nan_to_num(0.0, 0.0, 0.0)
+            gradients.append((clipped.T @ put.nan_to_num(0.0, 0.0, 0.0)).flatten())
+            if layer.bias is not None:
+                gradients.append(clipped.sum(0))
+        return torch.cat(gradients)
+
+    return summed
+
+
+def linear_chain(module: nn.Module) -> list[nn.Module] | None:
+    """The linear layers and elementwise functions that `module` applies to rows (n, d), in order; None if it is other.
+
+    Exact types, all known to treat each record by itself and to change nothing in place: what a subclass does is not.
+    """
+    if type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1):
+        return []  # rows are flat
+    if type(module) in {nn.Linear, *ELEMENTWISE}:
+        return None if getattr(module, "inplace", False) else [module]
+    if type(module).forward is not nn.Sequential.forward:
+        return None
+    parts = [linear_chain(child) for child in module._modules.values() if child is not None]  # children() skips repeats
+    chain = [layer for part in parts for layer in part or ()]
+    known = None not in parts and len(set(chain)) == len(chain)
+    return chain if known else None
+
+
+def _length(rows: Tensor) -> Tensor:
+    """The length of each row, float64 (n,)."""
+    length: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return length
 
 
 def _padded(values: NDArray[np.generic], rows: int, fill: int = 0) -> NDArray[np.generic]:

@@ -19,6 +19,11 @@ def test_every_bucket_has_a_nominal_number_inside_its_bounds():
         assert low * 0.66 - 1 < patients < high
 
 
+def test_weights_rise_with_the_root_of_the_patients():
+    for bucket in BUCKETS:
+        assert heart.weight(bucket) ** 2 == pytest.approx(100 * heart.nominal_patients(bucket), rel=0.05)
+
+
 @pytest.mark.parametrize("bucket", ["", "20", "x-y", "0-9", "49-20", "20-49-80"])
 def test_what_is_no_bucket_is_refused(bucket):
     with pytest.raises(ModelRefused) as refusal:

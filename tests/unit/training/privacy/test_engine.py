@@ -9,8 +9,8 @@ from opacus import GradSampleModule
 from opacus.optimizers import DPOptimizer
 
 from training.errors import ModelRefused
-from training.models.networks import heart_network
-from training.privacy.engine import PatientEngine, capacity
+from training.models.networks import Network, heart_network
+from training.privacy.engine import PatientEngine, capacity, linear_chain
 
 
 def records(count, seed=0, scale=1.0):
@@ -124,6 +124,71 @@ def test_a_network_that_draws_random_numbers_is_refused():
     with pytest.raises(ModelRefused) as refusal:
         engine.clipped_sum(torch.zeros(14), *records(4))
     assert refusal.value.code == "model.no-gradient"
+
+
+LOSS = heart_network(0).loss
+
+
+def chain(*layers):
+    torch.manual_seed(1)
+    return Network(torch.nn.Sequential(*layers).eval(), LOSS, lambda o: o[:, 0] > 0)
+
+
+CHAINS = {
+    "deep": lambda: chain(torch.nn.Linear(13, 9), torch.nn.GELU(), torch.nn.Linear(9, 7), torch.nn.ReLU(),
+                          torch.nn.Linear(7, 1)),
+    "without bias": lambda: chain(torch.nn.Flatten(), torch.nn.Linear(13, 9, bias=False), torch.nn.Sigmoid(),
+                                  torch.nn.Linear(9, 1, bias=False)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_closed_form_and_single_gradients_agree_with_opacus(name):
+    """A record split in two halves of the same patient takes the general way, which must give the same sum."""
+    network = CHAINS[name]()
+    features, labels, owners = records(40, scale=2.0)
+    engine = PatientEngine(network.module, network.loss, 0.3)
+    closed = engine.clipped_sum(flat(network), features, labels, owners)
+    general = engine.clipped_sum(flat(network), features.repeat(2, 0), labels.repeat(2), owners.repeat(2))
+    assert sorted(slots for _, slots in engine._traces) == [0, 48]  # both ways were gone
+    theirs = opacus_sum(network, features, labels, 0.3)
+    assert torch.allclose(closed, theirs, atol=1e-6 * float(theirs.abs().max().clamp(min=1)))
+    assert torch.allclose(closed, general, atol=1e-6 * float(theirs.abs().max().clamp(min=1)))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e15, 1e30])
+def test_a_record_far_out_of_range_is_clipped_all_the_same(scale):
+    """Squares of such numbers leave float32: a norm of zero or infinity would let the record through, or lose it."""
+    network = heart_network(0)
+    features, labels, owners = records(1, scale=scale)
+    total = PatientEngine(network.module, network.loss, 1e-3).clipped_sum(flat(network), features, labels, owners)
+    assert float(total.double().norm()) == pytest.approx(1e-3, rel=1e-2)
+
+
+class Centred(torch.nn.Module):
+    def forward(self, rows):
+        return rows - rows.mean(0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Centred(), torch.nn.Softmax(0), torch.nn.ReLU(inplace=True), torch.nn.PReLU(), torch.nn.LayerNorm(5),
+     torch.nn.Dropout(0.1), type("Odd", (torch.nn.Tanh,), {})(), type("Own", (torch.nn.Sequential,), {
+         "forward": lambda self, rows: rows})()],
+)  # fmt: skip
+def test_only_known_layers_make_a_chain(layer):
+    assert linear_chain(torch.nn.Sequential(torch.nn.Linear(13, 5), layer, torch.nn.Linear(5, 1))) is None
+
+
+def test_a_layer_used_twice_makes_no_chain():
+    shared = torch.nn.Linear(13, 13)
+    assert linear_chain(torch.nn.Sequential(shared, torch.nn.Tanh(), shared)) is None
+
+
+def test_the_tabular_network_is_a_chain():
+    assert [type(layer) for layer in linear_chain(heart_network(4).module)] == [
+        torch.nn.Linear, torch.nn.Tanh, torch.nn.Linear,
+    ]  # fmt: skip
 
 
 def test_capacities_hold_what_they_must():

@@ -1,0 +1,76 @@
+"""Every benchmark, each in a process of its own, then one table: claim, bound, measured, baseline, ratio, met or not.
+
+    python tests/bench/run.py [NAME ...]      NAME: such as verify, for tests/bench/bench_verify.py; default all
+
+A claim that is missed on this machine is printed as missed; only a benchmark that fails or does not end is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench import claims  # noqa: E402
+
+HERE = Path(__file__).parent
+LIMIT = 180  # seconds: a benchmark takes at most 60 where nothing else runs
+
+
+def main() -> None:
+    names = sys.argv[1:] or sorted(file.stem.removeprefix("bench_") for file in HERE.glob("bench_*.py"))
+    began, failed = time.perf_counter(), []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "claims"
+        file.touch()
+        for name in names:
+            if not ran(name, file):
+                failed.append(name)
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+    print(f"\n{table(rows)}")
+    missed = sum(not row["met"] for row in rows)
+    print(f"\n{len(rows)} claims, {missed} not met here; {time.perf_counter() - began:.0f} s in all; "
+          f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")  # fmt: skip
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def ran(name: str, file: Path) -> bool:
+    """Run one benchmark; whether it ended well."""
+    print(f"\n== {name} (load {os.getloadavg()[0]:.1f})", flush=True)
+    began = time.perf_counter()
+    command = [sys.executable, str(HERE / f"bench_{name}.py")]
+    try:
+        status = subprocess.run(command, env=os.environ | {claims.FILE: str(file)}, timeout=LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        print(f"ended after {LIMIT} s", flush=True)
+        return False
+    print(f"{time.perf_counter() - began:.0f} s", flush=True)
+    return status.returncode == 0
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The claims as aligned columns."""
+    lines = [("claim", "bound", "measured", "baseline", "ratio", "")]
+    for row in rows:
+        (beside, figure), measured = row["baseline"], row["measured"]
+        lines.append((
+            row["claim"], row["bound"], f"{measured:.4g} {row['unit']}", f"{beside} {figure:.4g}",
+            f"{measured / figure:.2f}", "met" if row["met"] else "NOT MET HERE",
+        ))  # fmt: skip
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+if __name__ == "__main__":
+    main()
