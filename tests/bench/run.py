@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,25 @@ def ran(name: str, file: Path) -> bool:
     print(f"\n== {name} (load {os.getloadavg()[0]:.1f})", flush=True)
     began = time.perf_counter()
     command = [sys.executable, str(HERE / f"bench_{name}.py")]
+    bench = subprocess.Popen(command, env=os.environ | {claims.FILE: str(file)}, start_new_session=True)
     try:
-        status = subprocess.run(command, env=os.environ | {claims.FILE: str(file)}, timeout=LIMIT, check=False)
+        status = bench.wait(LIMIT)
     except subprocess.TimeoutExpired:
         print(f"ended after {LIMIT} s", flush=True)
         return False
+    finally:
+        end(bench)
     print(f"{time.perf_counter() - began:.0f} s", flush=True)
-    return status.returncode == 0
+    return status == 0
+
+
+def end(bench: subprocess.Popen[bytes]) -> None:
+    """Leave nothing behind of a benchmark that did not end by itself: it and what it started are one session."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if bench.poll() is None:
+            os.killpg(bench.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                bench.wait(10)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
