@@ -10,12 +10,13 @@ UV := UV_HTTP_TIMEOUT=300 $(BIN)/uv
 BACKEND := $(if $(TORCH),--torch-backend=$(TORCH))
 INSTALL = $(UV) pip install --python $(BIN)/python --constraint constraints.txt $(BACKEND)
 ARGS ?=
+LEDGER ?=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-demo: $(VENV)/.demo ## install, run the main job on real data, serve the portal (ARGS="--no-serve" and the like)
-	@$(BIN)/covenant demo $(ARGS)
+demo: $(VENV)/.demo $(filter fabric,$(LEDGER)) ## install, run the main job, serve the portal (LEDGER=fabric; ARGS="--no-serve")
+	@$(BIN)/covenant demo $(addprefix --ledger ,$(LEDGER)) $(ARGS)
 
 serve: $(VENV)/.demo ## serve the portal of a demo that has run
 	@$(BIN)/covenant demo $(ARGS)

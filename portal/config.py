@@ -24,11 +24,27 @@ IDENTITIES = {"hospital": ("registrar", "steward", "site"), "hub": ("researcher"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
-class LedgerAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`address`: host:port of the gateway. `tls_ca`: the PEM file of the authority that its certificate comes from."""
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`address`: host:port of a gateway. `tls_ca`: the PEM file of the authority that its certificate comes from."""
 
     address: str
     tls_ca: Path
+
+
+class LedgerAddress(Place, frozen=True, forbid_unknown_fields=True):
+    """The gateway this node speaks to: on Fabric a hospital's own peer.
+
+    `tls_client`: the folder with the certificate and key (server.pem, server.key) to show a peer that asks who
+    connects, as every peer of a Fabric network of ours does. `others`: where a hub goes on when that peer is away.
+    """
+
+    tls_client: Path | None = None
+    others: tuple[Place, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All gateways, the preferred one first."""
+        return (self, *self.others)
 
 
 class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,6 +171,8 @@ def odd(config: NodeConfig) -> Iterator[tuple[str, str]]:
             yield f"identities.{role}", f"no folder {folder}"
     if not config.data.is_dir():
         yield "data", f"no folder {config.data}"
+    if config.role == "hospital" and config.ledger.others:
+        yield "ledger.others", "a hospital believes its own organisation's peer alone: remove it"
     yield from odd_keys(config)
 
 
@@ -169,6 +187,11 @@ def odd_keys(config: NodeConfig) -> Iterator[tuple[str, str]]:
                 read_private(file)
             except ConfigurationError as error:
                 yield name, error.message
+    if (folder := config.ledger.tls_client) is not None:
+        try:
+            read_private(folder / "server.key")
+        except ConfigurationError as error:
+            yield "ledger.tls_client", error.message
 
 
 def read_private(file: Path) -> bytes:

@@ -1,14 +1,16 @@
 """The ledger as the portal speaks to it: by role, with the node's own identities. Pages read the mirror instead.
 
 One connection an identity, opened when first used. A worker that forks gets its own (gRPC does not survive a fork).
+A hub may name several peers, each of another hospital: while one is away, each process goes on with the next.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
@@ -16,12 +18,16 @@ from django.conf import settings
 from ledger.errors import LedgerError
 from ledger.gateway import CommitStatusError, Committed, Contract, Events, Gateway, GatewayError, connect
 from ledger.identity.msp import Identity
+from portal.config import NodeConfig, Place, read_private
 from portal.errors import LedgerUnavailable
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 UNREACHABLE = (LedgerUnavailable, GatewayError)
+PATIENCE = 3.0  # seconds that a peer may be away before a node that has others turns to one
 
 _gateways: dict[tuple[int, str], Gateway] = {}
+_turned = 0  # how often this process has turned to another peer
 _lock = threading.Lock()
 
 
@@ -40,20 +46,53 @@ def submit(
     Raises Refused (the contract said no, with its code), LedgerUnavailable (nothing is known to be written: the same
     call may be made again, since every contract write of the same content is answered with what stands).
     """
-    try:
-        done = contract(role).submit(function, dict(arguments), evidence=evidence, timeout=timeout)
-    except GatewayError as error:
-        raise unavailable(error, function, role) from error
+    end = time.monotonic() + timeout
+
+    def write(gateway: Gateway) -> Committed:
+        left = max(0.001, end - time.monotonic())
+        return gateway.contract.submit(function, dict(arguments), evidence=evidence, timeout=left)
+
+    done = ask(role, write, function)
     log.info("committed", function=function, role=role, key=key, tx_id=done.tx_id, block=done.block)
     return done
 
 
 def evaluate(role: str, function: str, arguments: Mapping[str, Any], timeout: float = 10) -> Any:
     """Ask as this node's `role`; nothing is written. Raises Refused, LedgerUnavailable."""
-    try:
-        return contract(role).evaluate(function, dict(arguments), timeout=timeout)
-    except GatewayError as error:
-        raise unavailable(error, function, role) from error
+    return ask(role, lambda gateway: gateway.contract.evaluate(function, dict(arguments), timeout=timeout), function)
+
+
+def ask(role: str, act: Callable[[Gateway], T], what: str) -> T:
+    """What `act` answers of the connection as `role`; where the peer is away, of each other peer's in turn.
+
+    So `act` may run more than once. `what` names it in the log. Raises LedgerUnavailable.
+    """
+    places = len(settings.NODE.ledger.places)
+    for tried in range(1, places + 1):
+        peer = gateway(role)
+        try:
+            return act(peer)
+        except GatewayError as error:
+            if tried == places or error.status != "UNAVAILABLE":
+                raise unavailable(error, what, role) from error
+            turn(peer)
+    raise AssertionError("a node has at least one peer")
+
+
+def turn(away: Gateway | None = None) -> None:
+    """Leave this peer for the next one, in this process; nothing where there is no other.
+
+    `away`: the connection that failed; nothing either where another thread has turned from it meanwhile.
+    """
+    global _turned  # noqa: PLW0603  # one place a process, as its connections are
+    places = settings.NODE.ledger.places
+    with _lock:
+        if len(places) == 1 or (away is not None and away not in _gateways.values()):
+            return
+        _turned += 1
+        log.warning("peer left for another one", address=places[_turned % len(places)].address)
+        for place in [place for place in _gateways if place[0] == os.getpid()]:
+            _gateways.pop(place)  # not closed: another thread may be waiting for its answer
 
 
 def events(start_block: int = 0, after_tx: str | None = None) -> Events:
@@ -71,7 +110,8 @@ def gateway(role: str) -> Gateway:
     place = os.getpid(), role
     with _lock:
         if place not in _gateways:
-            _gateways[place] = dial(role)
+            places = settings.NODE.ledger.places
+            _gateways[place] = dial(settings.NODE, role, places[_turned % len(places)])
         return _gateways[place]
 
 
@@ -80,14 +120,20 @@ def identity(role: str) -> Identity:
     return Identity.load(settings.NODE.identity(role))
 
 
-def dial(role: str) -> Gateway:
-    node = settings.NODE
+def dial(node: NodeConfig, role: str, place: Place) -> Gateway:
+    """A new connection of `node` as `role` to the peer at `place`; close it when done. Raises LedgerUnavailable,
+    ConfigurationError `config.identity`, `config.key-file`.
+    """
+    folder = node.ledger.tls_client
     try:
-        tls_ca = node.ledger.tls_ca.read_bytes()
+        tls_ca = place.tls_ca.read_bytes()
+        shown = None if folder is None else ((folder / "server.pem").read_bytes(), read_private(folder / "server.key"))
     except OSError as error:
-        reason = f"the ledger's certificate {node.ledger.tls_ca} cannot be read: is the ledger set up?"
+        reason = f"the ledger's certificate {error.filename} cannot be read: is the ledger set up?"
         raise LedgerUnavailable("portal.ledger-unavailable", reason) from error
-    return connect(node.ledger.address, tls_ca, identity(role), channel=node.channel)
+    who = Identity.load(node.identity(role))
+    patience = PATIENCE if node.ledger.others else None
+    return connect(place.address, tls_ca, who, channel=node.channel, tls_client=shown, patience=patience)
 
 
 def reader() -> str:

@@ -43,12 +43,34 @@ class Deadline:
         return time.monotonic() >= self._end
 
 
+class Absence:
+    """How long a peer has been away without a break, and whether that is longer than `patience` seconds."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience = patience
+        self._since: float | None = None
+
+    def too_long(self) -> bool:
+        """To be asked whenever the peer was found away."""
+        if self._since is None:
+            self._since = time.monotonic()
+        return self._patience is not None and time.monotonic() - self._since >= self._patience
+
+    def over(self) -> None:
+        self._since = None
+
+    def error(self, kind: type[GatewayError], tx_id: str | None = None) -> GatewayError:
+        reason = f"the peer has been away for {self._patience:g} s: turn to another one"
+        return kind("gateway.peer-away", reason, tx_id=tx_id, status=grpc.StatusCode.UNAVAILABLE.name)
+
+
 @dataclass(frozen=True)
 class Connection:
     """A channel's names, its signer and its stubs. Thread safe: gRPC channels are, and nothing else changes.
 
     `tls_hash`: SHA-256 of the TLS certificate that was shown, empty for none: a peer that asked for one sends blocks
     only to who names it in the signed request, so that the request is of no use on another connection.
+    `patience`: seconds that the peer may be away before events and a commit that is waited for give up; None: no limit.
     """
 
     grpc_channel: grpc.Channel
@@ -57,6 +79,7 @@ class Connection:
     chaincode: str
     endorsing_organisations: tuple[str, ...] = ()
     tls_hash: bytes = b""
+    patience: float | None = None
     gateway: Any = field(init=False, repr=False)
     deliver: Any = field(init=False, repr=False)
 
@@ -85,6 +108,7 @@ def dial(
     chaincode: str,
     endorsing_organisations: Sequence[str],
     tls_client: tuple[bytes, bytes] | None,
+    patience: float | None,
 ) -> Connection:
     """A connection to `address` ("host:port"), whose TLS certificate must chain to `tls_ca` (PEM), showing the
     certificate and key `tls_client` (PEM) if there are any. Connects when first used.
@@ -93,4 +117,4 @@ def dial(
     credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
     grpc_channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
     tls_hash = x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256()) if certificate else b""
-    return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations), tls_hash)
+    return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations), tls_hash, patience)

@@ -11,7 +11,7 @@ import grpc
 from consent import canonical
 from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
 from ledger.gateway.commit import Commit
-from ledger.gateway.connection import Connection, Deadline
+from ledger.gateway.connection import Absence, Connection, Deadline
 from ledger.gateway.errors import CommitError, CommitStatusError, GatewayError, SubmitError
 from ledger.gateway.events import Events
 from ledger.gateway.proposal import Proposal
@@ -99,15 +99,18 @@ class Contract:
 
     def _outcome(self, transaction: Transaction, deadline: Deadline) -> Status:
         """Submit, and ask what became of it. When the connection breaks, the ledger may have been restarted before it
-        wrote the block: the same bytes are sent again, which count once.
+        wrote the block: the same bytes are sent again, which count once. A peer that stays away is waited for no longer
+        than the connection's patience.
         """
-        attempt = 0
+        attempt, away = 0, Absence(self._connection.patience)
         while True:
             try:
                 return self._send(transaction, deadline).status(deadline.left)
             except CommitStatusError as error:
                 if error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
                     raise
+                if away.too_long():
+                    raise away.error(CommitStatusError, transaction.tx_id) from error
             time.sleep(min(self._retry.delay(attempt + 3), deadline.left))
             attempt += 1
 

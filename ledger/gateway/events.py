@@ -21,7 +21,7 @@ from fabric_protos.orderer import ab_pb2
 
 from ledger.gateway.blocks import newest
 from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
-from ledger.gateway.connection import Connection
+from ledger.gateway.connection import Absence, Connection
 from ledger.gateway.errors import BlocksError, EventsError, translate
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts to reconnect, doubling, with jitter
@@ -50,7 +50,8 @@ class Events:
 
     Only `close` (from any thread) ends it. A refusal (no access, another channel) raises EventsError, and so does a
     ledger that does not hold the last event seen: `gateway.ledger-behind` (it is shorter: an older copy was put back)
-    or `gateway.checkpoint-unknown` (it went another way). One thread iterates.
+    or `gateway.checkpoint-unknown` (it went another way); and a peer that was away for longer than the connection's
+    patience, `gateway.peer-away`. One thread iterates.
     """
 
     def __init__(self, connection: Connection, checkpointer: Checkpointer | None = None) -> None:
@@ -59,6 +60,7 @@ class Events:
         self._closed = threading.Event()
         self._call: Any = None
         self._pause = FIRST_PAUSE
+        self._away = Absence(connection.patience)
         self._resumed = False  # the next answer is a stream's first
         self._source = self._events()
 
@@ -88,6 +90,7 @@ class Events:
                 self._check_height()
                 for answer in self._listen():
                     self._pause = FIRST_PAUSE
+                    self._away.over()
                     yield from self._fresh(answer)
             except ValueError as error:  # what gRPC raises on a channel that was closed
                 raise EventsError("gateway.closed", "this gateway was closed: connect again") from error
@@ -96,6 +99,8 @@ class Events:
                     return
                 if error.code() not in _TRANSIENT:
                     raise translate(error, EventsError) from error
+                if self._away.too_long():
+                    raise self._away.error(EventsError) from error
             self._closed.wait(self._pause * random.uniform(0.5, 1))
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
@@ -110,6 +115,7 @@ class Events:
             if isinstance(error.__cause__, grpc.RpcError):
                 raise error.__cause__ from None  # as if listening had failed: try again, or say why not
             raise EventsError(error.code, error.message, status=error.status) from error
+        self._away.over()
         if height <= seen.block:
             raise EventsError(
                 "gateway.ledger-behind",

@@ -61,8 +61,11 @@ class Gateway:
 
     def head(self) -> Head:
         """The chain's number of blocks and its newest header hash; raises BlocksError."""
-        header = common_pb2.Block.FromString(blocks.newest(self._connection)).header
-        return Head(header.number + 1, wire.header_hash(header.number, header.previous_hash, header.data_hash))
+        return _head(blocks.newest(self._connection))
+
+    def head_at(self, height: int) -> Head:
+        """The head as it was when the chain had `height` blocks; raises BlocksError, where it has fewer too."""
+        return _head(next(self.blocks(height - 1, height - 1)))
 
     def close(self) -> None:
         self._connection.grpc_channel.close()
@@ -76,6 +79,11 @@ class Gateway:
         self.close()
 
 
+def _head(block: bytes) -> Head:
+    header = common_pb2.Block.FromString(block).header
+    return Head(header.number + 1, wire.header_hash(header.number, header.previous_hash, header.data_hash))
+
+
 def connect(
     address: str,
     tls_ca: bytes,
@@ -85,14 +93,16 @@ def connect(
     chaincode: str = "covenant",
     endorsing_organisations: Sequence[str] = (),
     tls_client: tuple[bytes, bytes] | None = None,
+    patience: float | None = None,
 ) -> Gateway:
     """A gateway to the peer at `address` ("host:port"), whose TLS certificate chains to `tls_ca` (PEM).
 
     `identity` signs everything sent; one without a key at hand (OfflineSigner) builds only. `endorsing_organisations`
     names the MSP ids that shall endorse; without it the peer plans, which Fabric cannot do for transient data sent
     through an organisation that has no peer. `tls_client`: the certificate and key (PEM) to show a peer that asks who
-    connects, as every peer of a Fabric network of ours does. Connects when first used: an unreachable peer shows in
-    the first call's error.
+    connects, as every peer of a Fabric network of ours does. `patience`: for who can turn to another peer, how many
+    seconds this one may be away before a stream of events, or waiting for a commit, ends with `gateway.peer-away`.
+    Connects when first used: an unreachable peer shows in the first call's error.
     """
     return Gateway(
         dial(
@@ -103,5 +113,6 @@ def connect(
             chaincode=chaincode,
             endorsing_organisations=endorsing_organisations,
             tls_client=tls_client,
+            patience=patience,
         )
     )

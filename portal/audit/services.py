@@ -11,7 +11,7 @@ from pathlib import Path
 from django.http import FileResponse
 
 from ledger import verify
-from ledger.gateway import GatewayError
+from ledger.gateway import Gateway, GatewayError
 from ledger.protocol.block import Block, open_block
 from ledger.protocol.envelope import open_envelope
 from ledger.verify import flags
@@ -44,13 +44,14 @@ class Invalid:
 
 def chain() -> Chain:
     """How the chain stands now. Raises LedgerUnavailable."""
-    try:
-        first = next(ledger.gateway(ROLE).blocks(0, 0))
-        height = ledger.gateway(ROLE).head().height
-        newest = open_block(next(ledger.gateway(ROLE).blocks(height - 1, height - 1)))
-    except GatewayError as error:
-        raise ledger.unavailable(error, "blocks", ROLE) from error
-    return Chain(height, newest.hash.hex(), sha256(first).hexdigest(), time_of(newest))
+
+    def read(gateway: Gateway) -> Chain:
+        first = next(gateway.blocks(0, 0))
+        height = gateway.head().height
+        newest = open_block(next(gateway.blocks(height - 1, height - 1)))
+        return Chain(height, newest.hash.hex(), sha256(first).hexdigest(), time_of(newest))
+
+    return ledger.ask(ROLE, read, "blocks")
 
 
 def time_of(block: Block) -> datetime | None:
@@ -89,10 +90,7 @@ def exported() -> FileResponse:
     """The whole ledger as one file. It lies in a folder of its own that is gone once it is open."""
     with tempfile.TemporaryDirectory(prefix="covenant-export-") as folder:
         path = Path(folder) / "ledger.blocks"
-        try:
-            verify.export(ledger.gateway(ROLE), path)
-        except GatewayError as error:
-            raise ledger.unavailable(error, "blocks", ROLE) from error
+        ledger.ask(ROLE, lambda gateway: verify.export(gateway, path), "blocks")
         return FileResponse(path.open("rb"), as_attachment=True, filename="ledger.blocks")
 
 

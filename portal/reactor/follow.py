@@ -15,7 +15,7 @@ from contextlib import suppress
 import structlog
 from django.db import close_old_connections, transaction
 
-from ledger.gateway import Events, EventsError
+from ledger.gateway import Events, EventsError, Gateway
 from portal import ledger
 from portal.errors import LedgerUnavailable
 from portal.reactor import projection, witness
@@ -30,7 +30,10 @@ OTHER_LEDGER = frozenset({"gateway.ledger-behind", "gateway.checkpoint-unknown"}
 
 
 def follow(stop: threading.Event) -> None:
-    """Keep the mirror up until `stop` is set. The ledger may go and come back; the position is where we go on."""
+    """Keep the mirror up until `stop` is set. The ledger may go and come back; the position is where we go on.
+
+    A hospital waits for its own organisation's peer; a hub turns to another one.
+    """
     failures = 0
     while not stop.is_set():
         try:
@@ -47,6 +50,7 @@ def follow(stop: threading.Event) -> None:
                 log.error("not the ledger that was followed", code=error.code, reason=error.message)
             else:
                 log.warning("ledger unreachable", exc_info=error)
+                ledger.turn()
         except Exception as error:  # the mirror is what pages read: go on, and say where it failed
             log.error("projection failed", exc_info=error)
         stop.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -141,7 +145,7 @@ def catch_up(idle_seconds: float = 5.0) -> int:
 
     Blocks may hold no event, so the end is the newest block or `idle_seconds` without an event.
     """
-    newest = ledger.gateway(ledger.reader()).head().height - 1
+    newest = ledger.ask(ledger.reader(), Gateway.head, "head").height - 1
     count = 0
     with stream() as events:
         idle = threading.Timer(idle_seconds, events.close)
@@ -177,7 +181,7 @@ def rebuild() -> int:
 
 def check_height(reached: Position) -> None:
     """Raises EventsError `gateway.ledger-behind`: a shorter ledger would be waited for without end."""
-    height = ledger.gateway(ledger.reader()).head().height
+    height = ledger.ask(ledger.reader(), Gateway.head, "head").height
     if height <= reached.block:
         reason = f"the ledger has {height} blocks, but block {reached.block} was followed: restore its newest backup"
         raise EventsError("gateway.ledger-behind", reason, block=reached.block, height=height)

@@ -39,11 +39,11 @@ class Stack:
 
     def start(self) -> None:
         """Everything but the workers."""
-        consortium.found(self.layout)
+        consortium.found(self.layout, self.choices)
         self.start_ledger()
         brokers = services.start_broker(self.layout, self.supervisor)
         address = json.loads((self.layout.ledger / "address.json").read_text())
-        consortium.configure(self.layout, self.choices, address, brokers)
+        consortium.configure(self.layout, self.choices, services.one_ledger(address), brokers)
         waiting = {}
         for site in SITES:
             for command in setup_commands(self.layout.config(site)):

@@ -102,3 +102,26 @@ def test_no_file_and_no_json_are_named_so(tmp_path, monkeypatch):
             file.write_text(content)
         with pytest.raises(ConfigurationError, match="config.unreadable"):
             config.load(file)
+
+
+def test_a_hub_may_turn_to_other_peers_and_a_hospital_to_its_own_alone(tmp_path):
+    own, other = {"address": "localhost:1", "tls_ca": "own.pem"}, {"address": "localhost:2", "tls_ca": "other.pem"}
+    hub = changed(make_node(tmp_path / "hub", "hub"), ledger={**own, "others": [other]})
+    found = config.load(hub).ledger
+    assert [place.address for place in found.places] == ["localhost:1", "localhost:2"]
+    assert found.places[1].tls_ca == tmp_path / "hub" / "other.pem"
+    hospital = changed(make_node(tmp_path / "hospital", "hospital"), ledger={**own, "others": [other]})
+    assert "own organisation's peer alone" in faults(hospital)["ledger.others"]
+
+
+def test_the_key_shown_to_a_peer_is_its_owners_alone(tmp_path):
+    place = {"address": "localhost:1", "tls_ca": "own.pem", "tls_client": "tls"}
+    file = changed(make_node(tmp_path / "node", "hospital"), ledger=place)
+    assert "cannot read" in faults(file)["ledger.tls_client"]
+    key = tmp_path / "node" / "tls" / "server.key"
+    key.parent.mkdir()
+    key.write_bytes(b"k" * 64)
+    key.chmod(0o640)
+    assert "chmod 600" in faults(file)["ledger.tls_client"]
+    key.chmod(0o600)
+    assert config.load(file).ledger.tls_client == key.parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -115,3 +116,20 @@ def test_a_checkpoint_is_replaced_whole(tmp_path: Path) -> None:
         assert FileCheckpointer(tmp_path / "position").load() == position
     assert [file.name for file in tmp_path.iterdir()] == ["position"]
     assert MemoryCheckpointer(Position(3)).load() == Position(3)
+
+
+def test_who_has_another_peer_waits_for_this_one_no_longer_than_it_likes(tmp_path: Path) -> None:
+    server = Server(tmp_path / "ledger")
+    server.start()
+    try:
+        with server.connect(server.issue("steward"), patience=0.5) as gateway, gateway.contract.events() as events:
+            gateway.contract.submit("members:Found", {"organisations": organisations()})
+            assert next(events).name == "members.founded"
+            server.stop(kill=True)
+            begun = time.monotonic()
+            with pytest.raises(EventsError) as error:
+                next(events)
+            assert (error.value.code, error.value.status) == ("gateway.peer-away", "UNAVAILABLE")
+            assert 0.4 < time.monotonic() - begun < 10
+    finally:
+        server.stop()

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 from dataclasses import asdict
 
 import pytest
 
-from portal.demo.layout import HOSPITALS, HUB, PORTS, SITES, Layout, free_ports, port_of, write_json
+from ledger.network import plan as plans
+from portal.demo.layout import (
+    HOSPITALS,
+    HUB,
+    NETWORK,
+    PORTS,
+    SITES,
+    Layout,
+    free_ports,
+    needed_ports,
+    port_of,
+    write_json,
+)  # fmt: skip
 from portal.errors import PortalError
 
 NONE_GIVEN = {"port": None, "seed": None, "epsilon": None, "rounds": None}
@@ -62,3 +75,27 @@ def test_a_file_is_private_and_whole_or_absent(tmp_path):
     with pytest.raises(TypeError):
         write_json(file, {"a": object()})
     assert file.read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_a_directory_stays_on_the_ledger_it_was_made_with(layout):
+    first = layout.choose(**NONE_GIVEN, ledger="fabric")
+    assert layout.choose(**NONE_GIVEN).ledger == "fabric"
+    with pytest.raises(PortalError, match=r"demo\.other-choice.*--ledger fabric"):
+        layout.choose(**NONE_GIVEN, ledger="embedded")
+    assert first.network_port == first.port + NETWORK
+
+
+def test_a_network_needs_ports_beside_the_pages():
+    assert needed_ports(8000, "embedded") == list(range(8000, 8000 + PORTS))
+    both = needed_ports(8000, "fabric")
+    plan = plans.draw([one.name for one in HOSPITALS], [HUB.name], host="127.0.0.1", port=8000 + NETWORK)
+    used = {each.address(what).port for each in plan.hospitals for what in plans.PORTS}
+    assert used < set(both) and len(both) == len(set(both))
+
+
+def test_an_unnamed_ledger_is_the_embedded_one(layout):
+    assert layout.choose(**NONE_GIVEN).ledger == "embedded"
+    choices = json.loads((layout.directory / "demo.json").read_text())
+    del choices["ledger"]  # as directories made before there was a choice
+    write_json(layout.directory / "demo.json", choices)
+    assert layout.choose(**NONE_GIVEN).ledger == "embedded"
