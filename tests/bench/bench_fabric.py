@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -64,7 +63,7 @@ async def measure(network: Network, scale: float) -> None:
         endorsing=tuple(HOSPITALS[:3]),
     )
     print(f"baseline: {baseline(clerk):.0f} P-256 verifications/s on one core")
-    await founded(client)
+    await found(client)
     meter = Meter(network)
     grants = [signed_grant(HOSPITALS[0], TEXT) for _ in range(int(600 * scale))]
     few, many = grants[: len(grants) // 4], grants[len(grants) // 4 :]
@@ -78,20 +77,6 @@ async def measure(network: Network, scale: float) -> None:
     print(f"    sent again because the orderers were overloaded: {client.resubmitted}")
     print("    memory: " + ", ".join(f"{kind} {size:.0f} MB" for kind, size in meter.memory().items()))
     await client.close()
-
-
-async def founded(client: Client) -> None:
-    """Found the consortium, once the peers have found each other."""
-    begin = time.perf_counter()
-    while True:
-        try:
-            await found(client)
-            break
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.perf_counter() - begin > 30:
-                raise
-        await asyncio.sleep(0.1)
-    print(f"first transactions, once the peers had found each other: {time.perf_counter() - begin:.1f} s later")
 
 
 class Meter:

@@ -15,7 +15,6 @@ from ledger import gateway
 from ledger.gateway.errors import EndorseError
 from ledger.identity.ca import Authority
 from ledger.network.network import Network
-from tests.contract.conftest import INSTITUTES, door_to
 from tests.contract.world import HOSPITALS, TEXT, Patient, digest, organisations
 from tests.support import fabric
 
@@ -26,16 +25,16 @@ PATIENCE = 10.0  # seconds
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     fabric.require()
-    with fabric.running(tmp_path_factory.mktemp("fabric") / "network", HOSPITALS, INSTITUTES) as made:
+    with fabric.running(tmp_path_factory.mktemp("fabric") / "network", HOSPITALS, []) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def door(network: Network) -> Iterator[gateway.Gateway]:
-    """The first hospital's own, once the peers have found each other and the consortium is founded."""
+    """The first hospital's own, the consortium founded."""
     authority = Authority.load(network.layout.folder(network.plan.hospitals[0]) / "ca")
-    with door_to(network)(HOSPITALS[0], authority.issue("clerk", ["registrar", "steward"])) as made:
-        eventually(lambda: made.contract.submit("members:Found", {"organisations": organisations()}))
+    with fabric.connect(network, HOSPITALS[0], authority.issue("clerk", ["registrar", "steward"])) as made:
+        made.contract.submit("members:Found", {"organisations": organisations()})
         text = {"text": TEXT, "digests": {"en": digest("text")}, "presets": ["heart-disease"]}
         made.contract.submit("consents:PublishText", text)
         yield made

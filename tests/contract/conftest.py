@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.identity.ca import Authority
 from ledger.identity.msp import Identity
-from ledger.network.network import Network
 from tests.contract.memory import MemoryLedger
 from tests.contract.world import HOSPITALS, INSTITUTE, World
 from tests.support import fabric
@@ -87,28 +87,9 @@ def on_fabric(directory: Path) -> Iterator[GatewayLedger]:
     with fabric.running(directory, HOSPITALS, INSTITUTES) as network:
         folders = {each.msp: network.layout.folder(each) for each in network.plan.organisations}
         authorities = {msp: Authority.load(folder / "ca") for msp, folder in folders.items()}
-        ledger = GatewayLedger(door_to(network), authorities, HOSPITALS)
+        ledger = GatewayLedger(partial(fabric.connect, network), authorities, HOSPITALS)
         yield ledger
         ledger.close()
-
-
-def door_to(network: Network) -> Connect:
-    """Each hospital speaks to its own peer; an institute to the first hospital's, and names who shall endorse."""
-
-    def connect(msp: str, who: Identity) -> gateway.Gateway:
-        own = next(each for each in network.plan.organisations if each.msp == msp)
-        asked = own if own.kind == "hospital" else network.plan.hospitals[0]
-        tls = network.layout.client_tls(own)
-        return gateway.connect(
-            str(asked.peer),
-            network.layout.tls_ca(asked).read_bytes(),
-            who,
-            channel=CHANNEL,
-            endorsing_organisations=() if own.kind == "hospital" else HOSPITALS[:3],
-            tls_client=((tls / "server.pem").read_bytes(), (tls / "server.key").read_bytes()),
-        )
-
-    return connect
 
 
 @pytest.fixture(scope="session", params=LEDGERS)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ledger import gateway
+from ledger.gateway.errors import EndorseError
+from ledger.identity.ca import Authority
+from ledger.identity.msp import Identity
 from ledger.network import binaries, lifecycle
 from ledger.network import network as networks
 from ledger.network import plan as plans
@@ -19,6 +24,7 @@ from ledger.network.package import Package
 from ledger.network.plan import Member
 
 ATTEMPTS = 5
+PATIENCE = 30.0  # seconds for peers to find each other
 INTERVAL_MS = 50  # tests wait for one block after another
 
 
@@ -40,9 +46,46 @@ def running(
     members = [member(each) for each in hospitals], [member(each) for each in institutes]
     network = up(directory, *members, interval_ms)
     try:
-        yield lifecycle.deploy(network, Package.of())
+        network = lifecycle.deploy(network, Package.of())
+        acquaint(network)
+        yield network
     finally:
         networks.delete(directory)
+
+
+def connect(network: Network, msp: str, who: Identity, endorsing: Sequence[str] = ()) -> gateway.Gateway:
+    """The door that `msp` uses: a hospital its own peer, an institute the first hospital's.
+
+    `endorsing`: who shall endorse; an institute, which has no peer, must say it: the first three hospitals.
+    """
+    hospitals = network.plan.hospitals
+    own = next(each for each in network.plan.organisations if each.msp == msp)
+    asked = own if own.kind == "hospital" else hospitals[0]
+    tls = network.layout.client_tls(own)
+    return gateway.connect(
+        str(asked.peer),
+        network.layout.tls_ca(asked).read_bytes(),
+        who,
+        endorsing_organisations=endorsing or (() if asked is own else [each.msp for each in hospitals[:3]]),
+        tls_client=((tls / "server.pem").read_bytes(), (tls / "server.key").read_bytes()),
+    )
+
+
+def acquaint(network: Network) -> None:
+    """Return once every hospital's peer has found all others, and so can collect their endorsements."""
+    everybody = [each.msp for each in network.plan.hospitals]
+    for each in network.plan.hospitals:
+        who = Authority.load(network.layout.folder(each) / "ca").issue("prober")
+        until = time.monotonic() + PATIENCE
+        with connect(network, each.msp, who, everybody) as door:
+            while True:
+                try:
+                    door.contract.proposal("consents:Get", {"commitment": "0" * 64}).endorse(timeout=10)
+                    break
+                except EndorseError:
+                    if time.monotonic() > until:
+                        raise
+                time.sleep(0.1)
 
 
 def up(directory: Path, hospitals: Sequence[Member], institutes: Sequence[Member], interval_ms: int) -> Network:
