@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ledger.network import doctor as doctors
 from ledger.network import join as joining
-from ledger.network import lifecycle
+from ledger.network import lifecycle, renewal
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.network import Network
@@ -19,6 +22,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a real F
 DIRECTORY = Path("var/network")
 Directory = Annotated[Path, typer.Option("--dir", help="The network's directory.")]
 Org = Annotated[str, typer.Argument(help="An organisation's name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Part = Annotated[str | None, typer.Option("--part", help="Only its peer, orderer or host.")]
 
 
@@ -85,6 +89,53 @@ def stop(organisation: Org, directory: Directory = DIRECTORY, part: Part = None)
     network = Network.at(directory)
     with network.layout.lock():
         network.stop([network.node(organisation)], part)
+
+
+@app.command()
+def renew(organisation: Org, directory: Directory = DIRECTORY) -> None:
+    """Issue a hospital's keys and certificates anew, and start its processes with them."""
+    network = Network.at(directory)
+    renewal.renew(network, network.node(organisation), typer.echo)
+
+
+@app.command()
+def status(directory: Directory = DIRECTORY, as_json: AsJson = False) -> None:
+    """Show each process and each peer's number of blocks. Exit status 1 when something does not run."""
+    rows = networks.status(Network.at(directory))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        for row in rows:
+            blocks = "" if row.blocks is None else f"{row.blocks} blocks"
+            state = f"runs ({row.pid})" if row.pid else "does not run"
+            typer.echo(f"{row.name:34} {row.address:22} {state:18} {blocks}")
+    raise typer.Exit(0 if all(row.pid for row in rows) else 1)
+
+
+@app.command()
+def logs(
+    organisation: Org,
+    directory: Directory = DIRECTORY,
+    part: Part = None,
+    lines: Annotated[int, typer.Option(min=1, help="How many of each log's last lines.")] = 20,
+) -> None:
+    """Print the last lines of a hospital's logs."""
+    node = Network.at(directory).node(organisation)
+    for process in node.find(part) if part else node.processes:
+        typer.echo(f"== {process.log}")
+        typer.echo(process.tail(lines))
+
+
+@app.command()
+def doctor(directory: Directory = DIRECTORY, as_json: AsJson = False) -> None:
+    """Say what is wrong and which command mends it. Exit status 1 when something is broken."""
+    findings = doctors.examine(Network.at(directory))
+    if as_json:
+        typer.echo(json.dumps({"ok": doctors.healthy(findings), "findings": [asdict(each) for each in findings]}))
+    else:
+        for each in findings:
+            typer.echo(f"{each.state:8} {each.name:28} {each.detail}{': ' + each.mend if each.mend else ''}")
+    raise typer.Exit(0 if doctors.healthy(findings) else 1)
 
 
 @app.command()

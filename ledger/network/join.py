@@ -54,6 +54,7 @@ def join(
         for contracts in network.plan.contracts:
             tell(f"Installing and approving {contracts.label}")
             Deployment(network, Package.of(Path(contracts.source)), contracts).adopt(node)
+        network.await_known()
         return _written(network, structs.replace(network.plan, joining=""))
 
 

@@ -16,6 +16,7 @@ from consent import canonical
 from ledger.identity import files
 from ledger.network import processes
 from ledger.network.errors import NetworkError
+from ledger.network.layout import Layout
 from ledger.network.network import Network, together
 from ledger.network.node import Node
 from ledger.network.package import Package
@@ -49,19 +50,7 @@ class Deployment:
             "metrics": str(organisation.address(f"host_{slot}_metrics")),
         }
         files.write(folder / "host" / f"host-{slot}.json", canonical.encode(config))
-        tls = folder / "peer" / "tls"
-        connection = {
-            "address": str(listen),
-            "dial_timeout": "10s",
-            "tls_required": True,
-            "client_auth_required": True,
-            "client_key": files.text(tls / "server.key") + "\n",
-            "client_cert": files.text(tls / "server.pem") + "\n",
-            "root_cert": files.text(layout.tls_ca(organisation)) + "\n",
-        }
-        files.write_secret(
-            layout.connections(organisation) / f"{self.package.label}.json", canonical.encode(connection)
-        )
+        connect_host(layout, organisation, self.contracts)
         node.launch(node.host(self.contracts), self.network.programs.binaries)
         node.await_ready(node.host(self.contracts))
         if self.package.id not in installed(self.network, organisation):
@@ -149,14 +138,17 @@ def deploy(network: Network, package: Package, tell: Callable[[str], None] = lam
         tell("Approving, hospital by hospital")
         together(deployment.approve, network.plan.hospitals)
         deployment.commit(network.plan.hospitals)
+        network.await_known()
         return finish(deployment)
 
 
 def begin(network: Network, package: Package, sequence: int) -> Deployment:
     """Write down that `package` is on its way, so that whatever is started for it is known."""
     plan = network.plan
-    running = [each for each in plan.contracts if each.package_id != package.id and each.sequence < sequence]
-    slot: Literal["a", "b"] = "b" if running and running[-1].slot == "a" else "a"
+    running = [each for each in plan.contracts if each.sequence < sequence][-1:]
+    dropped = [each for each in plan.contracts if each not in running and each.package_id != package.id]
+    processes.stop([node.host(each) for node in network.nodes for each in dropped])
+    slot: Literal["a", "b"] = "b" if running and running[0].slot == "a" else "a"
     contracts = Contracts(
         sequence=sequence,
         version=package.version,
@@ -165,7 +157,7 @@ def begin(network: Network, package: Package, sequence: int) -> Deployment:
         slot=slot,
         source=str(package.source),
     )
-    plan = plan.running(*running[-1:], contracts)
+    plan = plan.running(*running, contracts)
     network.layout.write(plan)
     files.write(network.layout.packages / f"{package.label}.tar.gz", package.data)
     return Deployment(Network(network.layout, plan, network.programs), package, contracts)
@@ -179,6 +171,21 @@ def finish(deployment: Deployment) -> Network:
     plan = network.plan.running(deployment.contracts)
     network.layout.write(plan)
     return Network(network.layout, plan, network.programs)
+
+
+def connect_host(layout: Layout, organisation: Organisation, contracts: Contracts) -> None:
+    """Write how the hospital's peer reaches its host of `contracts`, with the peer's own key to show."""
+    tls = layout.folder(organisation) / "peer" / "tls"
+    connection = {
+        "address": str(organisation.address(f"host_{contracts.slot}")),
+        "dial_timeout": "10s",
+        "tls_required": True,
+        "client_auth_required": True,
+        "client_key": files.text(tls / "server.key") + "\n",
+        "client_cert": files.text(tls / "server.pem") + "\n",
+        "root_cert": files.text(layout.tls_ca(organisation)) + "\n",
+    }
+    files.write_secret(layout.connections(organisation) / f"{contracts.label}.json", canonical.encode(connection))
 
 
 def committed(network: Network, organisation: Organisation) -> dict[str, Any] | None:

@@ -95,11 +95,18 @@ def check(layout: Layout, organisation: Organisation) -> None:
     folder = layout.folder(organisation)
     authority = _authority(folder / "ca", organisation)
     tls_authority = _authority(folder / "tlsca", organisation)
-    for part in PARTS[organisation.kind]:
-        _pair(folder / part / "tls" / "server.pem", folder / part / "tls" / "server.key", tls_authority, organisation)
-        if part != "host":
-            msp = folder / part / "msp"
-            _pair(msp / "signcerts" / "cert.pem", msp / "keystore" / "key.pem", authority, organisation)
+    for pem in certificates(layout, organisation):
+        of_tls = pem.name == "server.pem"
+        key = pem.with_suffix(".key") if of_tls else pem.parents[1] / "keystore" / "key.pem"
+        _pair(pem, key, tls_authority if of_tls else authority, organisation)
+
+
+def certificates(layout: Layout, organisation: Organisation) -> list[Path]:
+    """The files of every certificate that the organisation's two authorities issued for the network."""
+    folder = layout.folder(organisation)
+    parts = PARTS[organisation.kind]
+    signing = [folder / part / "msp" / "signcerts" / "cert.pem" for part in parts if part != "host"]
+    return [*signing, *(folder / part / "tls" / "server.pem" for part in parts)]
 
 
 def _authority(folder: Path, organisation: Organisation) -> x509.Certificate:

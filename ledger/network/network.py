@@ -6,6 +6,7 @@ Founding is all or nothing. `network.draft` stands until the channel runs; whate
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ledger.identity import files
-from ledger.network import binaries, material, processes
+from ledger.network import binaries, discovery, material, processes
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.node import Node
@@ -69,6 +70,11 @@ class Network:
         for node in nodes:
             node.await_ready(*(node.find(part) if part else node.processes))
 
+    def await_known(self) -> None:
+        """Return once every hospital's peer knows the others', so that transactions can be endorsed."""
+        deployed = bool(self.plan.contracts)
+        discovery.await_known(self.layout, self.plan.channel, self.plan.hospitals, deployed=deployed)
+
     def stop(self, nodes: Sequence[Node], part: str | None = None) -> None:
         """End the processes of `nodes`, or those called `part`."""
         processes.stop([process for node in nodes for process in (node.find(part) if part else node.processes)])
@@ -92,6 +98,7 @@ def up(
             network = Network(layout, layout.read(), programs)
             check_same(network.plan, plan, layout)
             network.start(network.nodes)
+            network.await_known()
             return network
         network = Network(layout, plan, programs)
         for node in network.nodes:
@@ -122,6 +129,7 @@ def found(network: Network, authorities: Mapping[str, Path], tell: Callable[[str
     network.start(network.nodes)
     together(lambda each: join_orderer(programs, plan.channel, each, layout.genesis), plan.hospitals)
     together(lambda each: join_peer(programs, each), plan.hospitals)
+    network.await_known()
     layout.write(plan)
     layout.draft.unlink()
 
@@ -181,6 +189,39 @@ def clear(layout: Layout, *, keep_logs: bool = False) -> None:
             shutil.rmtree(folder)
     for file in (layout.genesis, layout.genesis_digest, layout.plan, layout.draft):
         file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A process as `status` shows it. `blocks`: a running peer's number of blocks."""
+
+    name: str
+    address: str
+    pid: int | None
+    blocks: int | None
+
+
+def status(network: Network) -> list[Row]:
+    """Each process of each hospital; peers are asked at the same time."""
+    heights = dict(
+        zip(network.plan.hospitals, together(lambda each: _height(network, each), network.nodes), strict=True)
+    )
+    return [
+        Row(process.name, str(address), process.pid, heights[node.organisation] if process == node.peer else None)
+        for node in network.nodes
+        for process, address in node.addresses()
+        if address != node.organisation.address("orderer_admin")
+    ]
+
+
+def _height(network: Network, node: Node) -> int | None:
+    if node.peer.pid is None:
+        return None
+    try:
+        said = network.programs.peer(node.organisation, "channel", "getinfo", "-c", network.plan.channel)
+    except NetworkError:
+        return None
+    return int(json.loads(said.partition(":")[2])["height"])
 
 
 def check_same(standing: Plan, wanted: Plan, layout: Layout) -> None:

@@ -78,7 +78,7 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 def stored(data: bytes) -> bytes:
     """`data` as gzip (RFC 1952) without compression, because compressors differ between machines."""
-    blocks = [data[start : start + LARGEST] for start in range(0, len(data), LARGEST)]
+    blocks = [data[start : start + LARGEST] for start in range(0, max(1, len(data)), LARGEST)]
     body = b"".join(
         bytes([index == len(blocks) - 1])
         + len(block).to_bytes(2, "little")

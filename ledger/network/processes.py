@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from ledger.network.errors import NetworkError
 from ledger.protocol.consortium import Address
 
 RECORDING = 'read -r stat </proc/$$/stat && echo "$stat" >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 PATIENCE = 10.0  # seconds to end in, asked kindly
 START = 30.0  # seconds to begin listening in
 
@@ -97,11 +99,15 @@ class Process:
 
     def last_words(self) -> str:
         """The last line of its log that says anything."""
+        return self.tail(1)[:300] or "it said nothing"
+
+    def tail(self, lines: int) -> str:
+        """The last `lines` of its log, without colours."""
         try:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
+            text = COLOURS.sub("", self.log.read_text(errors="replace"))
         except OSError:
-            lines = []
-        return lines[-1][:300] if lines else "it said nothing"
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])
 
     def signal(self, number: int) -> bool:
         """Send a signal to it; False where it does not run."""
@@ -117,14 +123,16 @@ class Process:
 
 def stop(processes: Iterable[Process], seconds: float = PATIENCE) -> None:
     """End `processes` together: asked first, then at once; those that we did not start are not touched."""
-    asked = [each for each in processes if each.signal(signal.SIGTERM)]
+    listed = list(processes)
+    asked = [each for each in listed if each.signal(signal.SIGTERM)]
     for each in asked:
         each.signal(signal.SIGCONT)  # one that stands still would not hear
     _gone(asked, seconds)
     late = [each for each in asked if each.signal(signal.SIGKILL)]
     _gone(late, seconds)
-    for each in asked:
-        each.record.unlink(missing_ok=True)
+    for each in listed:
+        if each.pid is None:
+            each.record.unlink(missing_ok=True)
 
 
 def running(run: Path, logs: Path) -> list[Process]:

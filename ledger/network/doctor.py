@@ -1,0 +1,142 @@
+"""What is wrong with a network, and the command that mends it: keys, processes, reach, clocks, versions, contracts."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from ledger.identity import files
+from ledger.network import material
+from ledger.network.errors import NetworkError
+from ledger.network.lifecycle import committed
+from ledger.network.network import Network, together
+from ledger.network.node import Node
+from ledger.network.plan import Organisation
+from ledger.protocol.consortium import Address
+
+SOON = timedelta(days=30)
+SKEW = 5.0  # seconds; the contracts' hosts refuse at 300
+PATIENCE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `state`: ok, warning (it will fail later) or broken. `mend`: what to do, or empty."""
+
+    name: str
+    state: str
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process says of itself on its operations address, and how far its clock is from ours (seconds)."""
+
+    version: str
+    skew: float
+
+
+def examine(network: Network) -> list[Finding]:
+    """Everything, one hospital after another; the hospitals are asked at the same time."""
+    findings = [each for node in together(lambda node: list(_node(network, node)), network.nodes) for each in node]
+    findings += [each for institute in network.plan.institutes for each in _material(network, institute)]
+    return [*findings, *_contracts(network)]
+
+
+def healthy(findings: list[Finding]) -> bool:
+    return all(finding.state != "broken" for finding in findings)
+
+
+def ask(network: Network, organisation: Organisation, address: Address) -> Answer:
+    """Ask a peer or orderer for its version, showing the organisation's own certificate. OSError where it fails."""
+    tls = network.layout.client_tls(organisation)
+    context = ssl.create_default_context(cafile=str(network.layout.tls_ca(organisation)))
+    context.load_cert_chain(tls / "server.pem", tls / "server.key")
+    connection = http.client.HTTPSConnection(address.host, address.port, timeout=PATIENCE, context=context)
+    try:
+        connection.request("GET", "/version")
+        response = connection.getresponse()
+        said = json.loads(response.read())
+        clock = parsedate_to_datetime(response.headers["Date"]).timestamp()
+    finally:
+        connection.close()
+    behind = time.time() - clock  # the header holds whole seconds: up to one is no skew
+    return Answer(str(said["Version"]), 0.0 if 0 <= behind < 1 else behind)
+
+
+def _node(network: Network, node: Node) -> Iterator[Finding]:
+    organisation = node.organisation
+    yield from _material(network, organisation)
+    start = f"covenant network start {organisation.name}"
+    for process in node.processes:
+        if process.pid is None:
+            yield Finding(process.name, "broken", f"does not run; its last words: {process.last_words()}", start)
+    for part in ("orderer", "peer"):
+        name = f"{organisation.name}.{part}"
+        address = organisation.address(f"{part}_operations")
+        try:
+            answer = ask(network, organisation, address)
+        except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+            yield Finding(name, "broken", f"no answer at {address}: {error}", start)
+            continue
+        yield _version(name, answer, network.programs.binaries.version)
+        if abs(answer.skew) > SKEW:
+            yield Finding(name, "broken", f"its clock is {abs(answer.skew):.0f} s off ours", "set both clocks by NTP")
+
+
+def _version(name: str, answer: Answer, ours: str) -> Finding:
+    if answer.version == ours:
+        return Finding(name, "ok", f"runs {answer.version}")
+    hospital = name.split(".", maxsplit=1)[0]
+    return Finding(
+        name,
+        "warning",
+        f"runs {answer.version}, and the programs here are {ours}",
+        f"covenant network stop {hospital} && covenant network start {hospital}",
+    )
+
+
+def _material(network: Network, organisation: Organisation) -> Iterator[Finding]:
+    name = f"{organisation.name}.keys"
+    try:
+        material.check(network.layout, organisation)
+    except NetworkError as error:
+        what, _, mend = error.message.partition(": ")
+        yield Finding(name, "broken", f"{error.code}: {what}", mend)
+        return
+    ends = {
+        pem: files.certificate(pem).not_valid_after_utc for pem in material.certificates(network.layout, organisation)
+    }
+    first = min(ends, key=lambda pem: ends[pem])
+    detail = f"{first} is the first to expire, on {ends[first]:%d %B %Y}"
+    if ends[first] - datetime.now(UTC) < SOON:
+        yield Finding(name, "warning", detail, f"covenant network renew {organisation.name}")
+    else:
+        yield Finding(name, "ok", detail)
+
+
+def _contracts(network: Network) -> Iterator[Finding]:
+    """Whether every hospital's peer has the same definition."""
+    found: dict[str, str] = {}
+    for each in network.plan.hospitals:
+        try:
+            definition = committed(network, each)
+        except NetworkError as error:
+            yield Finding(f"{each.name}.contracts", "broken", error.message, f"covenant network start {each.name}")
+            continue
+        found[each.name] = definition["version"][:12] if definition else ""
+    versions = set(found.values())
+    if versions == {""}:
+        yield Finding("contracts", "broken", "no contracts are deployed", "covenant network deploy")
+    elif len(versions) > 1:
+        listed = ", ".join(f"{name}: {version or 'none'}" for name, version in found.items())
+        yield Finding("contracts", "broken", f"peers see different definitions ({listed})", "covenant network logs ORG")
+    elif versions:
+        yield Finding("contracts", "ok", f"every peer that answers runs {versions.pop()}")

@@ -1,0 +1,263 @@
+"""A real Fabric network of four hospitals: founded, deployed on, joined, upgraded, renewed; no hospital alone decides.
+
+The tests share one network, in this order: later ones find what earlier ones left.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import time
+from hashlib import sha256
+
+import psutil
+import pytest
+from fabric_protos.common import common_pb2
+
+from ledger.errors import LedgerError
+from ledger.gateway import connect
+from ledger.identity.ca import Authority
+from ledger.network import doctor, lifecycle, material
+from ledger.network import join as joining
+from ledger.network import network as networks
+from ledger.network.errors import NetworkError
+from ledger.network.network import Network
+from ledger.network.package import INSTALLED, Package
+from ledger.network.plan import Member, draw
+from ledger.network.renewal import renew
+from tests.support import fabric, ports
+
+HOSPITALS = ["alpha", "beta", "gamma", "delta"]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    fabric.require()
+    made = tmp_path_factory.mktemp("network")
+    plan = draw(HOSPITALS, ["institute"], host="127.0.0.1", port=ports.free_ports(6))
+    try:
+        network = networks.up(made, plan, {})
+        lifecycle.deploy(network, Package.of())
+        yield made
+    finally:
+        networks.delete(made)
+        assert not [each for each in psutil.process_iter() if str(made) in " ".join(command(each))]
+
+
+@pytest.fixture
+def network(directory):
+    return Network.at(directory)
+
+
+def command(process):
+    try:
+        return process.cmdline() + list(process.environ().values())
+    except psutil.Error:
+        return []
+
+
+def gateway(network, name, role="steward", through=None, **options):
+    """A gateway as a new client of organisation `name`, through the peer of `through` (its own)."""
+    organisation = network.plan.find(name)
+    peer = network.plan.find(through or name)
+    identity = Authority.load(network.layout.folder(organisation) / "ca").issue(f"{role}.{name}", [role])
+    tls = network.layout.client_tls(organisation)
+    shown = ((tls / "server.pem").read_bytes(), (tls / "server.key").read_bytes())
+    ca = network.layout.tls_ca(peer).read_bytes()
+    return connect(str(peer.peer), ca, identity, tls_client=shown, **options)
+
+
+def founding(network):
+    roles = {"hospital": ["peer", "registrar", "site", "steward"], "institute": ["researcher", "runner", "auditor"]}
+    return {
+        "organisations": [
+            {
+                "msp": each.msp,
+                "name": each.name,
+                "kind": each.kind,
+                "roles": roles[each.kind],
+                "origins": [f"http://{each.name}.localhost"],
+            }
+            for each in network.plan.organisations
+            if not each.joined
+        ]
+    }
+
+
+def heights(network):
+    return {row.name: row.blocks for row in networks.status(network) if row.name.endswith(".peer")}
+
+
+def write(network, name, **options):
+    """Publish a new consent version as a steward of `name`, through its own peer."""
+    text = f"text-{secrets.token_hex(6)}"
+    content = {"text": text, "digests": {"en": "ab" * 32}, "presets": ["heart-disease"]}
+    with gateway(network, name, **options) as door:
+        return door.contract.submit("consents:PublishText", content)
+
+
+def writes(network, name, **options):
+    try:
+        return write(network, name, **options)
+    except LedgerError:
+        return None
+
+
+def eventually(true, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def level(network):
+    """Whether every hospital's peer has as many blocks."""
+    return len(set(heights(network).values())) == 1
+
+
+def test_one_hospitals_peer_alone_can_write_nothing(network):
+    """Nor two of four: Fabric marks the transaction in the block, for every reader to see."""
+    for few in (["AlphaMSP"], ["AlphaMSP", "BetaMSP"]):
+        with gateway(network, "alpha", endorsing_organisations=few) as door, pytest.raises(LedgerError) as caught:
+            door.contract.submit("members:Found", founding(network))
+        assert "ENDORSEMENT_POLICY_FAILURE" in str(caught.value) + str(caught.value.context)
+
+
+def test_three_of_four_can_and_every_hospital_has_the_block(network):
+    three = ["AlphaMSP", "BetaMSP", "GammaMSP"]
+    with gateway(network, "alpha", endorsing_organisations=three) as door:
+        door.contract.submit("members:Found", founding(network))
+    eventually(lambda: writes(network, "delta"))
+    eventually(lambda: level(network))
+
+
+def test_nothing_is_wrong_with_it(network):
+    findings = doctor.examine(network)
+    assert {each.state for each in findings} == {"ok"}
+
+
+def test_a_stranger_does_not_connect(network):
+    alpha = network.plan.find("alpha")
+    identity = Authority.load(network.layout.folder(alpha) / "ca").issue("x", ["steward"])
+    ca = network.layout.tls_ca(alpha).read_bytes()
+    with connect(str(alpha.peer), ca, identity) as door, pytest.raises(LedgerError, match="UNAVAILABLE"):
+        door.contract.evaluate("members:List", {}, timeout=3)
+
+
+def test_the_keys_hold_nothing_open(network):
+    for key in [*network.layout.directory.rglob("*.key"), *network.layout.directory.rglob("key.pem")]:
+        assert key.stat().st_mode & 0o077 == 0, key
+    for connection in network.layout.organisations.rglob("connections/*.json"):
+        assert connection.stat().st_mode & 0o077 == 0
+
+
+def test_the_others_go_on_without_one(network):
+    network.stop([network.node("delta")])
+    try:
+        assert write(network, "alpha")
+        found = {each.name: each for each in doctor.examine(network) if each.state == "broken"}
+        assert found["delta.peer"].mend == "covenant network start delta"
+    finally:
+        network.start([network.node("delta")])
+    eventually(lambda: level(network))
+
+
+def test_a_second_deploy_changes_nothing(network):
+    before = heights(network)["alpha.peer"]
+    assert lifecycle.deploy(network, Package.of()).plan == network.plan
+    assert heights(network)["alpha.peer"] == before
+
+
+def test_a_package_that_the_peer_does_not_know(network):
+    package = Package("0.1.0", "ab" * 32, INSTALLED)
+    contracts = network.plan.contracts[0]
+    deployment = lifecycle.Deployment(network, package, contracts)
+    with pytest.raises(NetworkError, match=r"^network\.unknown-package: the peer of alpha does not know covenant_"):
+        deployment.approve(network.plan.find("alpha"))
+
+
+def test_a_channel_that_exists(network):
+    alpha = network.plan.find("alpha")
+    for again in (
+        lambda: networks.join_peer(network.programs, alpha),
+        lambda: networks.join_orderer(network.programs, network.plan.channel, alpha, network.layout.genesis),
+    ):
+        with pytest.raises(NetworkError, match=r"^network\.channel-exists: .*covenant network status"):
+            again()
+
+
+def test_a_network_of_others_is_not_started(network):
+    other = draw(["x", "y"], [], host="127.0.0.1", port=20_000)
+    with pytest.raises(NetworkError, match=r"^network\.other-plan: .*alpha, beta"):
+        networks.up(network.layout.directory, other, {})
+
+
+def test_a_fifth_hospital_joins_and_counts(network):
+    network = joining.join(network, Member.named("epsilon"))
+    eventually(lambda: writes(network, "alpha", through="epsilon"))
+    eventually(lambda: level(network))
+    config = joining.current(joining.fetch(network, network.layout.directory / "configuration"))
+    wanted = networks.channel_group(network.layout, network.plan)
+    for group in ("Application", "Orderer"):
+        assert set(config.channel_group.groups[group].groups) >= {each.msp for each in network.plan.hospitals}
+        for name, policy in wanted.groups[group].policies.items():
+            assert config.channel_group.groups[group].policies[name].policy == policy.policy
+    assert write(network, "alpha", endorsing_organisations=["AlphaMSP", "BetaMSP", "EpsilonMSP"])
+    assert not writes(network, "alpha", endorsing_organisations=["AlphaMSP", "EpsilonMSP"])
+    with pytest.raises(NetworkError, match=r"^network\.member-exists: "):
+        joining.join(network, Member.named("epsilon"))
+
+
+def test_an_upgrade_keeps_the_state_and_ends_the_old_hosts(network, tmp_path):
+    for name in ("ledger", "consent"):
+        shutil.copytree(INSTALLED / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "ledger" / "contracts" / "consents.py").open("a") as file:
+        file.write("# the next version\n")
+    old = [node.host(each) for node in network.nodes for each in network.plan.contracts]
+    upgraded = lifecycle.deploy(network, Package.of(tmp_path))
+    assert upgraded.plan.contracts[0].sequence == network.plan.contracts[0].sequence + 1
+    assert not any(each.pid for each in old)
+    with gateway(upgraded, "alpha") as door:
+        members = door.contract.evaluate("members:List", {})
+    assert {each["msp"] for each in members} >= {"AlphaMSP", "DeltaMSP", "InstituteMSP"}
+    assert write(upgraded, "alpha")
+    lifecycle.deploy(upgraded, Package.of())
+
+
+def test_a_host_of_other_code_does_not_start(network):
+    node = network.node("alpha")
+    contracts = network.plan.contracts[-1]
+    config = network.layout.folder(node.organisation) / "host" / f"host-{contracts.slot}.json"
+    kept = config.read_bytes()
+    network.stop([node], "host")
+    try:
+        config.write_text(json.dumps({**json.loads(kept), "digest": "ab" * 32}))
+        with pytest.raises(NetworkError, match=r"^network\.process-ended: .*host\.wrong-source"):
+            network.start([node], "host")
+    finally:
+        config.write_bytes(kept)
+        network.start([node], "host")
+
+
+def test_renewed_keys_serve(network):
+    node = network.node("beta")
+    before = material.certificates(network.layout, node.organisation)[0].read_bytes()
+    renew(network, node)
+    assert material.certificates(network.layout, node.organisation)[0].read_bytes() != before
+    eventually(lambda: writes(network, "beta", endorsing_organisations=["BetaMSP", "AlphaMSP", "GammaMSP"]))
+    assert {each.state for each in doctor.examine(network)} == {"ok"}
+
+
+def test_down_and_up_again(network):
+    before = heights(network)["alpha.peer"]
+    assert networks.down(network.layout.directory) == 15
+    assert not any(row.pid for row in networks.status(network))
+    again = networks.up(network.layout.directory, network.plan, {})
+    eventually(lambda: writes(again, "alpha"))
+    assert heights(again)["alpha.peer"] >= before
+
+
+def test_the_genesis_digest_is_that_of_the_block(network):
+    assert network.layout.genesis_digest.read_text().strip() == sha256(network.layout.genesis.read_bytes()).hexdigest()
+    common_pb2.Block.FromString(network.layout.genesis.read_bytes())
