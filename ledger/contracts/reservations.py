@@ -1,7 +1,7 @@
 """What a plan may spend at a hospital: promised at approval, spent event by event, the rest given back at the end.
 
 State: `budget/reservation/<msp>/<uuid>` -> Reservation. A plan has two kinds of event: a training event (all steps of
-one attempt of a round) and a metric event (one attempt of the evaluation).
+one attempt of a round) and the metric event of the evaluation, whose counts a later attempt releases again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from ledger.contracts.rdp import Curve
 from ledger.contracts.state import Ledger
 from ledger.contracts.study import Plan, Study
 from ledger.errors import Refused
+
+METRIC_EVENTS = 1
 
 Kind = Literal["training", "metric"]
 
@@ -68,16 +70,11 @@ def whole(plan: Plan, training: int, metric: int) -> Curve:
 
 def promised(plan: Plan) -> Curve:
     """What a site promises by approving: every round and attempt that may be, all at once."""
-    return whole(plan, training_events(plan), metric_events(plan))
+    return whole(plan, training_events(plan), METRIC_EVENTS)
 
 
 def training_events(plan: Plan) -> int:
     return plan.rounds + plan.spare_attempts
-
-
-def metric_events(plan: Plan) -> int:
-    """A spare attempt may be one of training or of the evaluation: both are promised."""
-    return 1 + plan.spare_attempts
 
 
 def check_promise(ledger: Ledger, plan: Plan, hospitals: Iterable[str]) -> None:
@@ -133,6 +130,6 @@ def of(study: Study, hospital: str) -> Reservation:
         study=study.study,
         plan_digest=study.plan_digest,
         training=training_events(study.plan),
-        metric=metric_events(study.plan),
+        metric=METRIC_EVENTS,
         status="held",
     )

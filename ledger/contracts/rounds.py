@@ -237,12 +237,18 @@ def opened_round(study: Study, head: Head, kind: RoundKind, now: int) -> Round:
 
 
 def contributed(ledger: Ledger, fixed: Round, hospital: str) -> bool:
-    """Whether the site has its cohort and its update (or, in evaluation, its measurement) on the ledger."""
+    """Whether the site has its cohort and its update (or, in evaluation, its measurement) on the ledger.
+
+    A measurement of an earlier attempt counts: the model is the same, and new noise would have to be paid for again.
+    """
     place = (fixed.study, fixed.round, fixed.attempt, hospital)
     if ledger.find(cohort_key(*place), Cohort) is None:
         return False
     if fixed.kind == "evaluation":
-        return ledger.find(measurement_key(*place), Measurement) is not None
+        return any(
+            ledger.find(measurement_key(fixed.study, fixed.round, attempt, hospital), Measurement) is not None
+            for attempt in range(1, fixed.attempt + 1)
+        )
     return ledger.find(update_key(*place), Update) is not None
 
 

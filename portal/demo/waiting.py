@@ -17,7 +17,7 @@ def account(username: str, role: str) -> str:
     return set_password(user=standing) if standing else create_user(username=username, role=role)[1]
 
 
-def awaited(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def awaited(look: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     """What `look` finds as soon as this node's mirror of the ledger shows it; PortalError `demo.not-mirrored`."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -16,9 +16,9 @@ from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
 
 
 def planned(plan: Mapping[str, Any]) -> float:
-    """Epsilon as it is reserved: every round and the release of metrics, and each spare attempt as either of them."""
-    factor, spares = 1 if disjoint(sites(plan)) else len(sites(plan)), plan["spare_attempts"]
-    return epsilon(plan, (plan["rounds"] + spares) * factor, (1 + spares) * factor)
+    """Epsilon as it is reserved: every round, every spare attempt, and the release of metrics."""
+    factor = 1 if disjoint(sites(plan)) else len(sites(plan))
+    return epsilon(plan, (plan["rounds"] + plan["spare_attempts"]) * factor, factor)
 
 
 def spent(plan: Mapping[str, Any], trained: Mapping[str, int], measured: Mapping[str, int]) -> float:

@@ -54,7 +54,7 @@ def build(
     }
     factor = 1 if disjoint else len(datasets)
     steps = answers["local_steps"] * (answers["rounds"] + answers["spare_attempts"]) * factor
-    metrics = [Gaussian(float(metric))] * (1 + answers["spare_attempts"]) * factor
+    metrics = [Gaussian(float(metric))] * factor
     return {
         **{name: answers[name] for name in AS_ANSWERED},
         "request": request,

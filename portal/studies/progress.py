@@ -6,6 +6,7 @@ Nothing here depends on data: states, count buckets, digests and epsilon are all
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -119,11 +120,11 @@ def of(study: dict[str, Any]) -> Progress:
     attempts = []
     for body in rounds:
         number = (body["round"], body["attempt"])
-        results = updates if body["kind"] == "training" else measures
-        cells = tuple(cell(msp, body, cohorts.get((*number, msp)), results.get((*number, msp))) for msp in hospitals)
-        (trained if body["kind"] == "training" else measured).update(
-            one.msp for one in cells if one.state == "released"
-        )
+        training = body["kind"] == "training"
+        results = {msp: updates.get((*number, msp)) if training else latest(measures, number, msp) for msp in hospitals}
+        cells = tuple(cell(msp, body, cohorts.get((*number, msp)), results[msp]) for msp in hospitals)
+        paid, counter = (updates, trained) if training else (measures, measured)
+        counter.update(msp for msp in hospitals if (*number, msp) in paid)
         attempts.append(
             Attempt(
                 *number,
@@ -155,6 +156,13 @@ def cell(msp: str, attempt: dict[str, Any], cohort: dict[str, Any] | None, resul
     if result is None:
         return Cell(msp, "cohort", cohort["bucket"], cohort["root"])
     return Cell(msp, "released", cohort["bucket"], cohort["root"], result.get("digest"))
+
+
+def latest(measures: Mapping[tuple[int, int, str], dict[str, Any]], number: tuple[int, int], msp: str) -> Any:
+    """The noised counts that a hospital released in this attempt or an earlier one of the same round, or None."""
+    place, attempt = number
+    tries = (measures.get((place, earlier, msp)) for earlier in range(attempt, 0, -1))
+    return next((found for found in tries if found is not None), None)
 
 
 def by_place(what: str, study: str) -> dict[tuple[int, int, str], dict[str, Any]]:

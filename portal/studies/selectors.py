@@ -13,7 +13,7 @@ from portal.catalogue.selectors import organisation_title, purpose_words
 from portal.grid.models import StudyRun
 from portal.reactor import selectors as mirror
 from portal.studies import cost
-from portal.studies.progress import by_place
+from portal.studies.progress import by_place, latest
 
 STUDIES = "studies/study/"
 STATUS_WORDS = {
@@ -95,7 +95,8 @@ def results(study: dict[str, Any]) -> Results | None:
         return None
     number = closed[-1]["round"], closed[-1]["attempt"]
     measures, cohorts = (by_place(what, study["study"]) for what in ("measurement", "cohort"))
-    sites = tuple(site_result(msp, measures.get((*number, msp)), cohorts.get((*number, msp))) for msp in study["sites"])
+    results = {msp: latest(measures, number, msp) for msp in study["sites"]}
+    sites = tuple(site_result(msp, result, cohorts.get((*number, msp))) for msp, result in results.items())
     shown = [site.accuracy for site in sites if site.accuracy is not None]
     noise = float(study["plan"]["metrics"]["sigma"]) * math.sqrt(2)
     return Results(sites, sum(shown) / len(shown) if shown else None, noise)

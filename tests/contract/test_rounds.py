@@ -214,7 +214,7 @@ def test_spare_attempts_end(world, study):
         world.open(study, 1, 3)
 
 
-def test_evaluation_spends_an_event_of_its_own_an_attempt(world, study):
+def test_an_evaluation_is_paid_once_and_counts_in_its_next_attempt(world, study):
     for number in (1, 2):
         world.trained(study, number)
     world.fixed(study, 3)
@@ -229,8 +229,11 @@ def test_evaluation_spends_an_event_of_its_own_an_attempt(world, study):
         world.runner("Close", study, 3, model=None)
     world.runner("Abort", study, 3, reason="measurement-missing")
     world.fixed(study, 3, 2)
-    for hospital in TWO:
-        world.site(hospital, "Measure", study, 3, 2, correct=-1, total=31)
+    with refused(world.ledger, "budget.reservation-spent"):
+        world.site(ALPHA, "Measure", study, 3, 2, correct=-1, total=31)
+    with refused(world.ledger, "studies.site-missing"):
+        world.runner("Close", study, 3, 2, model=None)
+    world.site(TWO[1], "Measure", study, 3, 2, correct=-1, total=31)
     assert world.runner("Close", study, 3, 2, model=None)["status"] == "closed"
 
 

@@ -147,7 +147,7 @@ def cohorts(studies: Studies, item: Round) -> dict[str, Any]:
 def metrics(studies: Studies, study: Study) -> dict[str, Any]:
     """Noised counts by site, from the evaluation that closed; null for a site that released none."""
     closed = [item for item in studies.rounds(study.study) if item.kind == EVALUATION and item.status == "closed"]
-    measures = studies.measures(closed[-1]) if closed else {}
+    measures = studies.measured(closed[-1]) if closed else {}
     return {
         site: {"correct": measures[site].correct, "total": measures[site].total} if site in measures else None
         for site in study.plan.sites

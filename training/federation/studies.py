@@ -215,7 +215,15 @@ class Studies:
         return {site: item.digest for site, item in self._sites("update", attempt, Update).items()}
 
     def measures(self, attempt: Round) -> dict[str, Measure]:
+        """What sites released in this very attempt."""
         return self._sites("measurement", attempt, Measure)
+
+    def measured(self, attempt: Round) -> dict[str, Measure]:
+        """What sites released in this attempt of the evaluation or an earlier one: each pays once and repeats that."""
+        found: dict[str, Measure] = {}
+        for number in range(1, attempt.attempt + 1):
+            found |= self.measures(msgspec.structs.replace(attempt, attempt=number))
+        return found
 
     def confirmations(self, study: str) -> dict[str, str]:
         """MSP id -> digest of the certificate that this site has confirmed."""

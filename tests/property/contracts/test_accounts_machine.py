@@ -101,7 +101,7 @@ class Accounts(RuleBasedStateMachine):
             if name not in self.promised:
                 plan = chosen["plan"]
                 spares = plan["spare_attempts"]
-                self.promised[name] = {"training": plan["rounds"] + spares, "metric": 1 + spares}
+                self.promised[name] = {"training": plan["rounds"] + spares, "metric": 1}
                 self.nobody_is_over([hospital], plan["privacy"]["delta"])
 
     @rule(number=study, declining=st.sampled_from([(), (), SITES[:1]]))

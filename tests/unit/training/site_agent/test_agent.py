@@ -289,6 +289,26 @@ def test_a_withdrawal_from_elsewhere_counts_until_the_measurement(world):
     assert len(hospital.loads[-1]) == 23 and gone.patient not in hospital.loads[-1]
 
 
+def test_another_attempt_at_the_evaluation_repeats_what_was_measured(world):
+    study = world.study(rounds=1, spare_attempts=1)
+    trained(world, study)
+    fixed(world, study, 2, kind="evaluation")
+    hospital = world.hospitals[ALPHA]
+    first, read = world.ask(ALPHA, "evaluate", study, 2, 1), len(hospital.loads)
+    world.run("runner", "studies:Abort", {"study": study, "round": 2, "attempt": 1, "reason": "measurement-missing"})
+    fixed(world, study, 2, 2, kind="evaluation")
+    assert world.ask(ALPHA, "evaluate", study, 2, 2).facts == first.facts and len(hospital.loads) == read
+    for name in world.agents:
+        world.ask(name, "evaluate", study, 2, 2)
+    world.run("runner", "studies:Close", {"study": study, "round": 2, "attempt": 2, "model": None})
+    studies = Studies(world.view)
+    assert {attempt.attempt: sorted(studies.measures(attempt)) for attempt in studies.rounds(study)[1:]} == {
+        1: [ALPHA],
+        2: sorted(set(world.agents) - {ALPHA}),
+    }
+    assert sorted(studies.measured(studies.rounds(study)[-1])) == sorted(world.agents)
+
+
 @pytest.mark.parametrize(
     ("end", "code"),
     [
