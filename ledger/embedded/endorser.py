@@ -17,7 +17,7 @@ from ledger.identity.checking import check_client
 from ledger.identity.msp import Identity
 from ledger.identity.validation import Member, Validator
 from ledger.protocol import envelope, rwset
-from ledger.protocol.genesis import ChannelConfig
+from ledger.protocol.channel import ChannelConfig
 from ledger.protocol.proposal import Heading, Proposal, open_proposal
 
 

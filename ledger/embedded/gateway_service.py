@@ -88,6 +88,7 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
             check_client(node.validator, heading.creator, signature, payload, heading.seconds)
         else:
             transaction = envelope.open_transaction(payload, signature)
+            envelope.check_alone(transaction)
             heading, outcome, event = transaction.heading, transaction.rwset, transaction.event
             check_names(node.config, heading)
             check_transaction(node.validator, transaction, node.config.endorsement)

@@ -12,7 +12,7 @@ from fabric_protos.common import common_pb2
 
 from ledger.gateway.connection import Connection
 from ledger.gateway.errors import BlocksError, translate
-from ledger.protocol import seek
+from ledger.protocol import block, seek
 
 
 def blocks(connection: Connection, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -33,7 +33,7 @@ def _deliver(connection: Connection, start: int | None, stop: int | None) -> Ite
     try:
         for answer in call:
             if answer.WhichOneof("Type") == "block":
-                yield bytes(answer.block.SerializeToString(deterministic=True))
+                yield block.shared(answer.block)
             elif answer.status == common_pb2.SUCCESS:
                 return
             else:

@@ -5,12 +5,15 @@ The ledger checks a transaction with this before it is ordered, and the offline 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.identity.validation import Member, Validator
 from ledger.protocol import policy
 from ledger.protocol.envelope import Transaction
+from ledger.protocol.policy import Signer
 
 WRITERS = ("client", "admin")  # who may propose, by NodeOU: Fabric's channel Writers
 
@@ -36,9 +39,26 @@ def check_endorsements(validator: Validator, transaction: Transaction, endorseme
     ]
     if len({(each.msp_id, each.key) for each in signers}) != len(signers):
         raise LedgerError("endorsement.repeated", "an identity endorses a transaction once")
+    check_policy(endorsement_policy, signers)
+
+
+def good_endorsers(validator: Validator, transaction: Transaction) -> list[Signer]:
+    """Who endorsed `transaction`, as Fabric counts: an endorsement that does not verify counts for nothing, since any
+    client could add one.
+    """
+    found = []
+    for each in transaction.endorsements:
+        message = transaction.endorsed + each.identity
+        with suppress(LedgerError, ValueError, TypeError):  # the last two: certificates that the libraries stumble over
+            found.append(validator.verify(each.identity, each.signature, message, transaction.heading.seconds).signer)
+    return found
+
+
+def check_policy(endorsement_policy: Any, signers: Sequence[Signer]) -> None:
+    """Raises LedgerError `endorsement.policy`."""
     if not policy.is_satisfied(endorsement_policy, signers):
         names = ", ".join(sorted({each.msp_id for each in signers})) or "nobody"
-        raise LedgerError("endorsement.policy", f"endorsed by {names}: that is no strict majority of the hospitals")
+        raise LedgerError("endorsement.policy", f"endorsed by {names}: that is not what the channel's rules ask")
 
 
 def check_transaction(validator: Validator, transaction: Transaction, endorsement_policy: Any) -> Member:

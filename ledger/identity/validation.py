@@ -58,8 +58,9 @@ class Validator:
         self._roots = {name: _roots(msp) for name, msp in organisations.items()}
         self._known: OrderedDict[bytes, Member] = OrderedDict()
 
-    def member(self, serialized: bytes, when: float) -> Member:
-        """Whose `serialized` (SerializedIdentity bytes) is; its certificate must be valid at `when`, epoch seconds.
+    def member(self, serialized: bytes, when: float | None) -> Member:
+        """Whose `serialized` (SerializedIdentity bytes) is; its certificate must be valid at `when`, epoch seconds;
+        None where nobody can tell the time.
 
         Raises LedgerError `identity.malformed`, `identity.unknown-organisation`, `identity.foreign-ca`,
         `identity.revoked`, `identity.ou`, `identity.role`, `identity.expired`, `identity.not-yet-valid`.
@@ -71,13 +72,13 @@ class Validator:
             if len(self._known) > CACHED:
                 self._known.popitem(last=False)
         who = found.creator
-        if when > found.ends:
+        if when is not None and when > found.ends:
             raise LedgerError("identity.expired", f"the certificate of {who.common_name} has expired; get a new one")
-        if when < found.begins:
+        if when is not None and when < found.begins:
             raise LedgerError("identity.not-yet-valid", f"the certificate of {who.common_name} is not valid yet")
         return found
 
-    def verify(self, serialized: bytes, signature: bytes, message: bytes, when: float) -> Member:
+    def verify(self, serialized: bytes, signature: bytes, message: bytes, when: float | None) -> Member:
         """Who made `signature` over `message`. Raises as `member`, and LedgerError `signature.*`."""
         found = self.member(serialized, when)
         signing.verify(found.key, signature, message)

@@ -3,12 +3,14 @@
 A block's hash is SHA-256 over the ASN.1 DER of SEQUENCE { number INTEGER, previous hash and data hash OCTET STRING };
 the data hash is SHA-256 over the envelopes' bytes joined (Fabric: protoutil/blockutils.go). Metadata, by index:
 
-    0 SIGNATURES           common.Metadata: value OrdererBlockMetadata { last_config }, one signature an orderer
-    1 LAST_CONFIG          common.Metadata: value LastConfig
+    0 SIGNATURES           common.Metadata: value OrdererBlockMetadata { last_config, consenter_metadata }, and one
+                           signature an orderer
+    1 LAST_CONFIG          common.Metadata: value LastConfig, the same number again
     2 TRANSACTIONS_FILTER  one byte a transaction: its peer.TxValidationCode (not signed by orderers)
-    3 ORDERER, 4 COMMIT_HASH  empty
+    3 ORDERER, 4 COMMIT_HASH  empty; a peer of Fabric keeps a hash of its own in 4, which `shared` takes out
 
-An orderer signs value + its signature header + header DER.
+An orderer signs value + its header + header DER. Its header is a SignatureHeader (creator, nonce), or under BFT an
+IdentifierHeader (its number among the channel's consenters, nonce).
 """
 
 from __future__ import annotations
@@ -23,21 +25,28 @@ from fabric_protos.common import common_pb2
 from ledger.errors import LedgerError
 from ledger.protocol.exact import parse, serialise
 
-SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER = 0, 1, 2
+SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER, COMMIT_HASH = 0, 1, 2, 4
 SLOTS = 5
 NO_HASH = b""  # what stands as previous hash in block 0
-LAST_CONFIG_BLOCK = 0  # the channel's configuration is the genesis block's and never changes
 
 
 @dataclass(frozen=True, slots=True)
 class OrdererSignature:
-    """`header`: SignatureHeader bytes (creator, nonce)."""
+    """`header`: SignatureHeader bytes (creator, nonce), or IdentifierHeader bytes if `by_number`."""
 
     header: bytes
     signature: bytes
+    by_number: bool = False
+
+    @property
+    def number(self) -> int:
+        """The signer's number among the consenters; of a signature that is `by_number`."""
+        message = parse(common_pb2.IdentifierHeader, self.header, "orderer's identifier header")
+        return int(message.identifier)
 
     @property
     def creator(self) -> bytes:
+        """The signer's SerializedIdentity; of a signature that is not `by_number`."""
         identity: bytes = parse(common_pb2.SignatureHeader, self.header, "orderer's signature header").creator
         return identity
 
@@ -45,7 +54,7 @@ class OrdererSignature:
 @dataclass(frozen=True, slots=True)
 class Block:
     """An opened block. `envelopes`: bytes each; `flags`: one TxValidationCode each; `value`: what orderers signed of
-    metadata.
+    metadata; `last_config`: the block that holds the configuration in force after this one.
     """
 
     number: int
@@ -54,6 +63,7 @@ class Block:
     envelopes: tuple[bytes, ...]
     flags: bytes
     value: bytes
+    last_config: int
     signatures: tuple[OrdererSignature, ...]
 
     @property
@@ -84,8 +94,19 @@ def data_hash(envelopes: Sequence[bytes]) -> bytes:
 
 
 def orderer_value() -> bytes:
-    """The signed part of metadata: which block holds the configuration in force."""
-    return serialise(common_pb2.OrdererBlockMetadata(last_config={"index": LAST_CONFIG_BLOCK}))
+    """The signed part of metadata where the configuration is the genesis block's and never changes."""
+    return serialise(common_pb2.OrdererBlockMetadata(last_config={"index": 0}))
+
+
+def shared(block: Any) -> bytes:
+    """The bytes of `block` (common.Block), as one peer sent it, without what is that peer's own.
+
+    Under BFT each orderer keeps a block with the signatures that reached it first: header, transactions and verdicts
+    are the same at every peer, but which orderers signed may differ.
+    """
+    if len(block.metadata.metadata) > COMMIT_HASH:
+        block.metadata.metadata[COMMIT_HASH] = b""
+    return serialise(block)
 
 
 def build(
@@ -103,7 +124,7 @@ def build(
     message = common_pb2.Block(
         header={"number": number, "previous_hash": previous_hash, "data_hash": data_hash(envelopes)},
         data={"data": list(envelopes)},
-        metadata={"metadata": [serialise(signed), _last_config(), flags, b"", b""]},
+        metadata={"metadata": [serialise(signed), _last_config(0), flags, b"", b""]},
     )
     return serialise(message)
 
@@ -120,13 +141,15 @@ def open_block(data: bytes) -> Block:
         raise LedgerError("block.empty", "a block holds at least one transaction")
     if data_hash(envelopes) != message.header.data_hash:
         raise LedgerError("block.data-hash", "the block's transactions are not those its header names")
-    if len(slots) != SLOTS or slots[LAST_CONFIG] != _last_config() or slots[3] or slots[4]:
+    if len(slots) != SLOTS or slots[3] or slots[COMMIT_HASH]:
         raise LedgerError("block.metadata", "the block's metadata is not what its writer had to write")
     if len(slots[TRANSACTIONS_FILTER]) != len(envelopes):
         raise LedgerError("block.metadata", "the block does not have one validation code for each transaction")
     signed = parse(common_pb2.Metadata, slots[SIGNATURES], "block signatures")
-    if signed.value != orderer_value():
-        raise LedgerError("block.metadata", "the block names another configuration block")
+    value = parse(common_pb2.OrdererBlockMetadata, signed.value, "orderers' metadata")
+    last_config = value.last_config.index
+    if not value.HasField("last_config") or slots[LAST_CONFIG] != _last_config(last_config):
+        raise LedgerError("block.metadata", "the block names two configuration blocks, or none")
     return Block(
         message.header.number,
         message.header.previous_hash,
@@ -134,18 +157,20 @@ def open_block(data: bytes) -> Block:
         envelopes,
         slots[TRANSACTIONS_FILTER],
         signed.value,
+        last_config,
         tuple(_orderer_signature(each) for each in signed.signatures),
     )
 
 
 def _orderer_signature(message: Any) -> OrdererSignature:
-    if message.identifier_header:
-        raise LedgerError("block.metadata", "signatures of a BFT orderer are not used here")
-    return OrdererSignature(message.signature_header, message.signature)
+    if bool(message.identifier_header) == bool(message.signature_header):
+        raise LedgerError("block.metadata", "an orderer's signature has one header")
+    by_number = bool(message.identifier_header)
+    return OrdererSignature(message.identifier_header or message.signature_header, message.signature, by_number)
 
 
-def _last_config() -> bytes:
-    return serialise(common_pb2.Metadata(value=serialise(common_pb2.LastConfig(index=LAST_CONFIG_BLOCK))))
+def _last_config(number: int) -> bytes:
+    return serialise(common_pb2.Metadata(value=serialise(common_pb2.LastConfig(index=number))))
 
 
 def _der(tag: int, content: bytes) -> bytes:

@@ -10,9 +10,8 @@ from fabric_protos.common import configtx_pb2, configuration_pb2, policies_pb2
 from fabric_protos.msp import msp_config_pb2
 from fabric_protos.orderer import configuration_pb2 as orderer_pb2
 
-from ledger.errors import LedgerError
 from ledger.protocol import policy
-from ledger.protocol.exact import parse, serialise
+from ledger.protocol.exact import serialise
 
 ORDERER_MSP = "OrdererMSP"
 CONSENSUS = "embedded"
@@ -61,14 +60,6 @@ def channel_group(hospitals: Sequence[MspConfig], institutes: Sequence[MspConfig
 def voters(endorsement: Any) -> tuple[str, ...]:
     """The hospitals that an endorsement policy counts."""
     return tuple(msp_id for msp_id, _ in policy.principals(endorsement))
-
-
-def consensus(orderer: Any) -> str:
-    """The kind of ordering that an Orderer group names."""
-    kind: str = parse(orderer_pb2.ConsensusType, orderer.values["ConsensusType"].value, "consensus type").type
-    if kind != CONSENSUS:
-        raise LedgerError("genesis.consensus", f"this ledger orders by {CONSENSUS}, not by {kind}")
-    return kind
 
 
 def _orderer_group(orderer: MspConfig, admins: Any) -> Any:

@@ -26,8 +26,10 @@ from ledger.errors import LedgerError
 from ledger.protocol import rwset
 from ledger.protocol.exact import parse, serialise
 from ledger.protocol.proposal import Heading, Proposal, open_heading, open_input, proposal_hash
+from ledger.protocol.rwset import ReadWriteSet, Touched
 
 OK = 200
+NOTHING = ReadWriteSet((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,15 @@ class Endorsement:
 class Transaction:
     """An opened envelope: well-formed and bound together, signatures not yet checked.
 
-    `version` is that of the contracts that ran; `payload` and `signature` are the envelope's; `response` is the
-    contract's answer; `endorsed` is what each endorser signed, without its identity at the end.
+    `rwset` is what the chaincode that was called did in its own namespace, `touched` that and all else, namespace by
+    namespace. `version` is that of the contracts that ran; `payload` and `signature` are the envelope's; `response` is
+    the contract's answer; `endorsed` is what each endorser signed, without its identity at the end.
     """
 
     heading: Heading
     args: tuple[bytes, ...]
-    rwset: rwset.ReadWriteSet
+    rwset: ReadWriteSet
+    touched: tuple[Touched, ...]
     results: bytes
     response: bytes
     event: Event | None
@@ -135,10 +139,12 @@ def open_transaction(payload: bytes, signature: bytes) -> Transaction:
     if response.proposal_hash != proposal_hash(heading, action.chaincode_proposal_payload):
         raise LedgerError("envelope.proposal-hash", "the endorsements belong to another proposal")
     done = parse(proposal_pb2.ChaincodeAction, response.extension, "chaincode action")
+    touched = rwset.read(done.results)
     return Transaction(
         heading,
         open_input(kept.input, heading.chaincode),
-        rwset.read(done.results, heading.chaincode),
+        next((each.rwset for each in touched if each.namespace == heading.chaincode), NOTHING),
+        touched,
         done.results,
         _response(heading, done),
         _open_event(heading, done.events),
@@ -148,6 +154,17 @@ def open_transaction(payload: bytes, signature: bytes) -> Transaction:
         payload,
         signature,
     )
+
+
+def check_alone(transaction: Transaction) -> None:
+    """Raises LedgerError `rwset.unsupported` unless `transaction` touches its own namespace alone, and nothing
+    private: so on the embedded ledger, which knows nothing else.
+    """
+    if [each.namespace for each in transaction.touched] != [transaction.heading.chaincode]:
+        name = transaction.heading.chaincode
+        raise LedgerError("rwset.unsupported", f"a transaction touches the namespace {name} alone")
+    if transaction.touched[0].hashed:
+        raise LedgerError("rwset.unsupported", "private data collections are not used here")
 
 
 def _response(heading: Heading, done: Any) -> bytes:

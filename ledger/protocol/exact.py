@@ -34,6 +34,19 @@ def read(kind: Any, data: bytes, what: str) -> Any:
         raise LedgerError("bytes.malformed", f"the {what} is not a {kind.DESCRIPTOR.full_name} message") from error
 
 
+def parse_maps(kind: Any, data: bytes, what: str) -> Any:
+    """As `parse`, for messages with maps, whose entries come in any order: nothing unknown is in them, and nothing
+    longer than it need be.
+
+    Raises LedgerError `bytes.malformed`, `bytes.not-canonical`.
+    """
+    message = read(kind, data, what)
+    message.DiscardUnknownFields()
+    if message.ByteSize() != len(data):
+        raise LedgerError("bytes.not-canonical", f"the {what} holds unknown fields or is encoded in an unusual way")
+    return message
+
+
 def serialise(message: Any) -> bytes:
     """The one encoding of `message` that `parse` accepts."""
     data: bytes = message.SerializeToString(deterministic=True)

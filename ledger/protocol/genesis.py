@@ -12,36 +12,16 @@ every verifier must be told by somebody it trusts (`genesis.sha256`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from fabric_protos.common import common_pb2, configtx_pb2, policies_pb2
-from fabric_protos.msp import msp_config_pb2
+from fabric_protos.common import common_pb2, configtx_pb2
 
 from ledger.errors import LedgerError
-from ledger.protocol import block, configuration
+from ledger.protocol import block, channel, configuration
+from ledger.protocol.channel import ChannelConfig
 from ledger.protocol.configuration import ORDERER_MSP, MspConfig
 from ledger.protocol.exact import parse, serialise
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelConfig:
-    """What a genesis block says, read back. `organisations` holds every MSP, the orderers' included.
-
-    `hospitals`: the organisations that count in majorities, sorted; `institutes`: the other application organisations.
-    `endorsement`, `block_validation`: SignaturePolicyEnvelope messages. `digest`: SHA-256 of the block, 64 hex
-    characters.
-    """
-
-    channel: str
-    hospitals: tuple[str, ...]
-    institutes: tuple[str, ...]
-    organisations: dict[str, MspConfig]
-    endorsement: Any
-    block_validation: Any
-    consensus: str
-    digest: str
 
 
 def build(
@@ -95,29 +75,8 @@ def read(data: bytes) -> ChannelConfig:
     first = block.open_block(data)
     if first.number or first.previous_hash or len(first.envelopes) != 1 or first.flags != b"\x00" or first.signatures:
         raise LedgerError("genesis.malformed", "a genesis block is number 0, unsigned, and holds one configuration")
-    channel, root = _channel_group(first.envelopes[0])
-    application, orderer = _group(root, "Application"), _group(root, "Orderer")
-    organisations = {name: _msp(name, group) for part in (application, orderer) for name, group in part.groups.items()}
-    endorsement = _policy(application, "Endorsement")
-    hospitals = tuple(sorted(configuration.voters(endorsement)))
-    institutes = tuple(sorted(set(application.groups) - set(hospitals)))
-    expected = configuration.channel_group(
-        [organisations[name] for name in hospitals if name in organisations],
-        [organisations[name] for name in institutes],
-        organisations.get(ORDERER_MSP, MspConfig(ORDERER_MSP, ())),
-    )
-    if serialise(expected) != serialise(root):
-        raise LedgerError("genesis.policies", "the channel's rules are not a strict majority of its hospitals")
-    return ChannelConfig(
-        channel,
-        hospitals,
-        institutes,
-        organisations,
-        endorsement,
-        _policy(orderer, "BlockValidation"),
-        configuration.consensus(orderer),
-        sha256(data).hexdigest(),
-    )
+    name, root = _channel_group(first.envelopes[0])
+    return channel.of(name, root, 0, sha256(data).hexdigest(), 0)
 
 
 def _channel_group(envelope: bytes) -> tuple[str, Any]:
@@ -130,25 +89,3 @@ def _channel_group(envelope: bytes) -> tuple[str, Any]:
     if not plain or message.signature or signer.creator or config.HasField("last_update") or config.config.sequence:
         raise LedgerError("genesis.malformed", "a genesis block holds one unsigned configuration, the channel's first")
     return header.channel_id, config.config.channel_group
-
-
-def _group(parent: Any, name: str) -> Any:
-    if name not in parent.groups:
-        raise LedgerError("genesis.malformed", f"the configuration has no group {name}")
-    return parent.groups[name]
-
-
-def _policy(group: Any, name: str) -> Any:
-    policy = group.policies[name].policy if name in group.policies else policies_pb2.Policy()
-    if policy.type != policies_pb2.Policy.SIGNATURE:
-        raise LedgerError("genesis.policies", f"{name} must be a signature policy")
-    return parse(policies_pb2.SignaturePolicyEnvelope, policy.value, f"policy {name}")
-
-
-def _msp(name: str, group: Any) -> MspConfig:
-    value = group.values["MSP"].value if "MSP" in group.values else b""
-    outer = parse(msp_config_pb2.MSPConfig, value, f"MSP of {name}")
-    inner = parse(msp_config_pb2.FabricMSPConfig, outer.config, f"MSP of {name}")
-    if inner.name != name:
-        raise LedgerError("genesis.malformed", f"the MSP of {name} calls itself {inner.name}")
-    return MspConfig(name, tuple(inner.root_certs), tuple(inner.revocation_list), tuple(inner.tls_root_certs))

@@ -1,15 +1,18 @@
 """What a transaction read and wrote: Fabric's read/write sets, and the check that what it read still stands.
 
-    TxReadWriteSet { data_model KV, ns_rwset [ { namespace, rwset: KVRWSet } ] }
+    TxReadWriteSet { data_model KV, ns_rwset [ { namespace, rwset: KVRWSet, collection_hashed_rwset } ] }
 
 Reads and writes are sorted by key, as Fabric's builder sorts them. A version is (block, transaction in block) of the
-write that was read.
+write that was read. A contract touches its own namespace; a peer of Fabric adds what it read of `_lifecycle`, to find
+out which contract code is in force, and `_lifecycle` itself keeps each organisation's approvals as hashes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
@@ -40,6 +43,21 @@ class ReadWriteSet:
     ranges: tuple[RangeRead, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a transaction did in one namespace. `hashed`: the same in each of its private collections, by name, where
+    only hashes are public: keys and values are SHA-256, keys in hex.
+    """
+
+    namespace: str
+    rwset: ReadWriteSet
+    hashed: tuple[tuple[str, ReadWriteSet], ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.rwset.writes) or any(each.writes for _, each in self.hashed)
+
+
 def build(namespace: str, reads: dict[str, Version | None], writes: dict[str, bytes | None]) -> bytes:
     """The bytes of one namespace's read/write set."""
     inner = kv_rwset_pb2.KVRWSet(
@@ -58,24 +76,42 @@ def build(namespace: str, reads: dict[str, Version | None], writes: dict[str, by
     return serialise(rwset_pb2.TxReadWriteSet(data_model=rwset_pb2.TxReadWriteSet.KV, ns_rwset=[outer]))
 
 
-def read(data: bytes, namespace: str) -> ReadWriteSet:
-    """Read a set that touches `namespace` alone. Raises LedgerError `bytes.*`, `rwset.unsupported`,
+def read(data: bytes) -> tuple[Touched, ...]:
+    """What a transaction did, namespace by namespace. Raises LedgerError `bytes.*`, `rwset.unsupported`,
     `rwset.unsorted`.
     """
     outer = parse(rwset_pb2.TxReadWriteSet, data, "read/write set")
-    if len(outer.ns_rwset) != 1 or outer.ns_rwset[0].namespace != namespace or outer.data_model:
-        raise LedgerError("rwset.unsupported", f"a transaction touches the namespace {namespace} alone")
-    if outer.ns_rwset[0].collection_hashed_rwset:
-        raise LedgerError("rwset.unsupported", "private data collections are not used here")
-    inner = parse(kv_rwset_pb2.KVRWSet, outer.ns_rwset[0].rwset, "key/value set")
+    names = [each.namespace for each in outer.ns_rwset]
+    if outer.data_model or not names or any(first >= second for first, second in pairwise(names)):
+        raise LedgerError("rwset.unsupported", "a transaction touches namespaces, each named once and sorted")
+    return tuple(_touched(each) for each in outer.ns_rwset)
+
+
+def _touched(each: Any) -> Touched:
+    inner = parse(kv_rwset_pb2.KVRWSet, each.rwset, "key/value set")
     if inner.metadata_writes:
         raise LedgerError("rwset.unsupported", "key-level endorsement policies are not used here")
     reads = tuple((item.key, _pair(item)) for item in inner.reads)
     writes = tuple((item.key, None if item.is_delete else item.value) for item in inner.writes)
-    for keys in ([key for key, _ in reads], [key for key, _ in writes]):
-        if any(first >= second for first, second in zip(keys, keys[1:], strict=False)):
+    _check_sorted(reads, writes)
+    ranges = tuple(_range(item) for item in inner.range_queries_info)
+    hashed = tuple((item.collection_name, _hashed(item)) for item in each.collection_hashed_rwset)
+    return Touched(each.namespace, ReadWriteSet(reads, writes, ranges), hashed)
+
+
+def _hashed(collection: Any) -> ReadWriteSet:
+    inner = parse(kv_rwset_pb2.HashedRWSet, collection.hashed_rwset, "hashed set")
+    if inner.metadata_writes or any(item.is_purge for item in inner.hashed_writes):
+        raise LedgerError("rwset.unsupported", "key-level endorsement policies and purges are not used here")
+    reads = tuple((item.key_hash.hex(), _pair(item)) for item in inner.hashed_reads)
+    writes = tuple((item.key_hash.hex(), None if item.is_delete else item.value_hash) for item in inner.hashed_writes)
+    return ReadWriteSet(reads, writes)
+
+
+def _check_sorted(*pairs: Sequence[tuple[str, object]]) -> None:
+    for keys in pairs:
+        if any(first[0] >= second[0] for first, second in pairwise(keys)):
             raise LedgerError("rwset.unsorted", "keys are sorted, and each stands once")
-    return ReadWriteSet(reads, writes, tuple(_range(item) for item in inner.range_queries_info))
 
 
 def conflict(
@@ -103,7 +139,7 @@ def _version(at: Version) -> kv_rwset_pb2.Version:
     return kv_rwset_pb2.Version(block_num=at[0], tx_num=at[1])
 
 
-def _pair(item: kv_rwset_pb2.KVRead) -> Version | None:
+def _pair(item: Any) -> Version | None:
     return (item.version.block_num, item.version.tx_num) if item.HasField("version") else None
 
 

@@ -39,11 +39,26 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes for si
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write the blocks.")],
-    directory: Annotated[Path, typer.Option("--dir", help="A demo's, a node's or a ledger's directory.")],
+    *,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="The directory of a demo, a node, a ledger or a Fabric network.")
+    ] = None,
+    org: Annotated[str, typer.Option(help="Of a Fabric network: whose peer to ask, as that organisation.")] = "",
+    peer: Annotated[str, typer.Option(help="HOST:PORT of a Fabric peer, instead of --dir.")] = "",
+    tls_ca: Annotated[Path | None, typer.Option(help="PEM file of the authority of the peer's TLS.")] = None,
+    identity: Annotated[Path | None, typer.Option(help="MSP folder of who asks.")] = None,
+    tls_client: Annotated[Path | None, typer.Option(help="Folder with server.pem, server.key to show it.")] = None,
+    channel: Annotated[str, typer.Option(help="The channel, with --peer.")] = "covenant",
     as_json: AsJson = False,
 ) -> None:
     """Write all blocks of a running ledger to FILE, whole or not at all."""
-    with source.find(directory).connect() as gateway:
+    if peer and tls_ca and identity:
+        place = source.Source(peer, tls_ca, identity, channel, tls_client)
+    elif directory and not peer:
+        place = source.find(directory, org)
+    else:
+        raise LedgerError("source.missing", "name --dir, or --peer with --tls-ca, --identity and --tls-client")
+    with place.connect() as gateway:
         blocks = export_blocks(gateway, file)
     _say({"ok": True, "file": str(file), "blocks": blocks}, [f"{blocks} blocks written to {file}"], as_json)
 
@@ -117,7 +132,13 @@ def _lines(report: Report) -> list[str]:
         f"Contract code installed here: {report.contract_code}",
         *(
             f"Contract code from block {each.block}, transaction {each.transaction} on: {each.version}"
+            + (f", approved by {', '.join(each.approved)}" if each.approved else "")
             for each in report.code_changes
+        ),
+        *(
+            f"Members from block {each.block} on, signed by {', '.join(each.signers)}: "
+            f"hospitals {', '.join(each.hospitals)}; institutes {', '.join(each.institutes) or 'none'}"
+            for each in report.config_changes
         ),
         f"{report.transactions} transactions in {seconds['total']:.2f} s, of which replay {seconds['replay']:.2f} s.",
     ]

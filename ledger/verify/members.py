@@ -5,8 +5,8 @@ hospitals.
 from __future__ import annotations
 
 from consent import canonical
+from ledger.protocol.channel import ChannelConfig
 from ledger.protocol.envelope import Transaction
-from ledger.protocol.genesis import ChannelConfig
 from ledger.verify.errors import failed
 
 CONSORTIUM = "members/consortium"

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """From block `block`, transaction `transaction` on, the endorsers named the contract code `version`: the digest
-    of its source (ledger.contracts.host.source_digest).
+    """From block `block`, transaction `transaction` on, the contract code is `version`: the digest of its source
+    (ledger.contracts.host.source_digest). On the embedded ledger endorsers named it; on Fabric it was committed there,
+    and `approved` are the organisations whose approval of just that stands on the ledger.
     """
 
     block: int
     transaction: int
     version: str
+    approved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChange:
+    """From the block after `block` on, the channel has these members. `signers`: whose administrators signed that."""
+
+    block: int
+    hospitals: tuple[str, ...]
+    institutes: tuple[str, ...]
+    signers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +36,15 @@ class Report:
     `height`: the number of blocks; `head_hash`: the newest one's header hash, 64 hex characters.
     `invalid`: how many ordered transactions wrote nothing, by Fabric's reason. `attested`: how many of the replayed
     rested on evidence that only the endorsers saw. `heads`: how many of the caller's own heads were found.
-    `operators`: who holds the keys.
+    `hospitals`, `institutes`: the members at the end; `config_changes`: how they came to be. `passed_over`:
+    endorsements that do not verify and counted for nothing (on Fabric, where any client can add some).
     """
 
     channel: str
     genesis: str
     hospitals: tuple[str, ...]
     institutes: tuple[str, ...]
+    config_changes: tuple[ConfigChange, ...]
     consensus: str
     height: int
     head_hash: str
@@ -42,6 +56,7 @@ class Report:
     attested_by_function: dict[str, int]
     contract_code: str
     code_changes: tuple[CodeChange, ...]
+    passed_over: int
     founded: bool
     heads: int
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
@@ -57,11 +72,16 @@ class Report:
             f"The {self.height} blocks are one unbroken chain from the genesis block you named.",
             f"All {self.signatures} signatures hold: each transaction's client, each endorser, each block's orderer; "
             f"each certificate comes from its organisation and was valid at the transaction's own time.",
-            f"Every one of the {self.transactions} transactions was endorsed by a strict majority of the "
-            f"{len(self.hospitals)} hospitals.",
+            f"Every one of the {self.replayed} transactions that count was endorsed by a strict majority of the "
+            f"hospitals of its time, which are {len(self.hospitals)} now.",
             f"The verdicts were recomputed: {self.replayed} transactions count, {sum(self.invalid.values())} do not.",
             f"The contracts, run again, wrote, announced and answered exactly the same in all {self.replayed}.",
         ]
+        if not self.one_operator:
+            said.append(
+                "Each block was signed by as many orderers as the channel's rules asked for when it was made; the "
+                f"{len(self.config_changes)} changes of members and rules were signed by those who decide on them."
+            )
         if self.heads:
             said.append(f"The {self.heads} head(s) you hold are in it: nothing up to them was cut or rewritten.")
         return said
@@ -102,13 +122,11 @@ class Report:
         """Plain values, for `--json`."""
         return {
             "ok": True,
-            **{name: getattr(self, name) for name in self.__slots__ if name not in ("code_changes", "seconds")},
+            **{name: getattr(self, name) for name in self.__slots__ if name != "seconds"},
             "hospitals": list(self.hospitals),
             "institutes": list(self.institutes),
-            "code_changes": [
-                {"block": each.block, "transaction": each.transaction, "version": each.version}
-                for each in self.code_changes
-            ],
+            "config_changes": [asdict(each) for each in self.config_changes],
+            "code_changes": [asdict(each) for each in self.code_changes],
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "one_operator": self.one_operator,
             "proven": self.proven(),

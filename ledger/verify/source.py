@@ -1,4 +1,6 @@
-"""Where to fetch a ledger from: a demo's directory, a node's, or an embedded ledger's, found by what lies in it."""
+"""Where to fetch a ledger from: a directory of a demo, a node, an embedded ledger or a Fabric network, found by what
+lies in it.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +12,42 @@ from typing import Any
 from ledger.errors import LedgerError
 from ledger.gateway import Gateway, connect
 from ledger.identity.msp import Identity
+from ledger.network.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A ledger's gateway ("host:port"), the PEM file of its TLS authority, and the MSP folder of who reads."""
+    """A ledger's gateway ("host:port"), the PEM file of its TLS authority, and the MSP folder of who reads.
+    `tls_client`: the folder with server.pem and server.key to show a peer that asks who connects.
+    """
 
     address: str
     tls_ca: Path
     identity: Path
     channel: str = "covenant"
+    tls_client: Path | None = None
 
     def connect(self) -> Gateway:
         """Raises LedgerError `source.tls-ca`, `identity.*`; an unreachable ledger shows in the first call."""
-        try:
-            tls_ca = self.tls_ca.read_bytes()
-        except OSError as error:
-            raise LedgerError("source.tls-ca", f"{self.tls_ca} cannot be read: {error.strerror}") from None
-        return connect(self.address, tls_ca, Identity.load(self.identity), channel=self.channel)
+        tls_client = None
+        if self.tls_client is not None:
+            tls_client = _pem(self.tls_client / "server.pem"), _pem(self.tls_client / "server.key")
+        reader = Identity.load(self.identity)
+        return connect(self.address, _pem(self.tls_ca), reader, channel=self.channel, tls_client=tls_client)
 
 
-def find(directory: Path) -> Source:
-    """The source that `directory` describes: it holds node.json (a node), hub/node.json (a demo) or genesis.block (a
-    ledger).
+def find(directory: Path, organisation: str = "") -> Source:
+    """The source that `directory` describes: it holds network.json (a Fabric network), node.json (a node),
+    hub/node.json (a demo) or genesis.block (a ledger).
 
-    Raises LedgerError `source.missing`, `source.malformed`, `source.not-served` (the ledger is not running).
+    `organisation`: whose peer of a Fabric network to ask, as that organisation; its first hospital unless told.
+    Raises LedgerError `source.missing`, `source.malformed`, `source.not-served` (the ledger is not running), and as
+    reading a network's plan does.
     """
+    if (directory / "network.json").exists():
+        return _of_network(Layout(directory.absolute()), organisation)
+    if organisation:
+        raise LedgerError("source.no-network", f"{directory} holds no Fabric network: leave out --org")
     for node in (directory / "node.json", directory / "hub" / "node.json"):
         if node.exists():
             return _of_node(node)
@@ -44,6 +56,20 @@ def find(directory: Path) -> Source:
             return _of_ledger(ledger)
     raise LedgerError(
         "source.missing", f"{directory} holds no node and no ledger: name a demo's, a node's or a ledger's directory"
+    )
+
+
+def _of_network(layout: Layout, name: str) -> Source:
+    plan = layout.read()
+    organisation = plan.find(name) if name else plan.hospitals[0]
+    if organisation not in plan.hospitals:
+        raise LedgerError("source.no-peer", f"{name} has no peer of its own: name one of the network's hospitals")
+    return Source(
+        str(organisation.peer),
+        layout.tls_ca(organisation),
+        layout.admin(organisation),
+        plan.channel,
+        layout.client_tls(organisation),
     )
 
 
@@ -77,6 +103,13 @@ def _of_ledger(directory: Path) -> Source:
     if peer is None:
         raise LedgerError("source.missing", f"{directory} holds no identity that could read the ledger")
     return Source(place, tls_ca, peer)
+
+
+def _pem(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise LedgerError("source.tls-ca", f"{file} cannot be read: {error.strerror}") from None
 
 
 def _read(file: Path) -> Any:

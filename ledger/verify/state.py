@@ -70,3 +70,11 @@ class State:
             for key in self._unsorted:
                 insort(self._standing, key)
         self._unsorted.clear()
+
+
+class States(dict[tuple[str, str], State]):
+    """The state of each namespace and private collection in it ("" for what is public); of a collection, hashes."""
+
+    def __missing__(self, key: tuple[str, str]) -> State:
+        self[key] = State()
+        return self[key]

@@ -16,6 +16,7 @@ from pathlib import Path
 from ledger.errors import LedgerError
 from ledger.protocol import genesis
 from ledger.protocol.block import open_block
+from ledger.protocol.channel import ChannelConfig
 from ledger.verify import framing
 from ledger.verify.chain import Chain
 from ledger.verify.errors import failed, of
@@ -45,23 +46,24 @@ def verify(
     _check_arguments(genesis_sha256, heads)
     with closing(framing.read(path)) as blocks:
         first = next(blocks)
-        chain = _founded(first, genesis_sha256)
+        config = _founding(first, genesis_sha256)
+        chain = Chain(config, open_block(first).hash, chaincode)
         count = workers or workers_for(path.stat().st_size)
-        with closing(sealed(blocks, first, chaincode, count)) as ready:  # ends the processes, also when a check fails
+        with closing(sealed(blocks, config, chaincode, count)) as ready:  # ends the processes, also when a check fails
             for each in ready:
                 chain.append(each)
     _check_heads(chain.hashes, heads)
     return chain.close(len(heads), time.perf_counter() - began)
 
 
-def _founded(first: bytes, genesis_sha256: str) -> Chain:
-    """The chain that begins with the genesis block's bytes `first`."""
+def _founding(first: bytes, genesis_sha256: str) -> ChannelConfig:
+    """What the genesis block's bytes `first` say."""
     if sha256(first).hexdigest() != genesis_sha256:
         raise failed(
             "genesis", "the file begins with another genesis block than you named: it is another ledger", block=0
         )
     try:
-        return Chain(genesis.read(first), open_block(first).hash)
+        return genesis.read(first)
     except LedgerError as error:
         raise of(error, block=0) from error
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from django.http import FileResponse
 
 from ledger import verify
+from ledger.errors import LedgerError
 from ledger.gateway import Gateway, GatewayError
 from ledger.protocol.block import Block, open_block
-from ledger.protocol.envelope import open_envelope
+from ledger.protocol.envelope import Transaction, open_envelope
 from ledger.verify import flags
 from portal import ledger
 
@@ -33,13 +34,15 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """An ordered transaction that wrote nothing, with Fabric's name of the reason."""
+    """An ordered transaction that wrote nothing, with Fabric's name of the reason. Of one that cannot be read, as any
+    client can send on Fabric, no more is known.
+    """
 
     block: int
     tx_id: str
     function: str
     reason: str
-    time: datetime
+    time: datetime | None
 
 
 def chain() -> Chain:
@@ -55,10 +58,11 @@ def chain() -> Chain:
 
 
 def time_of(block: Block) -> datetime | None:
-    """The time of the newest transaction in `block`, as its client signed it; None in the genesis block."""
-    if block.number == 0:
-        return None
-    return max(moment(open_envelope(envelope).heading.seconds) for envelope in block.envelopes)
+    """The time of the newest transaction in `block`, as its client signed it; None where it holds none that can be
+    read, such as a configuration.
+    """
+    opened = [found for envelope in block.envelopes if (found := _open(envelope)) is not None]
+    return max((moment(each.heading.seconds) for each in opened), default=None)
 
 
 def invalid() -> list[Invalid]:
@@ -71,16 +75,7 @@ def invalid() -> list[Invalid]:
             block = open_block(data)
             for envelope, flag in zip(block.envelopes, block.flags, strict=True):
                 if flag != flags.VALID:
-                    opened = open_envelope(envelope)
-                    found.append(
-                        Invalid(
-                            block.number,
-                            opened.heading.tx_id,
-                            opened.args[0].decode(errors="replace"),
-                            flags.name(flag),
-                            moment(opened.heading.seconds),
-                        )
-                    )
+                    found.append(_invalid(block.number, _open(envelope), flags.name(flag)))
     except GatewayError as error:
         raise ledger.unavailable(error, "blocks", ROLE) from error
     return found[::-1]
@@ -92,6 +87,20 @@ def exported() -> FileResponse:
         path = Path(folder) / "ledger.blocks"
         ledger.ask(ROLE, lambda gateway: verify.export(gateway, path), "blocks")
         return FileResponse(path.open("rb"), as_attachment=True, filename="ledger.blocks")
+
+
+def _invalid(number: int, opened: Transaction | None, reason: str) -> Invalid:
+    if opened is None:
+        return Invalid(number, "", "", reason, None)
+    function = opened.args[0].decode(errors="replace")
+    return Invalid(number, opened.heading.tx_id, function, reason, moment(opened.heading.seconds))
+
+
+def _open(envelope: bytes) -> Transaction | None:
+    try:
+        return open_envelope(envelope)
+    except LedgerError:
+        return None
 
 
 def moment(seconds: int) -> datetime:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from fabric_protos.common import common_pb2
+from fabric_protos.ledger.rwset import rwset_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
 from ledger.protocol import block, envelope, identity, proposal, rwset, seek
+from ledger.protocol.exact import serialise
 
 CREATOR = identity.pack("AlphaMSP", b"certificate")
 texts = st.text(min_size=1, max_size=20)
@@ -114,7 +117,7 @@ def test_bytes_that_no_reader_shows_are_refused(extra):
 def test_a_block_is_read_as_it_was_built(number, seed, envelopes, data):
     previous = sha256(seed).digest()
     flags = bytes(data.draw(st.lists(st.integers(0, 254), min_size=len(envelopes), max_size=len(envelopes))))
-    signed = block.OrdererSignature(b"", b"signature")
+    signed = block.OrdererSignature(b"header", b"signature")
     read = block.open_block(block.build(number, previous, envelopes, flags, [signed]))
     assert (read.number, read.previous_hash, list(read.envelopes), read.flags) == (number, previous, envelopes, flags)
     assert read.hash == block.header_hash(number, previous, block.data_hash(envelopes))
@@ -139,13 +142,48 @@ def test_a_block_has_one_code_a_transaction(flags):
 
 @given(st.dictionaries(texts, st.none() | versions, max_size=4), st.dictionaries(texts, st.none() | blobs, max_size=4))
 def test_reads_and_writes_are_read_as_they_were_built(reads, writes):
-    read = rwset.read(rwset.build("covenant", reads, writes), "covenant")
-    assert dict(read.reads) == reads
-    assert dict(read.writes) == writes
+    (read,) = rwset.read(rwset.build("covenant", reads, writes))
+    assert (read.namespace, read.hashed) == ("covenant", ())
+    assert dict(read.rwset.reads) == reads
+    assert dict(read.rwset.writes) == writes
 
 
-def test_a_set_of_another_namespace_is_refused():
-    refused("rwset.unsupported", rwset.read, rwset.build("other", {}, {"a": b"1"}), "covenant")
+def test_a_set_of_another_namespace_is_refused_where_contracts_stand_alone():
+    opened = proposal.open_proposal(proposed())
+    signed = envelope.endorsed_bytes(opened, rwset.build("other", {}, {"a": b"1"}), b"{}", None, "")
+    transaction = envelope.open_transaction(envelope.assemble(opened, signed, []), b"")
+    assert (transaction.rwset, transaction.touched[0].writes) == (envelope.NOTHING, True)
+    refused("rwset.unsupported", envelope.check_alone, transaction)
+
+
+def test_what_a_peer_read_of_the_lifecycle_is_told_apart():
+    both = rwset_pb2.TxReadWriteSet()
+    for name, writes in (("_lifecycle", {}), ("covenant", {"b": b"1"})):
+        both.MergeFromString(rwset.build(name, {"a": (1, 0)}, writes))
+    assert [(each.namespace, each.writes) for each in rwset.read(serialise(both))] == [
+        ("_lifecycle", False),
+        ("covenant", True),
+    ]
+    refused("rwset.unsupported", rwset.read, serialise(rwset_pb2.TxReadWriteSet(ns_rwset=both.ns_rwset[::-1])))
+
+
+def test_orderers_may_sign_by_their_number():
+    header = serialise(common_pb2.IdentifierHeader(identifier=3, nonce=b"n"))
+    signed = common_pb2.Metadata(
+        value=block.orderer_value(), signatures=[{"identifier_header": header, "signature": b"s"}]
+    )
+    built = common_pb2.Block.FromString(block.build(1, b"p" * 32, [b"one"], b"\x00", []))
+    built.metadata.metadata[block.SIGNATURES] = serialise(signed)
+    (signature,) = block.open_block(serialise(built)).signatures
+    assert (signature.by_number, signature.number, signature.signature) == (True, 3, b"s")
+
+
+def test_what_is_a_peers_own_is_taken_out_of_a_block():
+    built = block.build(1, b"p" * 32, [b"one"], b"\x00", [])
+    sent = common_pb2.Block.FromString(built)
+    sent.metadata.metadata[block.COMMIT_HASH] = b"of one peer alone"
+    refused("block.metadata", block.open_block, serialise(sent))
+    assert block.shared(sent) == built
 
 
 @given(st.none() | st.integers(0, 2**63), st.none() | st.integers(0, 2**63), st.booleans())

@@ -46,7 +46,7 @@ READERS = {
     "proposal": (proposal.open_proposal, PROPOSAL),
     "envelope": (envelope.open_envelope, envelope.seal(PAYLOAD, b"signature")),
     "payload": (lambda data: envelope.open_transaction(data, b""), PAYLOAD),
-    "rwset": (lambda data: rwset.read(data, "covenant"), RESULTS),
+    "rwset": (rwset.read, RESULTS),
     "block": (block.open_block, FIRST),
     "genesis": (genesis.read, FIRST),
     "identity": (identity.unpack, WHO),
