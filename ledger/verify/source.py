@@ -84,6 +84,7 @@ def _of_node(file: Path) -> Source:
             home / node["ledger"]["tls_ca"],
             home / identities[role],
             node.get("channel", "covenant"),
+            home / shown if (shown := node["ledger"].get("tls_client")) else None,
         )
     except (KeyError, TypeError, StopIteration):
         raise _malformed(file) from None
