@@ -1,45 +1,27 @@
 """May this be used for that, now? Permit, deny or abstain (a person decides), each with a rule and a reason.
 
-Whatever is unknown is denied. A patient's consent and a data set's own terms are judged by the same rules; modifiers
+Whatever is unknown is denied. A patient's consent and a data set's own terms are judged by the same rules; conditions
 that a program cannot check make it abstain, and at the gate only a permit counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import msgspec
 
-from consent import diseases, duo, periods, presets
+from consent import conditions, diseases, duo, periods, presets, terms
+from consent.conditions import Moment
+from consent.decision import Decision, openness
 from consent.errors import ConsentError
 from consent.grant import Details
+from consent.limits import NO_LIMITS, Limits
 from consent.purpose import Purpose
-from consent.reasons import REASONS
-
-Verdict = Literal["permit", "deny", "abstain"]
-_OPENNESS: dict[Verdict, int] = {"deny": 0, "abstain": 1, "permit": 2}
+from consent.terms import DatasetTerms, Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One answer: `verdict`, and `rule`, the stable id of the rule that gave it."""
-
-    verdict: Verdict
-    rule: str
-
-    @property
-    def reason(self) -> str:
-        """Why, in words for the patient."""
-        return REASONS[self.rule]
-
-    @property
-    def permits(self) -> bool:
-        return self.verdict == "permit"
-
-
-class ConsentView(msgspec.Struct, frozen=True):
+class ConsentView(msgspec.Struct, frozen=True, gc=False):
     """What a site knows of one grant at a height of the ledger.
 
     `status`: "active", "withdrawn" or "tombstone"; "unknown" where the ledger has nothing. `valid_from`, `valid_until`:
@@ -55,50 +37,63 @@ class ConsentView(msgspec.Struct, frozen=True):
     details: Details | None
 
 
+class Use(NamedTuple):
+    """The days on which a data set would be used: the first and the last, "YYYY-MM-DD"."""
+
+    since: str
+    until: str
+
+
 def decide(view: ConsentView, purpose: Purpose, when: int) -> Decision:
     """Whether the patient's grant allows `purpose` at `when` (epoch seconds of contract time). Never raises."""
-    return _judge_grant(_facts(view, _Now(when)), purpose)
+    now = _Now(when)
+    return _judge_grant(_facts(view, now), purpose, now)
 
 
 def decide_all(views: Iterable[ConsentView], purpose: Purpose, when: int) -> list[Decision]:
     """What `decide` answers for each of `views`, in order; equal facts are judged once."""
-    known, now = _Known(purpose), _Now(when)
+    now = _Now(when)
+    known = _Known(purpose, now)
     return [known[_facts(view, now)] for view in views]
 
 
-def decide_record(details: Details, day: str | None) -> Decision:
-    """Whether a record made on `day` ("YYYY-MM-DD", None where nobody knows) lies in the patient's window of dates."""
-    if details.data_from is None and details.data_until is None:
-        return Decision("permit", "record.no-window")
-    if day is None or not periods.is_day(day):
-        return Decision("deny", "record.undated")
-    first, last = details.data_from or day, details.data_until or day
-    if periods.is_day(first) and periods.is_day(last) and first <= day <= last:
-        return Decision("permit", "record.in-window")
-    return Decision("deny", "record.outside-window")
+def decide_dataset(written: DatasetTerms, purpose: Purpose, use: Use) -> Decision:
+    """Whether a data set under its own terms may serve `purpose` on the days of `use`.
 
-
-def decide_dataset(codes: Sequence[str], allowed: Sequence[str], purpose: Purpose) -> Decision:
-    """Whether a data set under the DUO terms `codes`, for the diseases `allowed` (Mondo), may serve `purpose`.
-
-    Strict: exactly one permission must stand, else abstain. Never raises: an unknown or obsolete code denies.
+    Strict: exactly one permission must stand, else abstain. Never raises: an unknown code denies.
     """
     try:
-        known = {duo.canonical(code) for code in codes}
+        meant = terms.of_dataset(written)
     except ConsentError:
         return Decision("deny", "terms.unknown")
-    permissions = sorted(known & duo.PERMISSIONS.keys())
-    modifiers = tuple(sorted(known & duo.MODIFIERS.keys()))
-    if len(permissions) != 1:
+    if len(meant.permissions) != 1:
         return Decision("abstain", "terms.no-single-permission")
-    return judge_terms(presets.Terms(tuple(permissions), modifiers, tuple(allowed)), purpose)
+    return judge_terms(meant, purpose, Moment(use.until, outlasts(meant, use)))
 
 
-def judge_terms(terms: presets.Terms, purpose: Purpose) -> Decision:
-    """The most open answer of the permissions, then the most closed of that and the modifiers."""
-    decisions = [_judge_permission(code, terms.diseases, purpose) for code in terms.permissions]
-    opened = max(decisions, key=_openness, default=Decision("deny", "terms.none"))
-    return min([opened, *(_judge_modifier(code, purpose) for code in terms.modifiers)], key=_openness)
+def judge_terms(rule: Terms, purpose: Purpose, moment: Moment) -> Decision:
+    """The most open answer of the permissions, then the most closed of that and the conditions, with all obligations.
+
+    Clinical care is beyond research: only "clinical care use" or "no restriction" opens it.
+    """
+    return concluded(all_answers(rule, purpose, moment))
+
+
+def all_answers(rule: Terms, purpose: Purpose, moment: Moment) -> list[Decision]:
+    """The answer of the permissions together, then that of each condition."""
+    opened = [_judge_permission(code, rule.diseases, purpose) for code in rule.permissions]
+    answers = [max(opened, key=openness, default=Decision("deny", "terms.none"))]
+    if purpose.care and duo.CC not in rule.modifiers and duo.NRES not in rule.permissions:
+        answers.append(Decision("deny", "permission.no-care"))
+    values = dict(rule.values)
+    return [*answers, *(conditions.judge(code, values.get(code, ()), purpose, moment) for code in rule.modifiers)]
+
+
+def concluded(answers: Sequence[Decision]) -> Decision:
+    """The most closed of `answers`, the first where several are; the obligations of all."""
+    closed = min(answers, key=openness)
+    obligations = tuple(one for answer in answers for one in answer.obligations)
+    return Decision(closed.verdict, closed.rule, obligations) if obligations else closed
 
 
 def _judge_permission(code: str, allowed: Sequence[str], purpose: Purpose) -> Decision:
@@ -110,7 +105,7 @@ def _judge_permission(code: str, allowed: Sequence[str], purpose: Purpose) -> De
         return Decision("deny", "permission.wider")
     if code != duo.DS:
         return Decision("permit", "permission.covers")
-    if _covered(allowed, purpose.diseases):
+    if covered(allowed, purpose.diseases):
         return Decision("permit", "permission.disease")
     return Decision("deny", "permission.other-disease")
 
@@ -122,21 +117,12 @@ def _judge_ancestry(code: str, purpose: Purpose) -> Decision:
     return Decision("abstain", "permission.ancestry") if code == duo.GRU else Decision("deny", "permission.no-ancestry")
 
 
-def _judge_modifier(code: str, purpose: Purpose) -> Decision:
-    broken = {
-        duo.NCU: purpose.commercial,
-        duo.NPU: purpose.for_profit,
-        duo.NPUNCU: purpose.commercial or purpose.for_profit,
-        duo.NMDS: purpose.methods,
-        duo.NPOA: purpose.ancestry or purpose.duo == duo.POA,
-        duo.GSO: not purpose.genetic,
-        duo.CC: False,  # opens clinical care as well; takes nothing from research, and our purposes are research
-    }
-    if code not in broken:
-        return Decision("abstain", "modifier.needs-person")
-    if broken[code]:
-        return Decision("deny", f"modifier.{duo.MODIFIERS[code].shorthand}")
-    return Decision("permit", "modifier.kept")
+def outlasts(rule: Terms, use: Use) -> bool | None:
+    """Whether `use` goes on longer than the terms' limit of months, if they have one; None where nobody knows."""
+    months = dict(rule.values).get(duo.TS)
+    if not months or not (periods.is_day(use.since) and periods.is_day(use.until)):
+        return None
+    return use.until > periods.shift_day(use.since, int(months[0]))
 
 
 class _Calendar(dict[str, int | None]):
@@ -151,55 +137,81 @@ class _Calendar(dict[str, int | None]):
         return relation
 
 
+class _TimeLimits(dict[tuple[str, Limits], bool | None]):
+    """Whether a grant that starts on a day has, under its limits, gone on for longer than they allow."""
+
+    def __init__(self, today: str) -> None:
+        super().__init__()
+        self._today = today
+
+    def __missing__(self, key: tuple[str, Limits]) -> bool | None:
+        starts, limits = key
+        rule = Terms((), values=terms.values_of(limits.conditions))
+        self[key] = over = outlasts(rule, Use(starts, self._today))
+        return over
+
+
 class _Now:
     """The moment of a decision, with what is known of the dates met so far."""
 
     def __init__(self, when: int) -> None:
         self.when = when
+        self.today = periods.day_of(when)
         self.months = _Calendar(periods.month_of(when), periods.is_month)
-        self.days = _Calendar(periods.day_of(when), periods.is_day)
+        self.days = _Calendar(self.today, periods.is_day)
+        self.time_limits = _TimeLimits(self.today)
 
 
 # how a first and a last day or month stand to now
 _Span = tuple[int | None, int | None]
-# status, preset, months, recorded by now, withdrawn; the details' days and diseases
-_Facts = tuple[str, str, _Span, bool, bool, tuple[_Span, tuple[str, ...]] | None]
+# the details' days and diseases, the limits, and whether their limit of months is over
+_Finer = tuple[_Span, tuple[str, ...], Limits, bool | None]
+# status, preset, months, recorded by now, withdrawn; the details
+_Facts = tuple[str, str, _Span, bool, bool, _Finer | None]
 
 
 def _facts(view: ConsentView, now: _Now) -> _Facts:
     """All that a decision looks at, so coarse that many grants share it."""
-    details, recorded, months, days = view.details, view.recorded_at, now.months, now.days
+    details, recorded, months = view.details, view.recorded_at, now.months
     return (
         view.status,
         view.preset,
         (months[view.valid_from], months[view.valid_until]),
         recorded is not None and recorded <= now.when,
         view.withdrawn_at is not None,
-        None if details is None else ((days[details.starts], days[details.ends]), details.diseases),
+        None if details is None else _finer(details, now),
     )
+
+
+def _finer(details: Details, now: _Now) -> _Finer:
+    limits, days = details.limits, now.days
+    over = None if limits is NO_LIMITS else now.time_limits[details.starts, limits]
+    return (days[details.starts], days[details.ends]), details.diseases, limits, over
 
 
 class _Known(dict[_Facts, Decision]):
     """Decisions by facts, each made when it is first asked for."""
 
-    def __init__(self, purpose: Purpose) -> None:
+    def __init__(self, purpose: Purpose, now: _Now) -> None:
         super().__init__()
-        self._purpose = purpose
+        self._purpose, self._now = purpose, now
 
     def __missing__(self, facts: _Facts) -> Decision:
-        decision = self[facts] = _judge_grant(facts, self._purpose)
+        decision = self[facts] = _judge_grant(facts, self._purpose, self._now)
         return decision
 
 
-def _judge_grant(facts: _Facts, purpose: Purpose) -> Decision:
+def _judge_grant(facts: _Facts, purpose: Purpose, now: _Now) -> Decision:
     status, preset, months, recorded, withdrawn, details = facts
-    broken = _standing(status, recorded, withdrawn)
-    if not broken and details is None:
-        broken = "consent.not-opened"
-    if not broken and details is not None:
-        days, finer = details
-        broken = _time(months) or _time(days) or _choice(preset, finer, purpose)
-    return Decision("deny", broken) if broken else judge_terms(presets.PRESETS[preset], purpose)
+    if broken := _standing(status, recorded, withdrawn):
+        return Decision("deny", broken)
+    if details is None:
+        return Decision("deny", "consent.not-opened")
+    days, finer, limits, over = details
+    if broken := _time(months) or _time(days) or _choice(preset, finer, purpose) or _denied(limits, purpose, now):
+        return Decision("deny", broken)
+    meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
+    return judge_terms(meant, purpose, Moment(now.today, over))
 
 
 def _standing(status: str, recorded: bool, withdrawn: bool) -> str | None:
@@ -223,13 +235,15 @@ def _time(span: _Span) -> str | None:
 def _choice(preset: str, finer: tuple[str, ...], purpose: Purpose) -> str | None:
     if preset not in presets.PRESETS:
         return "consent.unknown-choice"
-    return "consent.finer-choice" if finer and not _covered(finer, purpose.diseases) else None
+    return "consent.finer-choice" if finer and not covered(finer, purpose.diseases) else None
 
 
-def _covered(allowed: Sequence[str], wanted: Sequence[str]) -> bool:
+def _denied(limits: Limits, purpose: Purpose, now: _Now) -> str | None:
+    """A no to all records; one to some records is for `consent.clocks`, which knows the records' dates."""
+    whole = (one for one in limits.denied if one.data_from is None and one.data_until is None)
+    return "consent.denied" if any(one.holds(now.today) and one.touches(purpose.diseases) for one in whole) else None
+
+
+def covered(allowed: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether diseases are named, and each is one of `allowed` or a kind of it."""
     return bool(wanted) and all(any(diseases.covers(one, each) for one in allowed) for each in wanted)
-
-
-def _openness(decision: Decision) -> int:
-    return _OPENNESS[decision.verdict]

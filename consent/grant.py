@@ -13,10 +13,12 @@ from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from consent import canonical, keys, periods
 from consent.encoding import Hex32
 from consent.errors import CanonicalRefused, GrantRefused
+from consent.limits import NO_LIMITS, Limits, shared
 
 GRANT_TAG = b"covenant.grant.v1\n"
 WITHDRAWAL_TAG = b"covenant.withdrawal.v1\n"
@@ -28,17 +30,26 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,63}\Z", descrip
 
 
 class Details(canonical.Document, frozen=True, kw_only=True):
-    """What the statement says only by its digest. Days are inclusive; `diseases` (Mondo) narrow the preset, if any."""
+    """What the statement says only by its digest. Days are inclusive; `diseases` (Mondo) narrow the preset, if any.
+
+    `data_from`, `data_until`: the records' own dates that may be used. `retrospective`: whether records made before
+    `starts` may be used. `limits`: further conditions, and what is denied.
+    """
 
     salt: Hex32
     text_digest: Hex32  # of exactly the text that was shown
     language: Name
     starts: periods.Day
     ends: periods.Day
-    data_from: periods.Day | None = None  # the records' dates that may be used
+    data_from: periods.Day | None = None
     data_until: periods.Day | None = None
+    retrospective: bool = False
     diseases: tuple[str, ...] = ()
+    limits: Limits = NO_LIMITS
     secret_digest: Hex32  # of the secret from which the patient's cohort keys come
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "limits", shared(self.limits))  # a million grants with the same limits hold them once
 
     def digest(self) -> str:
         return canonical.digest("covenant.details.v1", canonical.encode(self)).hex()

@@ -8,6 +8,7 @@ Period(start=1767225600, end=1767312000)
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +20,8 @@ from consent.errors import ConsentError
 
 Month = Annotated[str, Meta(pattern=r"^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])\Z", description="a month, YYYY-MM")]
 Day = Annotated[str, Meta(pattern=r"^(19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9]\Z", description="a day, YYYY-MM-DD")]
+
+FIRST = "1900-01-01"  # no day is earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,40 @@ def shift_months(month: str, by: int) -> str:
     month_start(month)
     year, index = divmod(int(month[:4]) * 12 + int(month[5:]) - 1 + by, 12)
     return f"{year:04}-{index + 1:02}"
+
+
+def shift_day(day: str, months: int) -> str:
+    """The same day `months` months later, or that month's last day where it has no such day (Regulation (EEC, Euratom)
+    No 1182/71, Article 3(2)(c)); raises ConsentError `periods.malformed`.
+
+    >>> shift_day("2024-02-29", 12), shift_day("2026-01-31", 1)
+    ('2025-02-28', '2026-02-28')
+    """
+    _midnight(day)
+    year, month = map(int, shift_months(day[:7], months).split("-"))
+    return f"{year:04}-{month:02}-{min(int(day[8:]), monthrange(year, month)[1]):02}"
+
+
+def next_day(day: str, by: int) -> str:
+    """The day `by` days after `day` (before, where `by` is negative); raises ConsentError `periods.malformed`."""
+    return day_of(_midnight(day) + by * 86_400)
+
+
+def day_of_record(made: str) -> str | None:
+    """The day (UTC) of a record's own date: a day, or an instant with its time zone; None for anything else.
+
+    A time without a zone is nobody's time, so it is no date.
+
+    >>> day_of_record("2024-02-28T23:30:00-05:00"), day_of_record("2024-02-28T23:30:00")
+    ('2024-02-29', None)
+    """
+    if is_day(made):
+        return made
+    try:
+        moment = datetime.fromisoformat(made)
+        return None if moment.tzinfo is None else moment.astimezone(UTC).date().isoformat()
+    except (ValueError, OverflowError):
+        return None
 
 
 def month_of(when: int) -> str:

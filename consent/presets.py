@@ -5,21 +5,11 @@ A preset's meaning never changes: new terms get a new name, since signed stateme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent import diseases, duo
 from consent.errors import ConsentError
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What may be done: DUO permissions (any of them suffices), DUO modifiers (each of them binds), Mondo diseases."""
-
-    permissions: tuple[str, ...]
-    modifiers: tuple[str, ...] = ()
-    diseases: tuple[str, ...] = ()
-
+from consent.terms import Terms
 
 PRESETS = MappingProxyType(
     {

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from consent import periods
 from consent.canonical import Document
-from consent.decide import decide_dataset
+from consent.decide import Use, decide_dataset
 from consent.purpose import Purpose
 from ledger.contracts import catalogue
 from ledger.contracts.constitution import FORBIDDEN_PURPOSES, MAX_ENTITLEMENT_DAYS
@@ -256,7 +256,7 @@ def check_permit(ledger: Ledger, asked: Request, offered: Entitlement) -> None:
     check_until(ledger, offered.until)
     check_purpose(asked.purpose)
     dataset = catalogue.require_live(ledger, offered.dataset, offered.version)
-    decision = decide_dataset(dataset.duo, dataset.diseases, asked.purpose)
+    decision = decide_dataset(dataset.terms, asked.purpose, Use(periods.day_of(ledger.now), offered.until))
     if decision.verdict == "deny":
         raise Refused(
             "access.duo-denied",

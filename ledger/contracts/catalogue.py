@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from msgspec.structs import replace
 
-from consent import cohort, diseases, duo
+from consent import cohort, diseases
 from consent.canonical import Document
 from consent.errors import ConsentError
+from consent.terms import Condition, DatasetTerms, check_written
 from ledger.contracts import accounts
 from ledger.contracts.fields import Code, DatasetId, Digest, Name, Positive, Seconds, Title
 from ledger.contracts.functions import Contract, Role, query, transaction
@@ -33,11 +34,12 @@ class Parent(Document, frozen=True):
     version: Positive
 
 
-class DatasetVersion(Document, frozen=True):
+class DatasetVersion(Document, frozen=True, kw_only=True):
     """One version as its owner describes it.
 
     `root`: Merkle root over salted record digests. `raw`: digest of the raw file. `transformation`: what made it from
-    its raw file or parent. `duo`, `diseases`: its own terms. `size_bucket`: how many patients, as a bucket.
+    its raw file or parent. `duo`, `diseases`: its own terms. `conditions`: the values of those terms
+    that need one. `size_bucket`: how many patients, as a bucket.
     """
 
     dataset: DatasetId
@@ -50,13 +52,18 @@ class DatasetVersion(Document, frozen=True):
     schema: Digest
     duo: Terms
     diseases: Terms
+    conditions: Annotated[tuple[Condition, ...], Meta(max_length=32)] = ()
     modality: Code
     size_bucket: Name
     records_per_patient: Positive
     croissant: Digest
 
+    @property
+    def terms(self) -> DatasetTerms:
+        return DatasetTerms(duo=self.duo, diseases=self.diseases, conditions=self.conditions)
 
-class DatasetRecord(DatasetVersion, frozen=True):
+
+class DatasetRecord(DatasetVersion, frozen=True, kw_only=True):
     """A registered version. `lineage`: the data set at its root."""
 
     hospital: str
@@ -81,7 +88,8 @@ class Catalogue(Contract):
     def register(self, ledger: Ledger, dataset: DatasetVersion, /) -> DatasetRecord:
         """Register a version of a data set of the caller's hospital; it can never be changed, only retired.
 
-        Refuses `catalogue.not-owner`, `catalogue.duo-unknown`, `catalogue.disease-unknown`, `catalogue.size-bucket`,
+        Refuses `catalogue.not-owner`, `catalogue.duo-unknown`, `catalogue.duo-value` (a modifier without the value it
+        needs, or with one it cannot take), `catalogue.disease-unknown`, `catalogue.size-bucket`,
         `catalogue.known-differently`, `budget.no-account`, `budget.delta` (the account's, for so many patients),
         `catalogue.parent-unknown`, `catalogue.version-gap`, `catalogue.lineage-mismatch`, `catalogue.raw-known` (the
         same raw file stands under another lineage root).
@@ -195,12 +203,12 @@ def lineage_of(ledger: Ledger, dataset: DatasetVersion) -> str:
 
 
 def check_terms(dataset: DatasetVersion) -> None:
-    """Refuses `catalogue.duo-unknown`, `catalogue.disease-unknown`, `catalogue.size-bucket`."""
-    for code in dataset.duo:
-        try:
-            duo.term(code)
-        except ConsentError as error:
-            raise Refused("catalogue.duo-unknown", error.message, term=code) from None
+    """Refuses `catalogue.duo-unknown`, `catalogue.duo-value`, `catalogue.disease-unknown`, `catalogue.size-bucket`."""
+    try:
+        check_written(dataset.terms)
+    except ConsentError as error:
+        code = "catalogue.duo-value" if error.code.startswith("duo.value") else "catalogue.duo-unknown"
+        raise Refused(code, error.message, **error.context) from None
     for code in dataset.diseases:
         try:
             diseases.disease(code)

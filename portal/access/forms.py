@@ -51,7 +51,7 @@ class PurposeForm(forms.Form):
         require_diseases(self, answers)
         kind, wanted, how = (answers.pop(name, None) for name in ("permission", "diseases", "how"))
         if not self.errors:
-            answers["purpose"] = Purpose.of(kind, wanted, **dict.fromkeys(how, True))
+            answers["purpose"] = Purpose.of(kind, wanted, **{name: name in how for name in HOW})
         return answers
 
 

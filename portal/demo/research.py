@@ -20,7 +20,7 @@ from portal.reactor import selectors as mirror
 from portal.studies import plans, services
 
 HEART_DISEASE = "MONDO:0005267"
-PURPOSE = Purpose.of(duo.DS, [HEART_DISEASE])
+PURPOSE = Purpose.of(duo.DS, [HEART_DISEASE], commercial=False, for_profit=False)
 TITLE = "Predicting heart disease across four hospitals"
 PROTOCOL = """Predict whether an angiography will find narrowed coronary arteries, from what is known before it.
 

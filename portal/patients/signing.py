@@ -48,6 +48,7 @@ def new_grant(key: Key, *, preset: str, valid_from: str, valid_until: str, text:
         language=text.language,
         starts=first_day(valid_from),
         ends=last_day(valid_until),
+        retrospective=True,  # the texts speak of the record as it is, not of what is yet to be written
         secret_digest=grant.secret_digest(secret),
     )
     statement = Statement(

@@ -9,7 +9,7 @@ from tests.contract.refusals import refused
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, fresh, uuid, wanted
 
 ALPHA, BETA = HOSPITALS[:2]
-HEALTH = Purpose.of("DUO:0000006")
+HEALTH = Purpose.of("DUO:0000006", commercial=False, for_profit=False)
 
 
 def test_a_request_is_permitted_by_its_owner(world):

@@ -22,7 +22,7 @@ from consent.purpose import Purpose
 HOSPITALS = ("AlphaMSP", "BetaMSP", "DeltaMSP", "GammaMSP")
 INSTITUTE = "InstituteMSP"
 TEXT = "heart-2026.1"
-PURPOSE = Purpose.of("DUO:0000007", ["MONDO:0005267"])
+PURPOSE = Purpose.of("DUO:0000007", ["MONDO:0005267"], commercial=False, for_profit=False)
 ROLES = {"hospital": ["peer", "registrar", "site", "steward"], "institute": ["auditor", "researcher", "runner"]}
 
 

@@ -147,7 +147,7 @@ def open_account(world: World) -> Act:
 
 
 def answer(world: World) -> Act:
-    purpose = Purpose.of("DUO:0000007", ["MONDO:0005010"])
+    purpose = Purpose.of("DUO:0000007", ["MONDO:0005010"], commercial=False, for_profit=False)
     asked = {**wanted(world.register()), "purpose": purpose}
     inquiry = world.ledger.submit(f"{INSTITUTE}.researcher", "access:Inquire", asked)
     named = {name: inquiry[name] for name in ("dataset", "version", "purpose_digest", "month")}

@@ -107,6 +107,7 @@ class Hospital:
             language="en",
             starts=f"{months[0]}-01",
             ends=f"{months[1]}-{monthrange(*map(int, months[1].split('-')))[1]}",
+            retrospective=True,
             secret_digest=grants.secret_digest(secret),
         )
         statement = Statement(

@@ -4,7 +4,8 @@ Consent as the ledger showed it at the block that opened the round, minus withdr
 
 A grant counts if it was recorded at or below `height`, is not withdrawn (on the ledger at any height this node has
 seen, or at this hospital's own counter), and permits `purpose` at `when`. Once a patient has withdrawn with their own
-signature or code, only grants that the patient signed count: nobody re-enrols them on paper.
+signature or code, only grants that the patient signed count: nobody re-enrols them on paper. A no in any document that
+is not withdrawn counts, however late it was recorded.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from consent.decide import decide_all, decide_record
+from consent.clocks import usable
+from consent.decide import decide_all
+from consent.decision import Decision
 from consent.purpose import Purpose
 from training.site.stores import Standing
 
 PATIENT_SIGNED = frozenset({"passkey", "device-key", "portal-key"})
 BY_PATIENT = frozenset({"patient", "code"})
+UNCOUNTED = Decision("deny", "consent.unknown")  # recorded after the round opened, or not the patient's own word
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +36,27 @@ class Gate:
         """One grant for each patient who may take part, by patient; the smallest commitment where several permit."""
         everything = list(standings)
         left = {item.patient for item in everything if item.withdrawn_by in BY_PATIENT or item.withdrawn_here}
-        eligible = [item for item in everything if self._counts(item, left)]
-        decisions = decide_all([item.view for item in eligible], self.purpose, self.when)
-        permitted: dict[str, Standing] = {}
-        for item, decision in zip(eligible, decisions, strict=True):
-            if decision.permits and dateless(item):
-                known = permitted.setdefault(item.patient, item)
-                if item.commitment < known.commitment:
-                    permitted[item.patient] = item
-        return [permitted[patient] for patient in sorted(permitted)]
+        standing = [item for item in everything if not item.withdrawn_here and item.withdrawn_block is None]
+        decisions = decide_all([item.view for item in standing], self.purpose, self.when)
+        documents: dict[str, list[tuple[Standing, Decision]]] = {}
+        for item, decision in zip(standing, decisions, strict=True):
+            answer = decision if self._counts(item, left) else UNCOUNTED
+            documents.setdefault(item.patient, []).append((item, answer))
+        chosen = (self._chosen(documents[patient]) for patient in sorted(documents))
+        return [item for item in chosen if item is not None]
 
     def _counts(self, item: Standing, left: set[str]) -> bool:
         if item.recorded_block is None or item.recorded_block > self.height:
             return False
-        if item.withdrawn_here or item.withdrawn_block is not None:
-            return False
         return item.patient not in left or item.attestation in PATIENT_SIGNED
 
+    def _chosen(self, documents: list[tuple[Standing, Decision]]) -> Standing | None:
+        """The grant that lets one patient in, unless another document of theirs says no.
 
-def dateless(item: Standing) -> bool:
-    """Records carry no dates here, so a patient who allowed only records of certain days is out: nobody knows."""
-    return item.view.details is not None and decide_record(item.view.details, None).permits
+        Records carry no dates here, so a patient who allowed only records of certain days is out: nobody knows.
+        """
+        permitting = [item for item, decision in documents if decision.permits]
+        if not permitting:
+            return None
+        left = usable([(item.view, decision) for item, decision in documents], self.purpose, self.when)
+        return min(permitting, key=lambda item: item.commitment) if left.decide(None).permits else None

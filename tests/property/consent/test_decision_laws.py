@@ -10,27 +10,79 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from consent import diseases, duo, periods, presets
-from consent.decide import ConsentView, Decision, decide, decide_all, decide_dataset, judge_terms
-from consent.purpose import Purpose
+from consent.compatibility import decide_compatibly
+from consent.conditions import Moment
+from consent.decide import ConsentView, Use, decide, decide_all, decide_dataset, judge_terms
+from consent.decision import openness
+from consent.limits import Denial, Limits
+from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
 from consent.reasons import REASONS
+from consent.ruling import rule_on
+from consent.terms import KINDS, Condition, DatasetTerms, Terms
 from tests.unit.consent.examples import Patient
 
 MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
-OPENNESS = {"deny": 0, "abstain": 1, "permit": 2}
 PATIENT = Patient()
+USE = Use("2026-05-28", "2027-05-27")
+NAMES = ["ada", "bob", "eve"]
+COUNTRIES = ["DE", "FR", "US"]
+
+
+def some(of: list[str], **sizes: int) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(of), **sizes).map(lambda chosen: tuple(sorted(set(chosen))))
+
 
 known_diseases = st.lists(st.sampled_from(sorted(diseases.DISEASES)), max_size=3).map(tuple)
 instants = st.integers(1_700_000_000, 1_900_000_000)
 months = instants.map(periods.month_of)
 days = instants.map(periods.day_of)
 flags = st.fixed_dictionaries(
-    {name: st.booleans() for name in ("commercial", "for_profit", "methods", "ancestry", "genetic")}
+    {name: st.none() | st.booleans() for name in ("commercial", "for_profit")}
+    | {name: st.booleans() for name in ("methods", "ancestry", "genetic", "care", "ai_training")}
 )
-terms = st.builds(
-    presets.Terms,
-    st.lists(st.sampled_from(sorted(duo.PERMISSIONS)), max_size=2).map(tuple),
-    st.lists(st.sampled_from(sorted(duo.MODIFIERS)), max_size=3).map(tuple),
-    known_diseases,
+askings = st.none() | st.builds(
+    Asking,
+    institution=st.sampled_from(["", *NAMES]),
+    users=some(NAMES),
+    project=st.sampled_from(["", *NAMES]),
+    countries=some(COUNTRIES),
+    ethics=st.none() | st.builds(Ethics, document=st.just("11" * 32), until=days),
+    accepts=some(sorted(TO_ACCEPT)),
+    publishes_from=st.none() | days,
+)
+VALUES = {
+    duo.RS: st.just(("children only",)),
+    duo.GS: some(COUNTRIES, min_size=1),
+    duo.TS: st.integers(1, 60).map(lambda months: (str(months),)),
+    duo.MOR: days.map(lambda day: (day,)),
+}
+
+
+@st.composite
+def conditions(draw: st.DrawFn, code: str | None = None) -> Condition:
+    code = code or draw(st.sampled_from(sorted(duo.CONDITIONS)))
+    values = draw(VALUES.get(code, some(NAMES, min_size=1))) if code in KINDS else ()
+    return Condition(term=code, values=values)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Terms:
+    """Any terms, also some that no data set could be registered under: a value may be missing."""
+    modifiers = draw(st.lists(st.sampled_from(sorted(duo.CONDITIONS)), max_size=3, unique=True))
+    return Terms(
+        tuple(draw(st.lists(st.sampled_from(sorted(duo.PERMISSIONS)), max_size=2))),
+        tuple(modifiers),
+        draw(known_diseases),
+        tuple((code, draw(conditions(code)).values) for code in modifiers if code in KINDS and draw(st.booleans())),
+    )
+
+
+terms = rules()
+moments = st.builds(Moment, days, st.none() | st.booleans())
+limits = st.builds(
+    Limits,
+    conditions=st.lists(conditions(), max_size=2).map(tuple),
+    denied=st.lists(st.builds(Denial, diseases=known_diseases), max_size=1).map(tuple),
 )
 
 
@@ -38,7 +90,7 @@ terms = st.builds(
 def purposes(draw: st.DrawFn) -> Purpose:
     kind = draw(st.sampled_from([duo.DS, duo.DS, duo.HMB, duo.GRU, duo.POA]))
     wanted = draw(known_diseases.filter(bool)) if kind == duo.DS else ()
-    return Purpose.of(kind, wanted, **draw(flags))
+    return Purpose.of(kind, wanted, **draw(flags), asking=draw(askings))
 
 
 @st.composite
@@ -49,15 +101,17 @@ def narrowed(draw: st.DrawFn, wide: Purpose) -> Purpose:
     below = [code for code in diseases.DISEASES if any(diseases.covers(one, code) for one in wide.diseases)]
     wanted = draw(st.lists(st.sampled_from(sorted(below or diseases.DISEASES)), min_size=1, max_size=3))
     less = {
-        name: getattr(wide, name) and draw(st.booleans())
-        for name in ("commercial", "for_profit", "methods", "ancestry")
+        name: getattr(wide, name) and draw(st.booleans()) for name in ("methods", "ancestry", "care", "ai_training")
     }
-    return Purpose.of(kind, wanted if kind == duo.DS else (), genetic=wide.genetic, **less)
+    less |= {  # silence is no less than a yes
+        name: getattr(wide, name) if draw(st.booleans()) else False for name in ("commercial", "for_profit")
+    }
+    return Purpose.of(kind, wanted if kind == duo.DS else (), genetic=wide.genetic, asking=wide.asking, **less)
 
 
 @st.composite
 def views(draw: st.DrawFn) -> ConsentView:
-    details = PATIENT.details(starts=draw(days), ends=draw(days), diseases=draw(known_diseases))
+    details = PATIENT.details(starts=draw(days), ends=draw(days), diseases=draw(known_diseases), limits=draw(limits))
     return PATIENT.view(
         status=draw(
             st.sampled_from(["active", "active", "active", "withdrawn", "tombstone", "unknown"]) | st.text(max_size=5)
@@ -75,7 +129,8 @@ def views(draw: st.DrawFn) -> ConsentView:
 def permitted(draw: st.DrawFn) -> tuple[ConsentView, Purpose, int]:
     """A grant, a purpose and a time that go together."""
     when = draw(instants)
-    purpose = draw(purposes().filter(lambda one: not one.commercial and not one.ancestry and one.duo != duo.POA))
+    drawn = draw(purposes().filter(lambda one: not one.ancestry and one.duo != duo.POA))
+    purpose = msgspec.structs.replace(drawn, commercial=False, care=False)
     finer = purpose.diseases if draw(st.booleans()) else ()
     view = PATIENT.view(
         preset="general-research",
@@ -89,10 +144,6 @@ def permitted(draw: st.DrawFn) -> tuple[ConsentView, Purpose, int]:
         ),
     )
     return view, purpose, when
-
-
-def openness(decision: Decision) -> int:
-    return OPENNESS[decision.verdict]
 
 
 @MANY
@@ -110,24 +161,39 @@ def test_a_narrower_purpose_keeps_the_permit(case: tuple[ConsentView, Purpose, i
 
 
 @settings(MANY, suppress_health_check=[HealthCheck.filter_too_much])  # most rules refuse most purposes
-@given(terms, purposes(), st.data())
+@given(terms, purposes(), moments, st.data())
 def test_a_narrower_purpose_keeps_what_one_permission_gave(
-    rule: presets.Terms, wide: Purpose, data: st.DataObject
+    rule: Terms, wide: Purpose, moment: Moment, data: st.DataObject
 ) -> None:
-    assume(judge_terms(rule, wide).permits)
-    assert judge_terms(rule, data.draw(narrowed(wide))).permits
+    assume(judge_terms(rule, wide, moment).permits)
+    assert judge_terms(rule, data.draw(narrowed(wide)), moment).permits
 
 
 @MANY
-@given(terms, purposes(), st.sampled_from(sorted(duo.MODIFIERS)))
-def test_one_more_modifier_never_widens(rule: presets.Terms, purpose: Purpose, modifier: str) -> None:
-    more = presets.Terms(rule.permissions, (*rule.modifiers, modifier), rule.diseases)
-    assert openness(judge_terms(more, purpose)) <= openness(judge_terms(rule, purpose))
+@given(terms, purposes(), moments, st.data())
+def test_one_more_condition_never_widens(rule: Terms, purpose: Purpose, moment: Moment, data: st.DataObject) -> None:
+    more = data.draw(conditions())
+    assume(more.term != duo.CC and more.term not in rule.modifiers)
+    before = judge_terms(rule, purpose, moment)
+    values = (*rule.values, (more.term, more.values)) if more.values else rule.values
+    after = judge_terms(Terms(rule.permissions, (*rule.modifiers, more.term), rule.diseases, values), purpose, moment)
+    assert openness(after) <= openness(before)
+    assert set(after.obligations) >= set(before.obligations)
+
+
+@MANY
+@given(terms, purposes(), moments)
+def test_clinical_care_use_widens_for_care_and_changes_nothing_else(
+    rule: Terms, purpose: Purpose, moment: Moment
+) -> None:
+    with_care = Terms(rule.permissions, tuple({*rule.modifiers, duo.CC}), rule.diseases, rule.values)
+    before, after = (openness(judge_terms(one, purpose, moment)) for one in (rule, with_care))
+    assert after >= before if purpose.care else after == before
 
 
 @MANY
 @given(
-    st.lists(st.sampled_from(sorted({*duo.PERMISSIONS, *duo.MODIFIERS})), max_size=5),
+    st.lists(st.sampled_from(sorted({*duo.PERMISSIONS, *duo.CONDITIONS})), max_size=5),
     known_diseases,
     purposes(),
     st.data(),
@@ -135,24 +201,64 @@ def test_one_more_modifier_never_widens(rule: presets.Terms, purpose: Purpose, m
 def test_one_more_modifier_never_widens_a_data_set(
     codes: list[str], allowed: tuple[str, ...], purpose: Purpose, data: st.DataObject
 ) -> None:
-    before = decide_dataset(codes, allowed, purpose)
-    modifier = data.draw(st.sampled_from(sorted(duo.MODIFIERS)))
-    assert openness(decide_dataset([*codes, modifier], allowed, purpose)) <= openness(before)
-    assert decide_dataset([*reversed(codes), *codes], allowed, purpose) == before
+    more = data.draw(conditions())
+    assume(more.term != duo.CC)
+    before = decide_dataset(DatasetTerms(duo=tuple(codes), diseases=allowed), purpose, USE)
+    valued = (more,) if more.values else ()
+    one_more = DatasetTerms(duo=(*codes, more.term), diseases=allowed, conditions=valued)
+    if more.term not in codes:  # a value for a modifier that had none only now says what it means
+        assert openness(decide_dataset(one_more, purpose, USE)) <= openness(before)
+    again = DatasetTerms(duo=(*reversed(codes), *codes), diseases=allowed)
+    assert decide_dataset(again, purpose, USE) == before
 
 
 @MANY
 @given(st.lists(st.sampled_from(sorted(duo.PERMISSIONS)), max_size=3), st.text(max_size=12), purposes())
 def test_an_unknown_term_denies_a_data_set(codes: list[str], unknown: str, purpose: Purpose) -> None:
-    assume(unknown not in {*duo.PERMISSIONS, *duo.MODIFIERS, "DUO:00000044"})
-    assert decide_dataset([*codes, unknown], sorted(diseases.DISEASES), purpose).verdict == "deny"
+    assume(unknown not in {*duo.PERMISSIONS, *duo.CONDITIONS, "DUO:00000044", "DUO:0000005", "DUO:0000014"})
+    written = DatasetTerms(duo=(*codes, unknown), diseases=tuple(sorted(diseases.DISEASES)))
+    assert decide_dataset(written, purpose, USE).verdict == "deny"
+    assert decide_compatibly(written, purpose).verdict == "deny"
 
 
 @MANY
 @given(st.sampled_from(sorted(duo.PERMISSIONS)), st.sampled_from(sorted(duo.PERMISSIONS)), purposes())
 def test_two_permissions_never_permit_a_data_set(one: str, other: str, purpose: Purpose) -> None:
     assume(one != other)
-    assert decide_dataset([one, other], sorted(diseases.DISEASES), purpose).verdict == "abstain"
+    written = DatasetTerms(duo=(one, other), diseases=tuple(sorted(diseases.DISEASES)))
+    assert decide_dataset(written, purpose, USE).verdict == "abstain"
+
+
+@MANY
+@given(permitted(), limits)
+def test_what_a_patient_adds_never_widens(case: tuple[ConsentView, Purpose, int], added: Limits) -> None:
+    """Clinical care apart, which a patient may open; these purposes are research."""
+    view, purpose, when = case
+    more = msgspec.structs.replace(view, details=msgspec.structs.replace(view.details, limits=added))
+    assert openness(decide(more, purpose, when)) <= openness(decide(view, purpose, when))
+
+
+@MANY
+@given(terms, purposes())
+def test_a_ruling_decides_what_the_rules_decide_and_stands_until_something_changes(
+    rule: Terms, purpose: Purpose
+) -> None:
+    values = tuple(Condition(term=code, values=value) for code, value in rule.values)
+    written = DatasetTerms(duo=(*rule.permissions, *rule.modifiers), diseases=rule.diseases, conditions=values)
+    ruling = rule_on(written, purpose, USE, "strict")
+    decision = decide_dataset(written, purpose, USE)
+    assert (ruling.verdict, ruling.rule, ruling.obligations) == (
+        decision.verdict,
+        decision.rule,
+        decision.obligations,
+    )
+    assert ruling.stands(written, purpose, USE)
+    assert not ruling.stands(written, purpose, Use(USE.since, "2027-05-28"))
+    assert not ruling.stands(written, msgspec.structs.replace(purpose, methods=not purpose.methods), USE)
+    assert not ruling.stands(msgspec.structs.replace(written, duo=(*written.duo, duo.NCU)), purpose, USE)
+    compatible = rule_on(written, purpose, USE, "compatible")
+    assert compatible.inputs != ruling.inputs
+    assert all(reason for one in (ruling, compatible) for reason in one.reasons)
 
 
 UNKNOWN: dict[str, st.SearchStrategy[Any]] = {
@@ -217,7 +323,9 @@ def test_deciding_many_is_deciding_each_and_every_rule_has_words(
 
 
 @MANY
-@given(terms, purposes())
-def test_every_rule_about_terms_has_words(rule: presets.Terms, purpose: Purpose) -> None:
-    assert judge_terms(rule, purpose).rule in REASONS
-    assert decide_dataset((*rule.permissions, *rule.modifiers), rule.diseases, purpose).rule in REASONS
+@given(terms, purposes(), moments)
+def test_every_rule_about_terms_has_words(rule: Terms, purpose: Purpose, moment: Moment) -> None:
+    assert judge_terms(rule, purpose, moment).rule in REASONS
+    written = DatasetTerms(duo=(*rule.permissions, *rule.modifiers), diseases=rule.diseases)
+    assert decide_dataset(written, purpose, USE).rule in REASONS
+    assert decide_compatibly(written, purpose).rule in REASONS

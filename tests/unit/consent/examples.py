@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -12,12 +13,18 @@ from consent import grant, keys
 from consent.decide import ConsentView
 from consent.grant import Details, Evidence, Statement
 from consent.ledger_view import CommittedRoot, Standing, Terms
+from consent.purpose import Purpose
 
 HEART, CORONARY, CANCER = "MONDO:0005267", "MONDO:0005010", "MONDO:0004992"
 STUDY = "6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11"
 TERMS = Terms("heart-2026.1", "heart-disease", "2026-01", "2027-03")  # what every example grant says
 OTHER_TERMS = [("text", "heart-2026.2"), ("preset", "cancer"), ("valid_from", "2026-02"), ("valid_until", "2027-04")]
 IN_2026 = 1_780_000_000  # 2026-05-28, UTC
+
+
+def study(kind: str, wanted: Iterable[str] = (), **how: Any) -> Purpose:
+    """The purpose of a study by an organisation that says that neither it nor the study is for gain."""
+    return Purpose.of(kind, wanted, **({"commercial": False, "for_profit": False} | how))
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Patient:
             "language": "en",
             "starts": "2026-01-15",
             "ends": "2027-03-20",
+            "retrospective": True,
             "secret_digest": grant.secret_digest(self.secret),
         }
         return Details(**(plain | changed))

@@ -12,11 +12,6 @@ from consent.purpose import Purpose
 from tests.unit.consent.examples import CANCER, CORONARY, HEART
 
 
-def test_duo_has_five_permissions_and_eighteen_modifiers() -> None:
-    assert (len(duo.PERMISSIONS), len(duo.MODIFIERS)) == (5, 18)
-    assert not duo.PERMISSIONS.keys() & duo.MODIFIERS.keys()
-
-
 def test_disease_stands_under_health_under_general_and_the_others_apart() -> None:
     above = {code: [term.shorthand for term in duo.generalisations(code)] for code in duo.PERMISSIONS}
     assert above[duo.DS] == ["DS", "HMB", "GRU"]
@@ -99,14 +94,7 @@ def test_a_purpose_out_of_its_normal_form_is_refused(fields: dict[str, Any], cod
     with pytest.raises(ConsentError) as refusal:
         Purpose(**fields)
     assert refusal.value.code == code
-    plain = {
-        "ancestry": False,
-        "commercial": False,
-        "diseases": [],
-        "for_profit": False,
-        "genetic": False,
-        "methods": False,
-    }
+    plain = {"diseases": []}
     with pytest.raises(ConsentError) as refusal:
         canonical.decode_as(canonical.encode(plain | fields), Purpose)
     assert refusal.value.code == code
