@@ -81,6 +81,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     peers: tuple[Peer, ...] = ()
     channel: str = "covenant"
     https: bool = False
+    matching: Literal["strict", "compatible"] = "strict"  # how this hospital's committee reads its data sets' own terms
 
     @property
     def url(self) -> str:

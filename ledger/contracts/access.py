@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from consent import periods
 from consent.canonical import Document
-from consent.decide import Use, decide_dataset
+from consent.decide import Use
 from consent.purpose import Purpose
+from consent.ruling import Matching, rule_on
 from ledger.contracts import catalogue
 from ledger.contracts.constitution import FORBIDDEN_PURPOSES, MAX_ENTITLEMENT_DAYS
 from ledger.contracts.fields import DatasetId, Day, Digest, Month, Positive, Seconds, Uuid
@@ -43,7 +44,10 @@ class Request(Document, frozen=True):
 
 
 class Entitlement(Document, frozen=True):
-    """The owner's decision on one version. `until`: the last day of use. `reason`: digest of the reason's text."""
+    """The owner's decision on one version. `until`: the last day of use. `reason`: digest of the reason's text.
+
+    `matching`: how the data set's own terms were read. Patients' consents are always read strictly.
+    """
 
     request: Uuid
     dataset: str
@@ -55,6 +59,7 @@ class Entitlement(Document, frozen=True):
     reason: Digest
     decided: Seconds
     status: Literal["live", "denied", "revoked"]
+    matching: Matching = "strict"
 
 
 class Inquiry(Document, frozen=True):
@@ -146,8 +151,11 @@ class Access(Contract):
         verdict: Literal["permit", "deny"],
         until: Day,
         reason: Digest,
+        matching: Matching = "strict",
     ) -> Entitlement:
         """Decide on a data set of the caller's hospital; a permit ends on `until`, never after the day asked for.
+
+        `matching`: how the hospital reads its data set's own terms; "compatible" as a large portal would.
 
         Refuses `catalogue.not-owner`, `access.unknown`, `access.not-requested`, `access.known-differently`,
         `access.until-past`, `access.until-too-far`, `catalogue.retired`, `access.duo-denied` (the data set's own
@@ -168,6 +176,7 @@ class Access(Contract):
             reason=reason,
             decided=ledger.now,
             status="live" if verdict == "permit" else "denied",
+            matching=matching,
         )
         if standing := ledger.find(entitlement_key(request, dataset, version), Entitlement):
             undone = replace(standing, status="live") if standing.status == "revoked" else standing
@@ -256,11 +265,12 @@ def check_permit(ledger: Ledger, asked: Request, offered: Entitlement) -> None:
     check_until(ledger, offered.until)
     check_purpose(asked.purpose)
     dataset = catalogue.require_live(ledger, offered.dataset, offered.version)
-    decision = decide_dataset(dataset.terms, asked.purpose, Use(periods.day_of(ledger.now), offered.until))
+    use = Use(periods.day_of(ledger.now), offered.until)
+    decision = rule_on(dataset.terms, asked.purpose, use, offered.matching)
     if decision.verdict == "deny":
         raise Refused(
             "access.duo-denied",
-            f"the data set's own terms deny this purpose: {decision.reason}",
+            f"the data set's own terms deny this purpose: {decision.reasons[0]}",
             rule=decision.rule,
             dataset=offered.dataset,
         )

@@ -109,8 +109,16 @@ def _function(contract: Contract, name: str, terms: Terms) -> Function:
     arguments = (
         hints[whole[0]]
         if whole
-        else msgspec.defstruct(verb, [(name, hints[name]) for name in parameters], bases=(Document,), kw_only=True)
+        else msgspec.defstruct(
+            verb, [_field(one, hints[name]) for name, one in parameters.items()], bases=(Document,), kw_only=True
+        )
     )
     return Function(
         f"{contract.name}:{verb}", terms, arguments, evidence, bool(whole), method, inspect.getdoc(method) or ""
     )
+
+
+def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
+    """The argument of a parameter, for `msgspec.defstruct`: one with a default may be left out."""
+    required = parameter.default is parameter.empty
+    return (parameter.name, hint) if required else (parameter.name, hint, parameter.default)

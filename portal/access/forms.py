@@ -6,10 +6,13 @@ import datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils import timezone
+from msgspec.structs import replace
 
 from consent import diseases, duo
-from consent.purpose import Purpose
+from consent.errors import ConsentError
+from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
 
 LONGEST = 730  # days: the longest entitlement the contracts allow
 
@@ -76,14 +79,63 @@ class RequestForm(PurposeForm):
         help_text="What you want to find out, and how. Its digest goes on the ledger; who has the digest can read it.",
     )
 
-    field_order = ("request", "datasets", "permission", "diseases", "how", "until", "protocol")
+    countries = forms.CharField(
+        label="Countries",
+        required=False,
+        help_text="Of your organisation and of every machine that computes: two-letter codes, with commas. "
+        "What a data set's terms ask for and nobody says, a person has to decide.",
+    )
+    users = forms.CharField(label="Who will use it", required=False, help_text="Their ids, such as ORCID, with commas.")
+    project = forms.CharField(label="Project", required=False, help_text="Its id, where one was approved.")
+    ethics_document = forms.RegexField(
+        r"\A[0-9a-f]{64}\Z",
+        label="Ethics approval",
+        required=False,
+        help_text="The SHA-256 of the document, 64 characters; sha256sum prints it.",
+        error_messages={"invalid": "Write the 64 characters that sha256sum prints, 0 to 9 and a to f."},
+    )
+    ethics_until = forms.DateField(
+        label="Ethics approval valid until",
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+    accepts = forms.MultipleChoiceField(
+        label="What you accept",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Obligations that a data set's terms may name.",
+    )
+    publishes_from = forms.DateField(
+        label="Results published from",
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text="The earliest day. Some data sets have an embargo.",
+    )
+
+    field_order = (
+        *("request", "datasets", "permission", "diseases", "how", "until", "protocol"),
+        *("countries", "users", "project", "ethics_document", "ethics_until", "accepts", "publishes_from"),
+    )
 
     def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
         super().__init__(*args, **named)
+        self.fields["accepts"].choices = term_choices(*sorted(TO_ACCEPT))
         self.fields["datasets"].choices = [
             (f"{one['dataset']}@{one['version']}", f"{one['title']}, {one['owner_title']} (version {one['version']})")
             for one in datasets
         ]
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean()
+        said = {name: answers.pop(name, None) for name in self.field_order[-7:]}
+        if bool(said["ethics_document"]) != bool(said["ethics_until"]):
+            self.add_error("ethics_until", "Give both the document's SHA-256 and its last day, or neither.")
+        if not self.errors:
+            try:
+                answers["purpose"] = replace(answers["purpose"], asking=asking_of(said))
+            except ConsentError as error:
+                self.add_error(ASKED.get(error.code), f"{error.message[0].upper()}{error.message[1:]}.")
+        return answers
 
     def clean_datasets(self) -> list[dict[str, Any]]:
         pairs = (choice.rsplit("@", 1) for choice in self.cleaned_data["datasets"])
@@ -128,6 +180,30 @@ class DecisionForm(forms.Form):
 
 class RevokeForm(forms.Form):
     """Nothing to say: the button is the answer."""
+
+
+ASKED = {"purpose.country": "countries", "purpose.accepts": "accepts"}  # the field that a refusal is about
+
+
+def asking_of(said: dict[str, Any]) -> Asking:
+    """Who asks, from a request form's answers; raises ConsentError `purpose.*`."""
+    ethics = said["ethics_document"] and Ethics(
+        document=said["ethics_document"], until=said["ethics_until"].isoformat()
+    )
+    return Asking(
+        institution=settings.NODE.msp,
+        users=listed(said["users"]),
+        project=(said["project"] or "").strip(),
+        countries=listed(said["countries"]),
+        ethics=ethics or None,
+        accepts=tuple(sorted(said["accepts"] or ())),
+        publishes_from=said["publishes_from"].isoformat() if said["publishes_from"] else None,
+    )
+
+
+def listed(written: str | None) -> tuple[str, ...]:
+    """What stands between the commas, sorted, each once."""
+    return tuple(sorted({part.strip() for part in (written or "").split(",")} - {""}))
 
 
 def within_two_years(day: datetime.date) -> datetime.date:

@@ -25,6 +25,25 @@ class Reason(models.Model):
     written = models.DateTimeField(auto_now_add=True)
 
 
+class Check(models.Model):
+    """What the rules say about a case (hospital). `ruling`: consent.ruling.Ruling, canonical JSON, made anew when
+    anything that it rests on has changed; `earlier`: the verdict before the last change of the verdict.
+    """
+
+    request = models.UUIDField()
+    dataset = models.CharField(max_length=200)
+    version = models.PositiveIntegerField()
+    ruling = models.BinaryField()
+    earlier = models.CharField(max_length=10, blank=True)
+    made = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("request", "dataset", "version"), name="one_check_a_case")]
+
+    def __str__(self) -> str:
+        return f"check of {self.request} for {self.dataset}/{self.version}"
+
+
 class CountAnswer(models.Model):
     """A hospital's one answer to one question (hospital), drawn once and kept before it is sent: a retry says the same.
 

@@ -10,9 +10,6 @@ from uuid import UUID
 from django.conf import settings
 
 from consent import diseases, duo
-from consent.canonical import convert
-from consent.decide import Decision, decide_dataset
-from consent.purpose import Purpose
 from portal.catalogue import selectors as catalogue
 from portal.reactor import selectors as mirror
 
@@ -97,11 +94,6 @@ def cases_of(msp: str) -> list[Case]:
     """Every case about a data set of hospital `msp`: those that wait for it first."""
     found = [one for body in requests() for one in body["cases"] if one.dataset["owner"] == msp]
     return sorted(found, key=lambda one: one.status != "waiting")
-
-
-def check(case: Case) -> Decision:
-    """What the data set's own terms say about the purpose: the contract refuses a permit against them."""
-    return decide_dataset(case.dataset["duo"], case.dataset["diseases"], convert(case.request["purpose"], Purpose))
 
 
 def purpose_meaning(purpose: dict[str, Any]) -> list[str]:

@@ -7,6 +7,8 @@ import secrets
 import uuid
 from typing import Any
 
+from django.conf import settings
+
 from consent import canonical
 from consent.purpose import Purpose
 from ledger.errors import Refused
@@ -54,11 +56,16 @@ def decide(*, case: Case, verdict: str, until: datetime.date, reason: str) -> Co
         return ledger.submit(
             "steward",
             "access:Decide",
-            {**named(case), "verdict": verdict, "until": until.isoformat(), "reason": digest},
+            {**named(case), "verdict": verdict, "until": until.isoformat(), "reason": digest, **reading()},
         )
     except Refused:
         kept.delete()
         raise
+
+
+def reading() -> dict[str, str]:
+    """How this hospital reads its data sets' own terms, where that is not strictly."""
+    return {} if settings.NODE.matching == "strict" else {"matching": settings.NODE.matching}
 
 
 def revoke(*, case: Case) -> Committed:

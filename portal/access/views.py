@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from portal.access import access, selectors, services
+from portal.access import access, checks, selectors, services
 from portal.access.forms import DecisionForm, RequestForm, RevokeForm
 from portal.access.models import Protocol, Reason
 from portal.accounts.access import persona
@@ -53,7 +53,7 @@ def decide(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpRespo
     if sent(request, form, services.decide, case=case):
         messages.success(request, "Recorded. The researcher sees the decision; the reason stays here.")
         return redirect("access:case", pk=pk, slug=slug, version=version)
-    return page(request, "access/decide.html", form, {"case": case, "check": selectors.check(case)})
+    return page(request, "access/decide.html", form, {"case": case, "check": checks.checked(case)})
 
 
 @require_safe
@@ -61,7 +61,7 @@ def decide(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpRespo
 def case(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpResponse:
     found = access.own_case(pk, slug, version)
     reason = Reason.objects.filter(digest=(found.entitlement or {}).get("reason", "")).first()
-    return render(request, "access/case.html", {"case": found, "check": selectors.check(found), "reason": reason})
+    return render(request, "access/case.html", {"case": found, "check": checks.checked(found), "reason": reason})
 
 
 @persona("steward")

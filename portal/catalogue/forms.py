@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from consent import duo
+from consent.errors import ConsentError
+from consent.terms import KINDS, LONGEST_VALUE, Condition
 from portal.access.forms import PurposeForm, disease_choices, require_diseases, term_choices
 from portal.catalogue import manifests
 
@@ -34,8 +36,10 @@ class RegisterForm(forms.Form):
         label="Further conditions",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="DUO modifiers.",
+        help_text="DUO modifiers, and COVENANT terms of our own.",
     )
+
+    values: ClassVar = {f"value_{duo.term(code).shorthand}": code for code in KINDS}
 
     seed = forms.IntegerField(widget=forms.HiddenInput, initial=42, min_value=0, max_value=2**32 - 1)
 
@@ -43,13 +47,39 @@ class RegisterForm(forms.Form):
         super().__init__(*args, **named)
         self.fields["file"].choices = [(name, name) for name in manifests.files()]
         self.fields["permission"].choices = term_choices(*duo.PERMISSIONS)
-        self.fields["modifiers"].choices = term_choices(*duo.MODIFIERS)
+        self.fields["modifiers"].choices = term_choices(*duo.CONDITIONS)
+        for name, code in self.values.items():
+            known = duo.term(code)
+            self.fields[name] = forms.CharField(
+                label=f"Value of {known.shorthand}",
+                required=False,
+                max_length=LONGEST_VALUE,
+                help_text=f"Only for {known.label}: {KINDS[code].words}{', with commas' * KINDS[code].several}.",
+            )
         self.fields["diseases"].choices = disease_choices()
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}
         require_diseases(self, answers)
+        answers["conditions"] = self._conditions(answers)
         return answers
+
+    def _conditions(self, answers: dict[str, Any]) -> list[Condition]:
+        """The values of those modifiers that need one; each ticked one needs its own, and nothing else takes any."""
+        ticked, found = answers.get("modifiers") or [], []
+        for name, code in self.values.items():
+            written = (answers.pop(name, None) or "").strip()
+            if not written and code not in ticked:
+                continue
+            if code not in ticked:
+                self.add_error(name, f"Tick {duo.term(code).label} as well, or leave this empty.")
+                continue
+            parts = {part.strip() for part in written.split(",")} if KINDS[code].several else {written}
+            try:
+                found.append(Condition(term=code, values=tuple(sorted(parts - {""}))))
+            except ConsentError as error:
+                self.add_error(name, f"{error.message[0].upper()}{error.message[1:]}.")
+        return found
 
 
 class CountForm(PurposeForm):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def described(body: dict[str, Any]) -> dict[str, Any]:
         "owner": owner,
         "owner_title": organisation_title(owner),
         "slug": slug,
-        "terms": [term_words(code) for code in body["duo"]],
+        "terms": terms_words(body),
         "disease_words": [disease_words(code) for code in body["diseases"]],
         "live": body.get("status", "live") == "live" and not body.get("retired"),
     }
@@ -105,6 +106,17 @@ def has_account(msp: str) -> bool:
 def term_words(code: str) -> str:
     """`DUO:0000007` as "disease specific research (DUO:0000007)"."""
     return f"{duo.term(code).label} ({code})"
+
+
+def terms_words(body: dict[str, Any]) -> list[str]:
+    """A data set's own terms, each with its values."""
+    values = {one["term"]: one["values"] for one in body.get("conditions", ())}
+    return [condition_words(code, values.get(code, ())) for code in body["duo"]]
+
+
+def condition_words(code: str, values: Sequence[str]) -> str:
+    """`DUO:0000022` with DE and FR as "geographical restriction (DUO:0000022): DE, FR"."""
+    return f"{term_words(code)}: {', '.join(values)}" if values else term_words(code)
 
 
 def disease_words(code: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from consent.purpose import Purpose
+from consent.terms import Condition
 from ledger.errors import Refused
 from ledger.gateway import Committed
 from portal import ledger
@@ -18,7 +19,15 @@ MODALITY = "tabular"
 
 
 def register(
-    *, file: str, slug: str, title: str, permission: str, diseases: list[str], modifiers: list[str], seed: int
+    *,
+    file: str,
+    slug: str,
+    title: str,
+    permission: str,
+    diseases: list[str],
+    modifiers: list[str],
+    conditions: list[Condition],
+    seed: int,
 ) -> Committed:
     """Register a file of this node as the next version of `slug`; the records stay where they are.
 
@@ -38,6 +47,7 @@ def register(
         "schema": manifest.schema,
         "duo": sorted({permission, *modifiers}),
         "diseases": sorted(diseases),
+        "conditions": conditions,
         "modality": MODALITY,
         "size_bucket": manifest.size_bucket,
         "records_per_patient": 1,

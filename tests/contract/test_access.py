@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from consent.purpose import Purpose
+from consent.purpose import Asking, Purpose
 from tests.contract.refusals import refused
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, fresh, uuid, wanted
 
@@ -112,3 +113,26 @@ def test_a_revocation_ends_it_and_is_no_ban(world):
     assert world.ledger.submit(f"{ALPHA}.steward", "access:Revoke", arguments) == revoked
     assert world.decide(request, dataset) == revoked  # the old permit does not come back
     assert world.decide(world.request([dataset]), dataset)["status"] == "live"
+
+
+def test_the_owner_may_read_its_own_terms_as_large_portals_do_and_it_stands_on_the_ledger(world) -> None:
+    dataset = world.register(duo=["DUO:0000007"])
+    general = Purpose.of("DUO:0000042", commercial=False, for_profit=False)
+    request = world.request([dataset], purpose=general)
+    with refused(world.ledger, "access.duo-denied"):
+        world.decide(request, dataset)
+    assert world.decide(request, dataset, matching="compatible")["matching"] == "compatible"
+
+
+def test_what_is_said_of_who_asks_is_held_against_the_terms(world) -> None:
+    dataset = world.register(
+        duo=["DUO:0000006", "DUO:0000022", "DUO:0000025"],
+        conditions=[{"term": "DUO:0000022", "values": ["DE"]}, {"term": "DUO:0000025", "values": ["1"]}],
+    )
+    abroad = world.request([dataset], purpose=replace(HEALTH, asking=Asking(countries=("US",))))
+    with refused(world.ledger, "access.duo-denied"):
+        world.decide(abroad, dataset, until=world.day(20))
+    at_home = world.request([dataset], purpose=replace(HEALTH, asking=Asking(countries=("DE",))))
+    with refused(world.ledger, "access.duo-denied"):
+        world.decide(at_home, dataset, until=world.day(32))
+    assert world.decide(at_home, dataset, until=world.day(28))["status"] == "live"

@@ -36,6 +36,11 @@ def test_only_the_owner_registers_and_retires(world):
     ("change", "code"),
     [
         ({"duo": ["DUO:9999999"]}, "catalogue.duo-unknown"),
+        ({"duo": ["disease specific research"]}, "catalogue.duo-unknown"),
+        ({"duo": ["DUO:0000007", "DUO:0000022"]}, "catalogue.duo-value"),  # no country
+        ({"conditions": [{"term": "DUO:0000022", "values": ["DE"]}]}, "catalogue.duo-value"),  # not among the terms
+        ({"conditions": [{"term": "DUO:0000046", "values": ["DE"]}]}, "duo.value-unwanted"),
+        ({"conditions": [{"term": "DUO:0000022", "values": ["Germany"]}]}, "duo.value-malformed"),
         ({"duo": ["DUO:0000005"]}, "catalogue.duo-unknown"),  # obsolete
         ({"diseases": ["MONDO:9999999"]}, "catalogue.disease-unknown"),
         ({"size_bucket": "10-19"}, "catalogue.size-bucket"),

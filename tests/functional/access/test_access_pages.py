@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import uuid
 
+import msgspec
 import pytest
 
-from portal.access.models import Reason
+from portal.access.models import Check, Reason
 from portal.reactor import selectors as mirror
 from tests.support.desks import HEART, HOSPITAL
 
@@ -67,3 +69,49 @@ def test_nobody_decides_who_is_no_steward_and_nothing_unknown_is_told_apart(desk
     desks.page("patient", f"/access/{asked}/{slug}/1/", status=404)
     desks.page("steward", f"/access/{uuid.uuid4()}/{slug}/1/decide/", status=404)
     desks.page("steward", "/access/new/", status=404)
+
+
+def test_what_a_data_set_asks_for_and_the_request_says_is_checked_and_its_obligations_are_named(desks):
+    slug = desks.dataset(modifiers=["DUO:0000019", "DUO:0000022"], value_GS="US, DE")
+    unsaid = desks.request(slug)
+    page = desks.page("steward", f"/access/{unsaid}/{slug}/1/")
+    assert "a person decides" in page and "geographical restriction (DUO:0000022): DE, US" in page
+    said = desks.request(slug, countries="US", accepts=["DUO:0000019"])
+    page = desks.page("steward", f"/access/{said}/{slug}/1/")
+    assert "fits" in page and "What a permit obliges to" in page and "publication required (DUO:0000019)" in page
+    elsewhere = desks.request(slug, countries="US, FR", accepts=["DUO:0000019"])
+    answer = desks.send("steward", f"/access/{elsewhere}/{slug}/1/decide/", {"verdict": "permit", "reason": "!"}, 422)
+    assert "access.duo-denied" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"countries": "Germany"}, "is no country"),
+        ({"project": "two words"}, "names nobody"),
+        ({"ethics_until": "2027-01-01"}, "Give both"),
+        ({"ethics_document": "soon", "ethics_until": "2027-01-01"}, "sha256sum"),
+    ],
+)
+def test_a_request_that_says_odd_things_is_refused_beside_the_field(desks, values, message):
+    slug = desks.dataset()
+    until = str(datetime.date.today() + datetime.timedelta(days=90))
+    wanted = {"datasets": [f"{HOSPITAL}/{slug}@1"], "permission": "DUO:0000006", "until": until, "protocol": "P."}
+    assert message in desks.send("researcher", "/access/new/", {**wanted, **values}, status=422).content.decode()
+
+
+def test_a_ruling_is_kept_and_made_again_when_what_it_rests_on_changes(desks, monkeypatch):
+    slug = desks.dataset(permission="DUO:0000007", diseases=[HEART])
+    asked = desks.request(slug, permission="DUO:0000042", diseases=[])
+    assert "does not fit" in desks.page("steward", f"/access/{asked}/{slug}/1/")
+    first = Check.objects.get().made
+    desks.page("steward", f"/access/{asked}/{slug}/1/")
+    assert Check.objects.get().made == first
+    chosen = msgspec.structs.replace(desks.nodes["hospital"], matching="compatible")
+    monkeypatch.setitem(desks.nodes, "hospital", chosen)  # the committee reads its terms as large portals do
+    page = desks.page("steward", f"/access/{asked}/{slug}/1/")
+    assert "fits" in page and "The answer was another one before: deny" in page
+    assert Check.objects.get().made > first
+    desks.send("steward", f"/access/{asked}/{slug}/1/decide/", {"verdict": "permit", "reason": "As elsewhere."})
+    entitlement = mirror.record(f"access/entitlement/{asked}/{HOSPITAL}/{slug}/1")
+    assert (entitlement["status"], entitlement["matching"]) == ("live", "compatible")
