@@ -47,7 +47,7 @@ class Use(NamedTuple):
 def decide(view: ConsentView, purpose: Purpose, when: int) -> Decision:
     """Whether the patient's grant allows `purpose` at `when` (epoch seconds of contract time). Never raises."""
     now = _Now(when)
-    return _judge_grant(_facts(view, now), purpose, now)
+    return _judge_grant(_facts(view, now), _Terms(purpose, now))
 
 
 def decide_all(views: Iterable[ConsentView], purpose: Purpose, when: int) -> list[Decision]:
@@ -137,18 +137,25 @@ class _Calendar(dict[str, int | None]):
         return relation
 
 
-class _TimeLimits(dict[tuple[str, Limits], bool | None]):
-    """Whether a grant that starts on a day has, under its limits, gone on for longer than they allow."""
+class _TimeLimits(dict[tuple[str, str], bool | None]):
+    """Whether a grant that starts on a day has gone on for longer than a number of months."""
 
     def __init__(self, today: str) -> None:
         super().__init__()
         self._today = today
 
-    def __missing__(self, key: tuple[str, Limits]) -> bool | None:
-        starts, limits = key
-        rule = Terms((), values=terms.values_of(limits.conditions))
-        self[key] = over = outlasts(rule, Use(starts, self._today))
+    def __missing__(self, key: tuple[str, str]) -> bool | None:
+        starts, months = key
+        self[key] = over = periods.is_day(starts) and self._today > periods.shift_day(starts, int(months))
         return over
+
+
+class _Months(dict[Limits, str | None]):
+    """The number of months that limits set, if any."""
+
+    def __missing__(self, limits: Limits) -> str | None:
+        self[limits] = months = next(iter(dict(terms.values_of(limits.conditions)).get(duo.TS, ())), None)
+        return months
 
 
 class _Now:
@@ -159,34 +166,31 @@ class _Now:
         self.today = periods.day_of(when)
         self.months = _Calendar(periods.month_of(when), periods.is_month)
         self.days = _Calendar(self.today, periods.is_day)
+        self.limited_to = _Months()
         self.time_limits = _TimeLimits(self.today)
 
 
-# how a first and a last day or month stand to now
-_Span = tuple[int | None, int | None]
-# the details' days and diseases, the limits, and whether their limit of months is over
-_Finer = tuple[_Span, tuple[str, ...], Limits, bool | None]
-# status, preset, months, recorded by now, withdrawn; the details
-_Facts = tuple[str, str, _Span, bool, bool, _Finer | None]
+# status, preset, how the first and last month stand to now, whether recorded by now, whether withdrawn; then, where the
+# details are known, the first and last day, the diseases, the limits, and whether their limit of months is over
+_Relation = int | None
+_Facts = tuple[
+    str, str, _Relation, _Relation, bool, bool, _Relation, _Relation, tuple[str, ...], Limits | None, bool | None
+]
 
 
 def _facts(view: ConsentView, now: _Now) -> _Facts:
-    """All that a decision looks at, so coarse that many grants share it."""
-    details, recorded, months = view.details, view.recorded_at, now.months
-    return (
-        view.status,
-        view.preset,
-        (months[view.valid_from], months[view.valid_until]),
-        recorded is not None and recorded <= now.when,
-        view.withdrawn_at is not None,
-        None if details is None else _finer(details, now),
-    )
-
-
-def _finer(details: Details, now: _Now) -> _Finer:
-    limits, days = details.limits, now.days
-    over = None if limits is NO_LIMITS else now.time_limits[details.starts, limits]
-    return (days[details.starts], days[details.ends]), details.diseases, limits, over
+    """All that a decision looks at, so coarse that many grants share it. (Flat, and one function: it runs often.)"""
+    details, recorded, months, days, over = view.details, view.recorded_at, now.months, now.days, None
+    first, last = months[view.valid_from], months[view.valid_until]
+    known = recorded is not None and recorded <= now.when
+    withdrawn = view.withdrawn_at is not None
+    if details is None:
+        return view.status, view.preset, first, last, known, withdrawn, None, None, (), None, None
+    limits = details.limits
+    if limits is not NO_LIMITS and (limit := now.limited_to[limits]) is not None:
+        over = now.time_limits[details.starts, limit]
+    starts, ends = days[details.starts], days[details.ends]
+    return view.status, view.preset, first, last, known, withdrawn, starts, ends, details.diseases, limits, over
 
 
 class _Known(dict[_Facts, Decision]):
@@ -194,24 +198,40 @@ class _Known(dict[_Facts, Decision]):
 
     def __init__(self, purpose: Purpose, now: _Now) -> None:
         super().__init__()
-        self._purpose, self._now = purpose, now
+        self._terms = _Terms(purpose, now)
 
     def __missing__(self, facts: _Facts) -> Decision:
-        decision = self[facts] = _judge_grant(facts, self._purpose, self._now)
+        decision = self[facts] = _judge_grant(facts, self._terms)
         return decision
 
 
-def _judge_grant(facts: _Facts, purpose: Purpose, now: _Now) -> Decision:
-    status, preset, months, recorded, withdrawn, details = facts
+class _Terms(dict[tuple[str, tuple[str, ...], Limits, bool | None], Decision]):
+    """Decisions by what was chosen (preset, diseases, limits) and whether the limit of months is over: far fewer."""
+
+    def __init__(self, purpose: Purpose, now: _Now) -> None:
+        super().__init__()
+        self._purpose, self._now = purpose, now
+
+    def __missing__(self, chosen: tuple[str, tuple[str, ...], Limits, bool | None]) -> Decision:
+        preset, finer, limits, over = chosen
+        if broken := _choice(preset, finer, self._purpose) or _denied(limits, self._purpose, self._now):
+            decision = Decision("deny", broken)
+        else:
+            meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
+            decision = judge_terms(meant, self._purpose, Moment(self._now.today, over))
+        self[chosen] = decision
+        return decision
+
+
+def _judge_grant(facts: _Facts, chosen: _Terms) -> Decision:
+    status, preset, first, last, recorded, withdrawn, starts, ends, finer, limits, over = facts
     if broken := _standing(status, recorded, withdrawn):
         return Decision("deny", broken)
-    if details is None:
+    if limits is None:
         return Decision("deny", "consent.not-opened")
-    days, finer, limits, over = details
-    if broken := _time(months) or _time(days) or _choice(preset, finer, purpose) or _denied(limits, purpose, now):
+    if broken := _time(first, last) or _time(starts, ends):
         return Decision("deny", broken)
-    meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
-    return judge_terms(meant, purpose, Moment(now.today, over))
+    return chosen[preset, finer, limits, over]
 
 
 def _standing(status: str, recorded: bool, withdrawn: bool) -> str | None:
@@ -223,8 +243,7 @@ def _standing(status: str, recorded: bool, withdrawn: bool) -> str | None:
     return None if recorded else "consent.not-yet-recorded"
 
 
-def _time(span: _Span) -> str | None:
-    first, last = span
+def _time(first: int | None, last: int | None) -> str | None:
     if first is None or last is None:
         return "consent.unclear-dates"
     if first > 0:
