@@ -14,6 +14,7 @@ from consent.errors import CovenantError
 
 COMMANDS = {
     "backup": "portal.cli:backup_app",
+    "consent": "portal.consent_cli:app",
     "demo": "portal.demo.cli:app",
     "doctor": "portal.demo.doctor:app",
     "ledger": "ledger.cli:app",
@@ -24,6 +25,7 @@ COMMANDS = {
 }
 HELP = {
     "backup": "Copy a hospital's store, or the embedded ledger, to one file.",
+    "consent": "Check what the rules of consent rest on.",
     "demo": "Run the whole main job on real data and serve the portal.",
     "doctor": "Say what this machine has, lacks, and which command mends it.",
     "ledger": "Serve, export and verify the ledger; rebuild a projection of it.",

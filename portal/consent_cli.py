@@ -1,0 +1,34 @@
+"""`covenant consent`: what an operator checks about the rules of consent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consent import mondo
+from consent.diseases import DISEASES
+from portal.errors import PortalError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Check what the rules of consent rest on."""
+
+
+@app.command()
+def diseases(file: Annotated[Path, typer.Argument(help="The ontology's own file, mondo.obo.")]) -> None:
+    """Hold the diseases bundled here against the Mondo ontology's own file. Exit status 1 where they disagree."""
+    try:
+        with file.open(encoding="utf-8") as lines:
+            found = mondo.differences(mondo.read_obo(lines))
+    except (FileNotFoundError, IsADirectoryError, PermissionError, UnicodeDecodeError):
+        raise PortalError("mondo.unreadable", f"{file} cannot be read: give the ontology's mondo.obo") from None
+    for sentence in found:
+        typer.echo(sentence)
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"The {len(DISEASES)} diseases bundled here stand in this file as they stand here.")
