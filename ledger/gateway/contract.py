@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from consent import canonical
+from ledger.errors import LedgerError, Refused
 from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
 from ledger.gateway.commit import Commit
 from ledger.gateway.connection import Absence, Connection, Deadline
@@ -18,6 +19,8 @@ from ledger.gateway.proposal import Proposal
 from ledger.gateway.retry import Retry
 from ledger.gateway.status import Status
 from ledger.gateway.transaction import Transaction
+
+SETTLING = 5.0  # seconds that other hospitals' peers may be behind ours before their refusal counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,25 @@ class Contract:
         `function`: `<contract>:<Verb>`. `arguments`: one object of plain JSON values. `evidence`: plain JSON that the
         endorsers see and no block holds. `timeout`: seconds for the whole flow, retries of lost races included.
         Raises Refused (the contract said no; nothing is written), EndorseError, SubmitError, CommitStatusError (the
-        outcome is not known), CommitError (it was ordered and found invalid).
+        outcome is not known), CommitError (it was ordered and found invalid). A refusal counts if the peer that we
+        speak to refuses too: another hospital's may be a block behind.
         """
-        deadline = Deadline(timeout)
+        deadline, settling = Deadline(timeout), Deadline(min(timeout, SETTLING))
         attempt = 0
         while True:
+            proposal = self.proposal(function, arguments, evidence=evidence)
             try:
-                return self._attempt(self.proposal(function, arguments, evidence=evidence), deadline)
+                return self._attempt(proposal, deadline)
+            except Refused:
+                if settling.passed or not self._accepted_here(proposal, deadline):
+                    raise
+                pause = self._retry.delay(3)
             except GatewayError as error:
                 attempt += 1
                 if attempt >= self._retry.attempts or deadline.passed or not self._retry.worthwhile(error):
                     raise
-            time.sleep(min(self._retry.delay(attempt - 1), deadline.left))
+                pause = self._retry.delay(attempt - 1)
+            time.sleep(min(pause, deadline.left))
 
     def evaluate(self, function: str, arguments: dict[str, Any], *, timeout: float = 30) -> Any:
         """Read: one peer's answer from its committed state; nothing is ordered. Raises Refused, EvaluateError."""
@@ -83,6 +93,16 @@ class Contract:
         A `checkpointer` decides instead of both where to begin; saving is the caller's, once an event is dealt with.
         """
         return Events(self._connection, checkpointer or MemoryCheckpointer(Position(start_block, after_tx)))
+
+    def _accepted_here(self, proposal: Proposal, deadline: Deadline) -> bool:
+        """Whether the peer that we speak to would do what another hospital's refused: then that one has not seen the
+        newest block yet, on which the proposal rests, and the same is worth proposing again.
+        """
+        try:
+            proposal.evaluate(deadline.left)
+        except LedgerError:
+            return False
+        return True
 
     def _attempt(self, proposal: Proposal, deadline: Deadline) -> Committed:
         transaction = proposal.endorse(deadline.left)

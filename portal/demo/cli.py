@@ -69,7 +69,7 @@ def demo(  # noqa: PLR0917  # options of a command line
         choices = layout.choose(
             port=port, seed=seed, epsilon=check_epsilon(epsilon), rounds=rounds, ledger=ledger and ledger.value
         )
-        services.check(choices)
+        services.check(layout, choices)
         supervisor = Supervisor(layout.logs)
         try:
             run(console, layout, choices, supervisor, report_file)

@@ -17,13 +17,15 @@ from typing import Any
 from consent.errors import CovenantError
 from ledger.identity import tls
 from ledger.identity.ca import Authority
-from ledger.network import lifecycle
+from ledger.network import binaries, lifecycle
 from ledger.network import network as networks
 from ledger.network import plan as plans
+from ledger.network.layout import Layout as Files
 from ledger.network.network import Network
 from ledger.network.package import Package
 from ledger.network.plan import Member, Organisation
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site, write_json
+from portal.errors import PortalError
 
 HOST = "127.0.0.1"
 INTERVAL_MS = 50  # until a block is cut: a study waits for one transaction after another
@@ -33,6 +35,20 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 def announced(layout: Layout) -> Path:
     return layout.ledger / "peers.json"
+
+
+def check(layout: Layout) -> None:
+    """Raise, before anything starts: NetworkError `network.binaries-*`; PortalError `demo.other-contracts` where the
+    network was founded with other contracts than are installed here, which its hosts would refuse to run.
+    """
+    binaries.find()
+    files = Files(layout.ledger)
+    if files.plan.exists() and (agreed := files.read().contracts) and agreed[-1].label != Package.of().label:
+        raise PortalError(
+            "demo.other-contracts",
+            f"the hospitals in {layout.directory} agreed on {agreed[-1].label}, and {Package.of().label} is installed: "
+            "check that version out again, choose another --dir, or start over with --reset",
+        )
 
 
 def main() -> None:

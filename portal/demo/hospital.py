@@ -57,7 +57,14 @@ def vote(proposal: str) -> None:
 
 
 def execute(proposal: str) -> None:
-    shown = awaited(lambda: proposals.proposal(proposal), "the proposal")
+    """Carry it out, once this hospital has seen every vote."""
+
+    def decided() -> dict[str, Any] | None:
+        shown = proposals.proposal(proposal)
+        voted = shown and all(choice for _, _, choice in shown["votes"])
+        return shown if voted or (shown and shown["status"] != "open") else None
+
+    shown = awaited(decided, "every hospital's vote")
     if shown["status"] == "open":
         governance.execute(proposal=shown)
     awaited(lambda: mirror.record("budget/disjoint"), "the executed proposal")
@@ -74,6 +81,7 @@ def register(seed: int) -> dict[str, Any]:
             permission="DUO:0000006",
             diseases=[],
             modifiers=[],
+            conditions=[],
             seed=seed,
         )
     return {"patients": len(manifests.records_of(f"{settings.NODE.msp}/{SLUG}", 1).patients)}

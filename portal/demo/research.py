@@ -75,6 +75,11 @@ def plan(*, study: str, request: str, hospitals: int, epsilon: str, rounds: int,
     return awaited(lambda: mirror.record(f"studies/study/{study}"), "the plan")["plan"]["privacy"]
 
 
+def approved(study: str, hospitals: int) -> None:
+    """Return once the hub has seen every hospital's approval."""
+    awaited(lambda: len(mirror.records(f"studies/approval/{study}/")) >= hospitals, "the approvals")
+
+
 def start(study: str, hold_after: int | None = None) -> None:
     """Ask the hub's worker to run the study, or to go on with it; `hold_after`: no round beyond this one yet."""
     services.start(study={"study": study}, hold_after=hold_after)

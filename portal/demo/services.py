@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from ledger.network import binaries
 from portal.demo import consortium, fabric
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, free_ports, needed_ports, port_of
 from portal.demo.supervisor import Supervisor
@@ -94,12 +93,10 @@ def answers(site: Site, port: int) -> bool:
         return False
 
 
-def check(choices: Choices) -> None:
-    """Raise, before anything starts: PortalError `demo.port-in-use` unless all ports are free; NetworkError
-    `network.binaries-*` where Fabric's programs are wanted and not there.
-    """
+def check(layout: Layout, choices: Choices) -> None:
+    """Raise, before anything starts: PortalError `demo.port-in-use` unless all ports are free, and as fabric.check."""
     if choices.ledger == Kind.fabric:
-        binaries.find()
+        fabric.check(layout)
     wanted = needed_ports(choices.port, choices.ledger)
     if taken := sorted(set(wanted) - set(free_ports(wanted))):
         listed = ", ".join(map(str, taken))

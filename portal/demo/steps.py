@@ -98,6 +98,7 @@ class Steps:
             seed=chosen.seed,
         )
         self.shells.ask_hospitals("approve", study=chosen.study)
+        self.shells.ask("hub", "approved", study=chosen.study, hospitals=len(HOSPITALS))
         self.tell(
             f"plan pinned and approved: sigma {privacy['sigma']}, q {privacy['q']}, {privacy['steps']} steps a round, "
             f"delta {privacy['delta']}; budget reserved at four hospitals"

@@ -15,11 +15,14 @@ from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 from fabric_protos.peer import transaction_pb2
 
 from ledger.embedded import tls
-from ledger.gateway import CommitError, CommitStatusError, EndorseError, Gateway, SubmitError, connect
+from ledger.errors import Refused
+from ledger.gateway import CommitError, CommitStatusError, EndorseError, Gateway, SubmitError, connect, contract
 from ledger.gateway.contract import Contract
 from ledger.gateway.retry import Retry
 from ledger.protocol import envelope, proposal, rwset
 from tests.unit.ledger.verify.forge import VERSION, Forge
+
+REFUSAL = "chaincode response 500, members.unknown: this organisation is not a member of the consortium"
 
 
 class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated code is untyped
@@ -30,17 +33,27 @@ class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
         self.failures: list[grpc.StatusCode] = []
         self.codes: list[int] = []
         self.submitted: list[bytes] = []
-        self.proposed = 0
+        self.proposed = self.evaluated = self.refusals = 0
+        self.accepts = True  # whether Evaluate does
         self.answers = threading.Event()  # CommitStatus waits for it
         self.answers.set()
 
     def Endorse(self, request: Any, context: Any) -> Any:
         self.proposed += 1
+        if self.refusals:
+            self.refusals -= 1
+            context.abort(grpc.StatusCode.ABORTED, REFUSAL)
         asked = self.bend(proposal.open_proposal(request.proposed_transaction.proposal_bytes))
         endorsed = envelope.endorsed_bytes(asked, rwset.build("covenant", {}, {}), b"{}", None, VERSION)
         return gateway_pb2.EndorseResponse(
             prepared_transaction=common_pb2.Envelope(payload=envelope.assemble(asked, endorsed, []))
         )
+
+    def Evaluate(self, request: Any, context: Any) -> Any:
+        self.evaluated += 1
+        if not self.accepts:
+            context.abort(grpc.StatusCode.UNKNOWN, REFUSAL)
+        return gateway_pb2.EvaluateResponse()
 
     def Submit(self, request: Any, context: Any) -> Any:
         self.submitted.append(request.prepared_transaction.payload)
@@ -158,3 +171,27 @@ def test_an_outcome_that_does_not_come_is_named_as_unknown(liar: tuple[Liar, Gat
         gateway.contract.submit("members:List", {}, timeout=0.5)
     assert error.value.status == "DEADLINE_EXCEEDED" and error.value.tx_id
     servicer.answers.set()
+
+
+def test_a_refusal_counts_only_where_the_peer_asked_refuses_too(liar: tuple[Liar, Gateway]) -> None:
+    """Another hospital's peer, a block behind, refuses what rests on that block: the same is proposed again."""
+    servicer, gateway = liar
+    servicer.refusals, servicer.evaluated = 2, 0
+    assert gateway.contract.submit("consents:Withdraw", {}).block == 5
+    assert (servicer.proposed, servicer.evaluated) == (3, 2)
+    servicer.refusals, servicer.accepts = 9, False
+    with pytest.raises(Refused) as refused:
+        gateway.contract.submit("consents:Withdraw", {})
+    assert refused.value.code == "members.unknown"
+    assert (servicer.proposed, servicer.evaluated) == (4, 3)
+
+
+def test_a_peer_that_stays_behind_is_not_waited_for_for_ever(
+    liar: tuple[Liar, Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servicer, gateway = liar
+    monkeypatch.setattr(contract, "SETTLING", 0.5)
+    servicer.refusals = 10_000
+    with pytest.raises(Refused):
+        gateway.contract.submit("consents:Withdraw", {})
+    assert servicer.proposed > 1
