@@ -22,6 +22,7 @@ COVERED = (  # folders with all below them, and single files
     "ledger/protocol",
     "portal/catalogue/manifests.py",
     "portal/catalogue/models.py",
+    "portal/config.py",
     "portal/errors.py",
     "portal/grid",
     "portal/ledger.py",
