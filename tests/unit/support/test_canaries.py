@@ -21,7 +21,7 @@ def message(value: bytes) -> bytes:
     return json.dumps({"body": base64.b64encode(body.encode()).decode(), "properties": {}}).encode()
 
 
-@pytest.mark.parametrize("value", [SECRET, NAME])
+@pytest.mark.parametrize("value", [SECRET, NAME], ids=["secret", "name"])
 @pytest.mark.parametrize(
     "spell",
     [
