@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ledger.protocol import signing  # noqa: E402
+from ledger.protocol import genesis, signing  # noqa: E402
 from ledger.verify import framing, verify  # noqa: E402
 from ledger.verify.parallel import sealed  # noqa: E402
 from tests.bench.claims import claim  # noqa: E402
@@ -51,17 +51,18 @@ def main() -> None:
         path = forge.write(Path(folder) / "ledger.blocks")
         size = path.stat().st_size
         blocks = list(framing.read(path))
+        config = genesis.read(blocks[0])
         report = verify(path, forge.genesis, workers=1).report
         count = report.transactions
 
         def own() -> float:
             """Transactions a second of this process' own CPU time."""
             began = time.process_time()
-            deque(sealed(iter(blocks[1:]), blocks[0], "covenant", 1), 0)
+            deque(sealed(iter(blocks[1:]), config, "covenant", 1), 0)
             return count / (time.process_time() - began)
 
         def check(workers: int) -> float:
-            return count / seconds(lambda: deque(sealed(iter(blocks[1:]), blocks[0], "covenant", workers), 0))
+            return count / seconds(lambda: deque(sealed(iter(blocks[1:]), config, "covenant", workers), 0))
 
         bare = count / seconds(lambda: openssl(forge, report.signatures))
         one = check(1)
