@@ -107,8 +107,28 @@ def purpose_meaning(purpose: dict[str, Any]) -> list[str]:
     }
     return [
         kinds[purpose["duo"]],
-        *(words for name, (yes, no) in SAID.items() for words in [yes if purpose.get(name) else no]),
+        *(said(purpose.get(name, False), yes, no) for name, (yes, no) in SAID.items()),
+        *asking_words(purpose.get("asking") or {}),
     ]
+
+
+def said(answer: bool | None, yes: str, no: str) -> str:
+    """`answer` in words; None is silence, which counts as yes."""
+    return f"Nobody says whether this is so, which counts as yes: {yes}" if answer is None else yes if answer else no
+
+
+def asking_words(asking: dict[str, Any]) -> list[str]:
+    """Who asks, as far as they say, a sentence each."""
+    ethics = asking.get("ethics") or {}
+    facts = (
+        ("Countries", ", ".join(asking.get("countries", ()))),
+        ("Users", ", ".join(asking.get("users", ()))),
+        ("Project", asking.get("project")),
+        ("Ethics approval valid until", ethics.get("until")),
+        ("Accepted", ", ".join(catalogue.term_words(code) for code in asking.get("accepts", ()))),
+        ("Results published from", asking.get("publishes_from")),
+    )
+    return [f"{name}: {value}." for name, value in facts if value]
 
 
 SAID = {
@@ -120,4 +140,5 @@ SAID = {
     "methods": ("It also develops general methods.", "It develops no general methods beyond this."),
     "ancestry": ("It touches origins or ancestry.", "It does not touch origins or ancestry."),
     "genetic": ("It is a genetic study.", "It is not a genetic study."),
+    "care": ("It is for treating people, beyond research.", "It is for research, not for treating people."),
 }

@@ -79,6 +79,7 @@ def test_what_a_data_set_asks_for_and_the_request_says_is_checked_and_its_obliga
     said = desks.request(slug, countries="US", accepts=["DUO:0000019"])
     page = desks.page("steward", f"/access/{said}/{slug}/1/")
     assert "fits" in page and "What a permit obliges to" in page and "publication required (DUO:0000019)" in page
+    assert "Countries: US." in page and "Accepted: publication required (DUO:0000019)." in page
     elsewhere = desks.request(slug, countries="US, FR", accepts=["DUO:0000019"])
     answer = desks.send("steward", f"/access/{elsewhere}/{slug}/1/decide/", {"verdict": "permit", "reason": "!"}, 422)
     assert "access.duo-denied" in answer.content.decode()
