@@ -49,7 +49,7 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: apt-get install python3.11-venv"; rm -rf $(VENV); exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
-$(VENV)/.demo: constraints.txt pyproject.toml | $(BIN)/uv
+$(VENV)/.demo: constraints.txt pyproject.toml covenant.py | $(BIN)/uv
 	@echo "Installing: about 3 GB to download the first time, 6 GB on disk (TORCH=cpu: far less, where your network has that index)."
 	@echo "A broken download resumes: run the same command again."
 	@for try in 1 2 3; do $(INSTALL) --quiet --editable '.[training,portal]' && break; [ $$try -lt 3 ] || exit 1; done
