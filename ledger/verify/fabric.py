@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fabric_protos.common import common_pb2, policies_pb2
+from google.protobuf.message import DecodeError
 
 from ledger.errors import LedgerError
 from ledger.identity.checking import WRITERS, check_policy, good_endorsers
@@ -68,7 +69,7 @@ def claimed(envelope: bytes) -> str:
     try:
         payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
         return str(common_pb2.ChannelHeader.FromString(payload.header.channel_header).tx_id)
-    except ValueError:  # DecodeError
+    except DecodeError:
         return ""
 
 

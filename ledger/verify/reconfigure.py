@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabric_protos.common import common_pb2, configtx_pb2
+from google.protobuf.message import DecodeError
 
 from ledger.errors import LedgerError
 from ledger.identity.validation import Validator
@@ -32,7 +33,7 @@ def is_config(envelope: bytes) -> bool:
     try:
         payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
         return bool(common_pb2.ChannelHeader.FromString(payload.header.channel_header).type == common_pb2.CONFIG)
-    except ValueError:  # DecodeError, for bytes that are no such message
+    except DecodeError:
         return False
 
 

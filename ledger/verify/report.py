@@ -80,7 +80,7 @@ class Report:
         if not self.one_operator:
             said.append(
                 "Each block was signed by as many orderers as the channel's rules asked for when it was made; the "
-                f"{len(self.config_changes)} changes of members and rules were signed by those who decide on them."
+                f"{len(self.config_changes)} change(s) of members and rules were signed by those who decide on them."
             )
         if self.heads:
             said.append(f"The {self.heads} head(s) you hold are in it: nothing up to them was cut or rewritten.")
@@ -98,6 +98,11 @@ class Report:
                 0,
                 f"{self.attested} transactions rest on evidence that is in no block (patients' signatures): that it "
                 "was checked is attested by the endorsers, and is as good as a majority of them.",
+            )
+        if self.passed_over:
+            said.append(
+                f"{self.passed_over} endorsement(s) do not verify. They counted for nothing; why they are there, the "
+                "senders know."
             )
         if not self.founded:
             said.append("No consortium is founded on this ledger yet.")

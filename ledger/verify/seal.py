@@ -58,9 +58,13 @@ class Sealing:
                 raise LedgerError("block.metadata", "the block names another configuration than the one in force")
         except LedgerError as error:
             raise of(error, block=number) from error
+        except (ValueError, TypeError) as error:  # certificates that the libraries stumble over
+            raise failed("malformed", f"cannot be read ({error})", block=number) from error
         checked = tuple(self._check(number, place, envelope) for place, envelope in enumerate(block.envelopes))
         fit = [each for each in checked if isinstance(each, Checked)]
-        self._check_orderers(number, block, max((each.transaction.heading.seconds for each in fit), default=None))
+        headings = [each.transaction.heading for each in fit]
+        times = [each.seconds for each in headings if each.chaincode == self._chaincode]
+        self._check_orderers(number, block, max(times, default=None))
         signatures = len(block.signatures) + sum(each.signatures for each in fit)
         return Sealed(block, checked, signatures)
 
@@ -94,8 +98,8 @@ class Sealing:
         return Sealed(block, (), len(block.signatures) + changed.signatures, changed)
 
     def _check_orderers(self, number: int, block: wire.Block, when: int | None) -> None:
-        """Every orderer's signature, and that they meet BlockValidation. A block has no time: its last transaction's
-        is taken; None where no transaction holds, so that none can be told.
+        """Every orderer's signature, and that they meet BlockValidation. A block has no time: that of the last call of
+        the contracts is taken, which a majority held against its clocks; None where there is no such call.
         """
         bft = self._config.consensus == consortium.BFT
         signers = []

@@ -14,6 +14,7 @@ from ledger.errors import LedgerError
 from ledger.identity.ca import Authority
 from ledger.identity.validation import Validator
 from ledger.protocol import block, envelope, genesis, identity, proposal, rwset, seek
+from ledger.verify import fabric, reconfigure
 
 AUTHORITIES = [Authority.create(f"H{number}MSP", "ca") for number in range(3)]
 WHO = AUTHORITIES[0].issue("clerk", ["steward"]).serialized
@@ -86,3 +87,9 @@ def test_the_true_bytes_are_read():
     for name, (read, true) in READERS.items():
         if name != "header":
             read(true)
+
+
+@given(st.binary(max_size=300))
+def test_what_an_envelope_claims_can_always_be_asked(data):
+    assert isinstance(fabric.claimed(data), str)
+    assert isinstance(reconfigure.is_config(data), bool)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError, Refused
+from ledger.network.layout import Layout
+from ledger.network.plan import draw
 from ledger.verify import export, framing, source, verify
 from tests.unit.ledger.gateway.conftest import HOSPITALS, Server, organisations
 
@@ -84,3 +86,22 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: py
         framing.write(tmp_path / "l", [b"block"])
     assert error.value.code == "export.failed" and "space" in error.value.message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_fabric_network_a_hospitals_own_peer_is_asked(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.write(draw(["aachen", "bern"], ["hub"], host="127.0.0.1", port=7050))
+    first, second = source.find(tmp_path), source.find(tmp_path, "bern")
+    assert (first.address, second.address) == ("127.0.0.1:7050", "127.0.0.1:7062")
+    assert second.identity == tmp_path / "orgs" / "bern" / "admin" / "msp"
+    assert (second.tls_client, second.tls_ca) == (
+        tmp_path / "orgs" / "bern" / "admin" / "tls",
+        tmp_path / "orgs" / "bern" / "tlsca" / "ca.pem",
+    )
+    for name, code in (("hub", "source.no-peer"), ("nobody", "network.unknown-organisation")):
+        with pytest.raises(LedgerError) as error:
+            source.find(tmp_path, name)
+        assert error.value.code == code
+    with pytest.raises(LedgerError) as error:
+        source.find(tmp_path / "elsewhere", "bern")
+    assert error.value.code == "source.no-network"
