@@ -132,8 +132,15 @@ def dial(node: NodeConfig, role: str, place: Place) -> Gateway:
         reason = f"the ledger's certificate {error.filename} cannot be read: is the ledger set up?"
         raise LedgerUnavailable("portal.ledger-unavailable", reason) from error
     who = Identity.load(node.identity(role))
-    patience = PATIENCE if node.ledger.others else None
-    return connect(place.address, tls_ca, who, channel=node.channel, tls_client=shown, patience=patience)
+    return connect(
+        place.address,
+        tls_ca,
+        who,
+        channel=node.channel,
+        tls_client=shown,
+        patience=PATIENCE if node.ledger.others else None,
+        evaluating_organisations=[node.msp] if node.role == "hospital" else [],
+    )
 
 
 def reader() -> str:

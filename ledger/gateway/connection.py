@@ -80,6 +80,7 @@ class Connection:
     endorsing_organisations: tuple[str, ...] = ()
     tls_hash: bytes = b""
     patience: float | None = None
+    evaluating_organisations: tuple[str, ...] = ()
     gateway: Any = field(init=False, repr=False)
     deliver: Any = field(init=False, repr=False)
 
@@ -109,6 +110,7 @@ def dial(
     endorsing_organisations: Sequence[str],
     tls_client: tuple[bytes, bytes] | None,
     patience: float | None,
+    evaluating_organisations: Sequence[str],
 ) -> Connection:
     """A connection to `address` ("host:port"), whose TLS certificate must chain to `tls_ca` (PEM), showing the
     certificate and key `tls_client` (PEM) if there are any. Connects when first used.
@@ -117,4 +119,13 @@ def dial(
     credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
     grpc_channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
     tls_hash = x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256()) if certificate else b""
-    return Connection(grpc_channel, signer, channel, chaincode, tuple(endorsing_organisations), tls_hash, patience)
+    return Connection(
+        grpc_channel,
+        signer,
+        channel,
+        chaincode,
+        tuple(endorsing_organisations),
+        tls_hash,
+        patience,
+        tuple(evaluating_organisations),
+    )

@@ -94,6 +94,7 @@ def connect(
     endorsing_organisations: Sequence[str] = (),
     tls_client: tuple[bytes, bytes] | None = None,
     patience: float | None = None,
+    evaluating_organisations: Sequence[str] = (),
 ) -> Gateway:
     """A gateway to the peer at `address` ("host:port"), whose TLS certificate chains to `tls_ca` (PEM).
 
@@ -102,7 +103,9 @@ def connect(
     through an organisation that has no peer. `tls_client`: the certificate and key (PEM) to show a peer that asks who
     connects, as every peer of a Fabric network of ours does. `patience`: for who can turn to another peer, how many
     seconds this one may be away before a stream of events, or waiting for a commit, ends with `gateway.peer-away`.
-    Connects when first used: an unreachable peer shows in the first call's error.
+    `evaluating_organisations`: the MSP ids whose peers alone shall answer questions; without it Fabric's gateway asks
+    another hospital's when its own cannot. Connects when first used: an unreachable peer shows in the first call's
+    error.
     """
     return Gateway(
         dial(
@@ -114,5 +117,6 @@ def connect(
             endorsing_organisations=endorsing_organisations,
             tls_client=tls_client,
             patience=patience,
+            evaluating_organisations=evaluating_organisations,
         )
     )

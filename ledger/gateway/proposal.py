@@ -69,7 +69,10 @@ class Proposal:
     def evaluate(self, timeout: float = 30) -> bytes:
         """Ask one peer and return what the contract answers; raises EvaluateError, or the contract's Refused."""
         request = gateway_pb2.EvaluateRequest(
-            transaction_id=self.tx_id, channel_id=self._connection.channel, proposed_transaction=self._signed()
+            transaction_id=self.tx_id,
+            channel_id=self._connection.channel,
+            proposed_transaction=self._signed(),
+            target_organizations=self._connection.evaluating_organisations,
         )
         answer = self._connection.call(self._connection.gateway.Evaluate, request, EvaluateError, self.tx_id, timeout)
         return bytes(answer.result.payload)

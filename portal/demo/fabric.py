@@ -63,7 +63,8 @@ def main() -> None:
         finally:
             for number in ENDING:
                 signal.signal(number, signal.SIG_IGN)
-            networks.down(layout.ledger)
+            if Files(layout.ledger).plan.exists():  # else founding it has failed, and undone itself
+                networks.down(layout.ledger)
     except CovenantError as error:
         sys.exit(str(error))
 

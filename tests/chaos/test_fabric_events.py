@@ -281,3 +281,17 @@ print(ledger.submit("runner", "consents:Withdraw", {arguments!r}, {signed.withdr
 """
     handed = place.hub.run("shell", "-v0", "-c", write)
     assert "tombstone" in handed.stdout, handed.stderr
+
+
+def test_a_hospital_whose_own_contracts_are_away_asks_no_other_hospital(place):
+    """Fabric's gateway would pass the question on to another hospital's peer."""
+    node = place.network.node(place.network.plan.hospitals[0].name)
+    ask = "from portal import ledger; print(ledger.evaluate('site', 'members:List', {}))"
+    place.network.stop([node], "host")
+    try:
+        asked = place.hospital.run("shell", "-v0", "-c", ask)
+        assert asked.returncode and "portal.ledger-unavailable" in asked.stderr, asked.stdout
+        assert "InstituteMSP" in place.hub.run("shell", "-v0", "-c", ask.replace("site", "auditor")).stdout
+    finally:
+        place.network.start([node], "host")
+    wait_for(lambda: "InstituteMSP" in place.hospital.run("shell", "-v0", "-c", ask).stdout, "an answer", 30)
