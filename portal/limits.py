@@ -47,7 +47,9 @@ class Limit:
 
 
 def address(request: HttpRequest) -> str:
-    """Whose tries are counted together: the IPv4 address, or the /64 network that one household has under IPv6.
+    """Whose tries are counted together: the IPv4 address, or the first of the /64 network of a household under IPv6.
+
+    Always an address, as PostgreSQL's type for them demands; the unspecified one (0.0.0.0) where none is known.
 
     Behind a proxy (`https` in the node's settings) it is the last address that the proxy itself wrote down.
     """
@@ -56,5 +58,5 @@ def address(request: HttpRequest) -> str:
     try:
         found = ip_address(text)
     except ValueError:
-        return "unknown"
-    return str(ip_network(f"{found}/64", strict=False)) if isinstance(found, IPv6Address) else str(found)
+        return "0.0.0.0"  # noqa: S104 - nothing listens there
+    return str(ip_network(f"{found}/64", strict=False)[0] if isinstance(found, IPv6Address) else found)

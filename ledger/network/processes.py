@@ -84,11 +84,12 @@ class Process:
         Raises NetworkError `network.process-ended`, with the last line it wrote, or `network.not-ready`.
         """
         deadline = time.monotonic() + seconds
-        begun = time.monotonic() + 2  # the shell writes the record
+        recorded = time.monotonic() + 10  # by then the shell has written the record
         while True:
             with contextlib.suppress(OSError), socket.create_connection((address.host, address.port), timeout=1):
                 return
-            if self.pid is None and (self.record.exists() or time.monotonic() > begun):
+            begun = self.record.exists() or time.monotonic() > recorded  # looked at first: the record may come just now
+            if begun and self.pid is None:
                 raise NetworkError("network.process-ended", f"{self.name} ended: {self.last_words()} (see {self.log})")
             if time.monotonic() > deadline:
                 raise NetworkError(

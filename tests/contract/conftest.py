@@ -30,6 +30,11 @@ INSTITUTES = (INSTITUTE, "NewcomerMSP", "StrangerMSP")  # of the channel; two ar
 Connect = Callable[[str, Identity], gateway.Gateway]  # (MSP id, who) -> the door that this organisation uses
 
 
+def at(process: Process) -> Connect:
+    """The one door of an embedded ledger."""
+    return lambda _, who: gateway.connect(process.address, process.tls_ca, who, channel=CHANNEL)
+
+
 class GatewayLedger:
     """A ledger behind the gateway client: each `who` gets a certificate and a connection of its own.
 
@@ -74,9 +79,7 @@ def embedded(directory: Path) -> Iterator[GatewayLedger]:
     authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, *INSTITUTES)}
     create(directory, authorities, HOSPITALS, INSTITUTES, CHANNEL)
     with Process.start(directory) as process:
-        ledger = GatewayLedger(
-            lambda _, who: gateway.connect(process.address, process.tls_ca, who, channel=CHANNEL), authorities
-        )
+        ledger = GatewayLedger(at(process), authorities)
         yield ledger
         ledger.close()
 

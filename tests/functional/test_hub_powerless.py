@@ -25,7 +25,7 @@ from ledger.errors import LedgerError, Refused
 from ledger.gateway import Gateway, connect
 from ledger.identity.ca import Authority
 from ledger.identity.msp import Identity
-from tests.contract.conftest import GatewayLedger
+from tests.contract.conftest import GatewayLedger, at
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, digest, fresh, organisations, uuid
 from tests.unit.ledger.embedded.wire import Wire
 
@@ -56,7 +56,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, INSTITUTE)}
     create(directory, authorities, HOSPITALS, [INSTITUTE])
     with Process.start(directory) as process:
-        ledger = GatewayLedger(process.address, process.tls_ca, authorities)
+        ledger = GatewayLedger(at(process), authorities)
         world = World(ledger)
         world.found()
         yield Field(world, process, authorities)

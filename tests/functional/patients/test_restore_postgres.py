@@ -20,7 +20,7 @@ import pytest
 from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.identity.ca import Authority
-from tests.contract.conftest import GatewayLedger
+from tests.contract.conftest import GatewayLedger, at
 from tests.contract.world import HOSPITALS, INSTITUTE, World, wanted
 from tests.functional.node import ROLES, make_node
 from tests.support import postgres
@@ -59,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Pro
     directory = tmp_path_factory.mktemp("restore") / "ledger"
     create(directory, authorities, HOSPITALS, [INSTITUTE])
     with Process.start(directory) as process:
-        ledger = GatewayLedger(process.address, process.tls_ca, authorities)
+        ledger = GatewayLedger(at(process), authorities)
         made = World(ledger)
         made.found()
         yield made, process, authorities
