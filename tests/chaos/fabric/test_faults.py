@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError, Refused
-from tests.chaos.fabric.consortium import RECOVERY, Consortium, Load, others, text
+from tests.chaos.fabric.consortium import Consortium, Load, others, text
 from tests.contract.world import HOSPITALS
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -103,7 +103,7 @@ def test_a_peer_whose_disk_is_full_stops_alone_and_comes_back(consortium: Consor
             fill(ballast)
             filled = time.monotonic()
             load.back(others(hospital), filled)
-            time.sleep(RECOVERY / 2)
+            time.sleep(5)
             load.back(others(hospital), time.monotonic())
             stood = consortium.height(hospital, patiently=True)
             print(f"peer {'runs' if node.peer.pid else 'ended'} with a full disk at {stood}: {node.peer.last_words()}")
