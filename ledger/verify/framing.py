@@ -5,7 +5,7 @@ its bytes.
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -42,8 +42,9 @@ def write(path: Path, blocks: Iterable[bytes]) -> int:
     """
     if path.is_dir():
         raise LedgerError("export.not-a-file", f"{path} is a directory: name a file in it", path=str(path))
+    name = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # who may read it is the caller's umask
     except FileNotFoundError:
         raise LedgerError("export.directory-missing", f"there is no directory {path.parent}: make it first") from None
     except OSError as error:
@@ -53,12 +54,11 @@ def write(path: Path, blocks: Iterable[bytes]) -> int:
             count = _write(file, blocks)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # noqa: S103  an export is for others to read; it holds no secret
         os.replace(name, path)
     except OSError as error:
         raise LedgerError("export.failed", f"{path} could not be written: {error.strerror}", path=str(path)) from None
     finally:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
     return count
 
 

@@ -33,13 +33,18 @@ def consortium(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., 
     directory = tmp_path_factory.mktemp("fabric") / "network"
     names = [name_of(each) for each in HOSPITALS]
     with lan.laid(names) as cables, pytest.MonkeyPatch.context() as patch:
-        begin = Process.start
+        begin, check = Process.start, Node.check_ports
 
         def inside(process: Process, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
-            begin(process, [*cables.inside(process.name.partition(".")[0]), *argv], env, cwd)
+            ours = process.run.is_relative_to(directory)  # other tests' networks, beside this one, are left alone
+            begin(process, [*(cables.inside(process.name.partition(".")[0]) if ours else ()), *argv], env, cwd)
+
+        def checked(node: Node) -> None:
+            if not node.layout.directory.is_relative_to(directory):
+                check(node)  # ours are asked about here, and opened in there
 
         patch.setattr(Process, "start", inside)
-        patch.setattr(Node, "check_ports", lambda node: None)  # they are asked about here, and opened in there
+        patch.setattr(Node, "check_ports", checked)
         plan = plans.draw(
             [fabric.member(each) for each in HOSPITALS],
             [fabric.member(INSTITUTE)],

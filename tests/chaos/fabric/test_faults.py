@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError, Refused
+from ledger.gateway import Gateway
 from tests.chaos.fabric.consortium import Consortium, Load, others, text
 from tests.contract.world import HOSPITALS
 
@@ -144,6 +145,17 @@ def test_a_client_whose_clock_is_off_is_refused(consortium: Consortium, seconds:
         consortium.door(f"{hospital}.steward").contract.submit("consents:PublishText", text())
 
 
+def refusal(door: Gateway) -> str:
+    """The code with which a small write is refused, once the peer has found its host again."""
+    deadline = time.monotonic() + 30
+    while True:
+        with pytest.raises(LedgerError) as refused:
+            door.contract.submit("consents:PublishText", text(), timeout=20)
+        if not refused.value.code.startswith("gateway.") or time.monotonic() > deadline:
+            return refused.value.code
+        time.sleep(0.2)
+
+
 def test_a_host_whose_clock_is_off_endorses_nothing_and_the_others_go_on(consortium: Consortium) -> None:
     hospital = HOSPITALS[0]
     node = consortium.node(hospital)
@@ -155,10 +167,7 @@ def test_a_host_whose_clock_is_off_endorses_nothing_and_the_others_go_on(consort
     try:
         for who in others(hospital):
             consortium.door(f"{who}.steward").contract.submit("consents:PublishText", text())
-        with pytest.raises(LedgerError) as refused:
-            alone = consortium.door(f"{hospital}.steward", [hospital])
-            alone.contract.submit("consents:PublishText", text(), timeout=20)
-        assert refused.value.code == "host.clock-skew"
+        assert refusal(consortium.door(f"{hospital}.steward", [hospital])) == "host.clock-skew"
         both = consortium.door(f"{hospital}.steward", [hospital]).contract.proposal(
             "consents:PublishText", text(), timestamp=time.time() + 600
         )
