@@ -1,4 +1,7 @@
-"""One demo for all of these tests: run with an interruption, read offline, then served and walked through."""
+"""One demo a ledger for all of these tests: run with an interruption, read offline, then served and walked through.
+
+Tests of a demo run on the embedded ledger; those marked `every_ledger` on a Fabric network too.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,30 @@ from collections.abc import Iterator
 
 import pytest
 
+from portal.demo.layout import Kind
 from tests.functional.conftest import identities, ledger, ledger_process
+from tests.support import fabric
 from tests.support.demo import Demo, processes_of
 from tests.support.desks import broker_url, desks
 
 __all__ = ["broker_url", "desks", "identities", "ledger", "ledger_process"]
 
 
+ROUNDS = {Kind.embedded.value: 6, Kind.fabric.value: 4}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "demo" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("every_ledger") is not None
+        metafunc.parametrize("demo", list(ROUNDS)[: 2 if marked else 1], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """A demo that was stopped with Ctrl-C among its rounds, and ran to its end the second time."""
-    made = Demo(tmp_path_factory.mktemp("demo") / "run", rounds=6)
+    if request.param == Kind.fabric:
+        fabric.require()
+    made = Demo(tmp_path_factory.mktemp("demo") / "run", ROUNDS[request.param], request.param)
     first = made.start("--no-serve")
     made.await_line(first, "epsilon so far")
     first.send_signal(signal.SIGINT)
@@ -40,3 +56,9 @@ def served(demo: Demo) -> Iterator[Demo]:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     assert processes_of(demo.directory) == []
+
+
+@pytest.fixture(scope="session")
+def addresses() -> list[str]:
+    """Every address that a browser asked for, over all walks of this run."""
+    return []

@@ -14,13 +14,15 @@ from tests.support.demo import Demo, processes_of, run
 pytestmark = [pytest.mark.demo, pytest.mark.timeout(900)]
 
 
+@pytest.mark.every_ledger
 def test_it_leaves_no_process_behind(demo: Demo) -> None:
     assert processes_of(demo.directory) == []
 
 
+@pytest.mark.every_ledger
 def test_the_report_holds_what_it_promises(demo: Demo) -> None:
     report = json.loads((demo.out / "report.json").read_text())
-    assert report["ledger"]["kind"] == "embedded"
+    assert report["ledger"]["kind"] == demo.ledger
     assert [one["patients"] for one in report["hospitals"]] == [304, 260, 46, 130]
     assert all(one["in_cohort"] < one["patients"] for one in report["hospitals"])
     rounds = report["study"]["rounds"]
@@ -32,6 +34,7 @@ def test_the_report_holds_what_it_promises(demo: Demo) -> None:
     assert report["seconds"]["total"] > 0
 
 
+@pytest.mark.every_ledger
 def test_what_it_wrote_verifies_offline(demo: Demo) -> None:
     genesis = (demo.out / "genesis.sha256").read_text().strip()
     ledger = str(demo.out / "ledger.blocks")
@@ -44,6 +47,7 @@ def test_what_it_wrote_verifies_offline(demo: Demo) -> None:
         assert json.loads((demo.out / name).read_text())["claim"] == claim
 
 
+@pytest.mark.every_ledger
 def test_another_genesis_or_an_altered_proof_is_refused(demo: Demo, tmp_path: Path) -> None:
     genesis = (demo.out / "genesis.sha256").read_text().strip()
     ledger = str(demo.out / "ledger.blocks")
@@ -55,6 +59,7 @@ def test_another_genesis_or_an_altered_proof_is_refused(demo: Demo, tmp_path: Pa
     assert run("proof", "verify", str(altered), "--ledger", ledger, "--genesis", genesis).returncode == 1
 
 
+@pytest.mark.every_ledger
 def test_a_patients_secrets_are_nowhere_outside_the_hospital(demo: Demo) -> None:
     receipt = json.loads((demo.out / "receipt.json").read_text())
     secret = receipt["secret"].encode()
@@ -66,6 +71,7 @@ def test_a_patients_secrets_are_nowhere_outside_the_hospital(demo: Demo) -> None
             assert not [canary for canary in canaries if canary in content], f"{file} holds a patient's secret"
 
 
+@pytest.mark.every_ledger
 def test_nobody_else_on_this_machine_can_read_any_of_it(demo: Demo) -> None:
     assert [path for path in demo.directory.rglob("*") if path.stat().st_mode & 0o077] == []
 

@@ -78,8 +78,9 @@ class House:
 
 
 @pytest.fixture
-def house(served: Demo, program: Callable[..., str]) -> Iterator[House]:
+def house(served: Demo, addresses: list[str], program: Callable[..., str]) -> Iterator[House]:
     with walks.browser(program("chromium")) as page:
+        page.on("request", lambda request: addresses.append(request.url))
         yield House(served, page)
 
 

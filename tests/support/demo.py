@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -11,17 +12,24 @@ from pathlib import Path
 
 import psutil
 
+from portal.demo.layout import Kind, needed_ports
+
 ROOT = Path(__file__).parents[2]
+# A Fabric peer asks for one address of this machine that is not loopback, though it need not use it.
+LOOPBACK = "ip link set lo up && ip address add 192.0.2.1/32 dev lo"
+NAMING = ("COVENANT_NODE", "FABRIC_CFG_PATH")  # variables that say whose a process is
 COVENANT = [sys.executable, str(ROOT / "covenant.py")]
 
 
 class Demo:
     """One demo below `directory`, on ports of its own."""
 
-    def __init__(self, directory: Path, rounds: int) -> None:
+    def __init__(self, directory: Path, rounds: int, ledger: str = Kind.embedded.value) -> None:
         self.directory = directory
         self.rounds = rounds
-        self.port = free_block()
+        self.ledger = ledger
+        wanted = needed_ports(0, ledger)
+        self.port = free_block(max(wanted) + 1)
         self.out = directory / "out"
         self.lines: list[str] = []
 
@@ -36,9 +44,11 @@ class Demo:
             str(self.port),
             "--rounds",
             str(self.rounds),
+            "--ledger",
+            self.ledger,
         ]
         if own_network and os.geteuid() == 0:
-            command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
+            command = ["unshare", "--net", "sh", "-c", f'{LOOPBACK} && exec "$@"', "sh", *command]
         return subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
         )
@@ -64,7 +74,7 @@ def processes_of(directory: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            said = " ".join(process.cmdline()) + " " + process.environ().get("COVENANT_NODE", "")
+            said = " ".join([*process.cmdline(), *map(process.environ().get, NAMING, ("", ""))])
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
         if str(directory) in said and process.pid != os.getpid():
@@ -73,8 +83,8 @@ def processes_of(directory: Path) -> list[psutil.Process]:
 
 
 def free_block(size: int = 5) -> int:
-    """The first of `size` free ports in a row on loopback."""
-    for first in range(21000, 60000, size):
+    """The first of `size` free ports in a row on loopback, at random: two demos that start later each keep theirs."""
+    for first in random.sample(range(21000, 31000, size), 200):
         try:
             for port in range(first, first + size):
                 with socket.socket() as probe:
@@ -82,4 +92,4 @@ def free_block(size: int = 5) -> int:
         except OSError:
             continue
         return first
-    raise AssertionError("no five free ports in a row")
+    raise AssertionError(f"no {size} free ports in a row")
