@@ -84,7 +84,8 @@ def processes_of(directory: Path) -> list[psutil.Process]:
 
 def free_block(size: int = 5) -> int:
     """The first of `size` free ports in a row on loopback, at random: two demos that start later each keep theirs."""
-    for first in random.sample(range(21000, 31000, size), 200):
+    blocks = range(21000, 31000, size)
+    for first in random.sample(blocks, len(blocks)):
         try:
             for port in range(first, first + size):
                 with socket.socket() as probe:
