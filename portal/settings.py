@@ -31,7 +31,7 @@ DOMAINS = {
     "hub": ("accounts", "reactor", "withdrawals", "catalogue", "access", "studies", "governance", "audit", "grid"),
     "hospital": (
         *("accounts", "reactor", "withdrawals", "patients", "catalogue", "access", "studies", "governance", "audit"),
-        "grid",
+        *("grid", "desk"),
     ),
 }
 INSTALLED_APPS = [

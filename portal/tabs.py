@@ -29,6 +29,7 @@ TABS = {
         PASSWORD,
     ),
     Role.STEWARD: (
+        Tab("Waits for you", "desk:home"),
         Tab("Data sets", "catalogue:home", ("catalogue:",)),
         Tab("Requests", "access:home", ("access:",)),
         STUDIES,

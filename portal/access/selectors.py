@@ -45,6 +45,11 @@ class Case:
     def latest(self) -> datetime.date:
         return datetime.date.fromisoformat(self.request["until"])
 
+    @property
+    def is_past(self) -> bool:
+        """Whether the last day asked for is over: the ledger takes no decision any more."""
+        return self.request["until"] < today()
+
 
 def requests() -> list[dict[str, Any]]:
     """All requests, newest first, each with its purpose in words and its cases."""
@@ -82,12 +87,13 @@ def case(body: dict[str, Any], dataset: str, version: int) -> Case:
 def status(entitlement: dict[str, Any] | None) -> str:
     if entitlement is None:
         return "waiting"
-    if (
-        entitlement["status"] == "live"
-        and entitlement["until"] < datetime.datetime.now(datetime.UTC).date().isoformat()
-    ):
+    if entitlement["status"] == "live" and entitlement["until"] < today():
         return "ended"
     return entitlement["status"]
+
+
+def today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def cases_of(msp: str) -> list[Case]:

@@ -20,7 +20,7 @@ from portal.middleware import refused
 WRONG = Limit("sign-in", 60, 900)
 FIRST_PAGE = {
     Role.PATIENT: "patients:home",
-    Role.STEWARD: "catalogue:home",
+    Role.STEWARD: "desk:home",
     Role.RESEARCHER: "catalogue:home",
     Role.AUDITOR: "audit:home",
 }

@@ -6,5 +6,5 @@ from django.urls import include, path
 
 from portal.urls import shared
 
-urlpatterns = [*shared, path("", include("portal.patients.urls"))]
+urlpatterns = [*shared, path("desk/", include("portal.desk.urls")), path("", include("portal.patients.urls"))]
 handler400 = "portal.accounts.views.bad_request"

@@ -20,7 +20,7 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 STUDIES = ("/studies/", "/studies/left/", "/studies/budget/", "/studies/pause/")
-STEWARD = ("/catalogue/", "/access/", *STUDIES, "/governance/", "/withdrawals/", "/accounts/password/")
+STEWARD = ("/desk/", "/catalogue/", "/access/", *STUDIES, "/governance/", "/withdrawals/", "/accounts/password/")
 RESEARCHER = ("/catalogue/", "/access/", "/access/new/", "/studies/")
 AUDITOR = ("/audit/", "/audit/refused/", "/audit/verify/", "/catalogue/", "/studies/")
 PATIENT = ("/",)

@@ -16,7 +16,8 @@ from tests.support.desks import HOSPITAL
 
 pytestmark = pytest.mark.django_db
 LISTS = [
-    *[("steward", f"/{path}") for path in ("catalogue/", "access/", "studies/", "studies/budget/", "governance/")],
+    *[("steward", f"/{path}") for path in ("catalogue/", "access/", "studies/", "studies/budget/")],
+    *[("steward", f"/{path}") for path in ("governance/", "desk/")],
     *[(role, f"/{path}") for role in ("researcher", "auditor") for path in ("catalogue/", "access/", "studies/")],
     ("auditor", "/audit/refused/"),
 ]
