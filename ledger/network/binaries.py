@@ -1,4 +1,4 @@
-"""Fabric's own programs: an operator's (FABRIC_BIN), or those that `make fabric` built into a cache, by go.sum."""
+"""Fabric's own programs: an operator's (FABRIC_BIN), or those that `make fabric` built into a cache."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from ledger.network.errors import NetworkError
 
 SOURCES = Path(__file__).parents[2] / "deploy" / "fabric"
+PATCH = SOURCES / "smartbft.patch"
 VERSION = "v3.1.1"
 SERIES = "v3.1."
 PROGRAMS = ("peer", "orderer", "osnadmin", "configtxgen", "configtxlator", "ledgerutil")
@@ -28,9 +29,9 @@ class Binaries:
 
 
 def cache() -> Path:
-    """The folder that `make fabric` fills for the go.sum at hand."""
+    """The folder that `make fabric` fills for the go.sum and the patch at hand."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    digest = sha256((SOURCES / "go.sum").read_bytes()).hexdigest()
+    digest = sha256((SOURCES / "go.sum").read_bytes() + PATCH.read_bytes()).hexdigest()
     return home / "covenant" / f"fabric-{digest[:16]}"
 
 

