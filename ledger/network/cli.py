@@ -53,6 +53,26 @@ def deploy(
 
 
 @app.command()
+def approve(
+    organisation: Org,
+    directory: Directory = DIRECTORY,
+    source: Annotated[Path, typer.Option(help="A checkout whose contracts the hospital shall approve.")] = INSTALLED,
+) -> None:
+    """Let one hospital install and approve a version of the contracts, beside the one that runs."""
+    network = lifecycle.approve(Network.at(directory), organisation, Package.of(source.absolute()), typer.echo)
+    newest = network.plan.contracts[-1]
+    after = "" if newest.committed else "; covenant network commit puts it in force once a majority has"
+    typer.echo(f"{organisation} has approved {newest.label}, definition {newest.sequence}{after}.")
+
+
+@app.command()
+def commit(directory: Directory = DIRECTORY) -> None:
+    """Put the version that a majority of hospitals has approved in force; the old one's hosts end."""
+    newest = lifecycle.commit(Network.at(directory), typer.echo).plan.contracts[-1]
+    typer.echo(f"The network runs {newest.label}, definition {newest.sequence}.")
+
+
+@app.command()
 def join(
     organisation: Org,
     directory: Directory = DIRECTORY,

@@ -175,4 +175,8 @@ def _contracts(network: Network) -> Iterator[Finding]:
         listed = ", ".join(f"{name}: {version or 'none'}" for name, version in found.items())
         yield Finding("contracts", "broken", f"peers see different definitions ({listed})", "covenant network logs ORG")
     elif versions:
+        for node in network.nodes:
+            if not any(each.committed for each in node.contracts):
+                name, mend = node.organisation.name, f"covenant network approve {node.organisation.name}"
+                yield Finding(f"{name}.contracts", "broken", "it has not approved what the others run", mend)
         yield Finding("contracts", "ok", f"every peer that answers runs {versions.pop()}")

@@ -1,8 +1,9 @@
 """Putting a version of the contracts on a network: install, approve by each hospital, commit; upgrade the same way.
 
 Each hospital's own host runs the new version beside the old one until a majority has approved and the definition is
-committed; from that block on every peer calls the new host. State stays. Nothing here can make a peer call contracts
-that its hospital did not approve: a peer without the approval endorses nothing.
+committed; from that block on every peer calls the new host. State stays. `deploy` takes all steps for all hospitals;
+`approve` and `commit` take them one hospital at a time. Nothing here can make a peer call contracts that its hospital
+did not approve: a peer without the approval endorses nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import structs
 
 from consent import canonical
 from ledger.identity import files
@@ -23,6 +27,7 @@ from ledger.network.package import Package
 from ledger.network.plan import CHAINCODE, Contracts, Organisation
 
 POLICY = "/Channel/Application/Endorsement"  # a strict majority of the hospitals, by their peers; joining re-encodes it
+AGAIN = ("orderer", "timed out waiting for txid")  # what a lifecycle command says when another orderer may do better
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,6 @@ class Deployment:
         Raises NetworkError `network.process-ended` (with the host's own refusal), `network.refused`.
         """
         layout, organisation, slot = self.network.layout, node.organisation, self.contracts.slot
-        folder = layout.folder(organisation)
         listen = organisation.address(f"host_{slot}")
         config = {
             "listen": str(listen),
@@ -49,7 +53,7 @@ class Deployment:
             "tls": {"certificate": "tls/server.pem", "key": "tls/server.key", "peer_ca": "../tlsca/ca.pem"},
             "metrics": str(organisation.address(f"host_{slot}_metrics")),
         }
-        files.write(folder / "host" / f"host-{slot}.json", canonical.encode(config))
+        files.write(node.host_settings(self.contracts), canonical.encode(config))
         connect_host(layout, organisation, self.contracts)
         node.launch(node.host(self.contracts), self.network.programs.binaries)
         node.await_ready(node.host(self.contracts))
@@ -67,17 +71,20 @@ class Deployment:
                 "network.unknown-package",
                 f"the peer of {organisation.name} does not know {self.package.id}: covenant network deploy installs it",
             )
-        if self.ready().get(organisation.msp):
-            return
-        self._approve(organisation)
+
+        def approved() -> bool:
+            return approval(self.network, organisation, self.contracts.sequence) == self.package.id
+
+        if not approved():
+            self._ordered(organisation, approved, "approveformyorg", "--package-id", self.package.id)
 
     def adopt(self, node: Node) -> None:
-        """Let a hospital that came later run the definition that the others committed before."""
+        """Let one hospital run the version, whether the others have committed it or not."""
         self.prepare(node)
-        self._approve(node.organisation)
+        self.approve(node.organisation)
 
     def ready(self) -> dict[str, bool]:
-        """Which organisations, by MSP id, have approved."""
+        """Which organisations, by MSP id, have approved what is not committed yet."""
         first = self.network.plan.hospitals[0]
         said = self.network.programs.peer(
             first, "lifecycle", "chaincode", "checkcommitreadiness", *self._definition, "--output", "json"
@@ -94,10 +101,11 @@ class Deployment:
         for each in organisations:
             tls = str(self.network.layout.tls_ca(each))
             targets += ["--peerAddresses", str(each.peer), "--tlsRootCertFiles", tls]
-        self._ordered(organisations[0], "commit", *targets)
 
-    def _approve(self, organisation: Organisation) -> None:
-        self._ordered(organisation, "approveformyorg", "--package-id", self.package.id)
+        def stands() -> bool:
+            return all(runs(self.network, each, self.package) for each in organisations)
+
+        self._ordered(organisations[0], stands, "commit", *targets)
 
     @property
     def _definition(self) -> list[str]:
@@ -106,8 +114,12 @@ class Deployment:
             *("--sequence", str(self.contracts.sequence), "--channel-config-policy", POLICY),
         ]
 
-    def _ordered(self, organisation: Organisation, verb: str, *arguments: str) -> None:
-        """A lifecycle transaction, through the first orderer that takes it."""
+    def _ordered(self, organisation: Organisation, done: Callable[[], bool], verb: str, *arguments: str) -> None:
+        """A lifecycle transaction, through one orderer after another until one takes it.
+
+        The orderers may have no leader just then, and an answer that is late leaves open whether the transaction
+        stands: `done` says, before it is sent again.
+        """
         hospitals = self.network.plan.hospitals
         for orderer in hospitals:
             through = self.network.programs.through(organisation, orderer)
@@ -117,7 +129,9 @@ class Deployment:
                 )
                 return
             except NetworkError as error:
-                if orderer is hospitals[-1] or "orderer" not in error.message:
+                if done():
+                    return
+                if orderer is hospitals[-1] or not any(sign in error.message for sign in AGAIN):
                     raise
 
 
@@ -127,6 +141,7 @@ def deploy(network: Network, package: Package, tell: Callable[[str], None] = lam
     A version that is committed already is left as it is. Raises NetworkError as Deployment's steps do.
     """
     with network.layout.lock():
+        network = settled(network)
         standing = committed(network, network.plan.hospitals[0])
         if standing and standing["version"] == package.digest:
             tell(f"{package.label} is what the network runs already")
@@ -138,7 +153,66 @@ def deploy(network: Network, package: Package, tell: Callable[[str], None] = lam
         tell("Approving, hospital by hospital")
         together(deployment.approve, network.plan.hospitals)
         deployment.commit(network.plan.hospitals)
-        network.await_known()
+        return finish(deployment)
+
+
+def approve(network: Network, name: str, package: Package, tell: Callable[[str], None] = lambda text: None) -> Network:
+    """Let the hospital `name` alone install and approve `package`; both versions' hosts run until one is committed.
+
+    A version that the others have committed meanwhile is what the hospital runs from then on. Raises NetworkError
+    `network.other-version` where another version is on its way, and as Deployment's steps do.
+    """
+    with network.layout.lock():
+        network = settled(network)
+        node = network.node(name)
+        standing = committed(network, node.organisation)
+        sequence = int(standing["sequence"]) if standing else 0
+        if standing and standing["version"] == package.digest:
+            contracts = next(each for each in network.plan.contracts if each.sequence == sequence)
+            deployment = Deployment(network, package, contracts)
+        else:
+            coming = network.plan.coming
+            if coming and coming.package_id != package.id:
+                raise NetworkError(
+                    "network.other-version",
+                    f"{coming.label} is on its way, not {package.label}: name its --source, or let `covenant network "
+                    "deploy` put another version on the network",
+                )
+            deployment = begin(network, package, sequence + 1)
+        tell(f"Starting a host, installing and approving {package.label}")
+        deployment.adopt(deployment.network.node(name))
+        if deployment.contracts.committed:
+            network.await_known()
+        return deployment.network
+
+
+def commit(network: Network, tell: Callable[[str], None] = lambda text: None) -> Network:
+    """Commit the version that a majority has approved; the hosts of the one before end.
+
+    A hospital that has not approved endorses nothing until it does. Raises NetworkError `network.nothing-coming`,
+    `network.no-majority`, `network.refused`.
+    """
+    with network.layout.lock():
+        coming = network.plan.coming
+        network = settled(network)
+        if coming and network.plan.coming is None:
+            return network
+        if coming is None:
+            raise NetworkError(
+                "network.nothing-coming", "no version waits for a commit: covenant network approve ORG begins one"
+            )
+        deployment = Deployment(network, Package.of(Path(coming.source)), coming)
+        ready = deployment.ready()
+        hospitals = network.plan.hospitals
+        approving = [each for each in hospitals if ready.get(each.msp)]
+        if 2 * len(approving) <= len(hospitals):
+            raise NetworkError(
+                "network.no-majority",
+                f"{len(approving)} of {len(hospitals)} hospitals have approved {coming.label}, and it takes more than "
+                "half: covenant network approve ORG",
+            )
+        tell(f"Committing {coming.label}, approved by {', '.join(each.name for each in approving)}")
+        deployment.commit(approving)
         return finish(deployment)
 
 
@@ -146,8 +220,10 @@ def begin(network: Network, package: Package, sequence: int) -> Deployment:
     """Write down that `package` is on its way, so that whatever is started for it is known."""
     plan = network.plan
     running = [each for each in plan.contracts if each.sequence < sequence][-1:]
-    dropped = [each for each in plan.contracts if each not in running and each.package_id != package.id]
-    processes.stop([node.host(each) for node in network.nodes for each in dropped])
+    coming = plan.coming
+    if coming and coming.package_id == package.id and coming.sequence == sequence:
+        return Deployment(network, package, coming)
+    retire(network, [each for each in plan.contracts if each not in running])
     slot: Literal["a", "b"] = "b" if running and running[0].slot == "a" else "a"
     contracts = Contracts(
         sequence=sequence,
@@ -156,6 +232,7 @@ def begin(network: Network, package: Package, sequence: int) -> Deployment:
         package_id=package.id,
         slot=slot,
         source=str(package.source),
+        committed=False,
     )
     plan = plan.running(*running, contracts)
     network.layout.write(plan)
@@ -164,13 +241,33 @@ def begin(network: Network, package: Package, sequence: int) -> Deployment:
 
 
 def finish(deployment: Deployment) -> Network:
-    """End the hosts of earlier versions, now that no peer calls them."""
+    """Once every peer that has the version is known to run it, end the hosts of earlier ones, which no peer calls."""
     network = deployment.network
+    contracts = structs.replace(deployment.contracts, committed=True)
     earlier = [each for each in network.plan.contracts if each != deployment.contracts]
-    processes.stop([node.host(each) for node in network.nodes for each in earlier])
-    plan = network.plan.running(deployment.contracts)
+    plan = network.plan.running(contracts)
+    finished = Network(network.layout, plan, network.programs)
+    finished.await_known()
+    retire(network, earlier)
     network.layout.write(plan)
-    return Network(network.layout, plan, network.programs)
+    return finished
+
+
+def settled(network: Network) -> Network:
+    """`network`, with note taken of a version that it runs since a command that was cut off before it could note it."""
+    coming = network.plan.coming
+    standing = committed(network, network.plan.hospitals[0]) if coming else None
+    if coming and standing and coming.label.endswith(standing["version"][:12]):
+        return finish(Deployment(network, Package.of(Path(coming.source)), coming))
+    return network
+
+
+def retire(network: Network, versions: Sequence[Contracts]) -> None:
+    """End the hosts of `versions`, at every hospital."""
+    processes.stop([node.host(each) for node in network.nodes for each in versions])
+    for node in network.nodes:
+        for each in versions:
+            node.host_settings(each).unlink(missing_ok=True)
 
 
 def connect_host(layout: Layout, organisation: Organisation, contracts: Contracts) -> None:
@@ -208,3 +305,26 @@ def installed(network: Network, organisation: Organisation) -> set[str]:
     """The package ids that `organisation`'s peer knows."""
     said = network.programs.peer(organisation, "lifecycle", "chaincode", "queryinstalled", "--output", "json")
     return {each["package_id"] for each in json.loads(said).get("installed_chaincodes", [])}
+
+
+def runs(network: Network, organisation: Organisation, package: Package) -> bool:
+    """Whether `organisation`'s peer has the definition of `package`."""
+    standing = committed(network, organisation)
+    return standing is not None and standing["version"] == package.digest
+
+
+def approval(network: Network, organisation: Organisation, sequence: int) -> str | None:
+    """The id of the package that `organisation` approved as definition number `sequence`, if it has."""
+    try:
+        said = network.programs.peer(
+            organisation,
+            *("lifecycle", "chaincode", "queryapproved", "--channelID", network.plan.channel),
+            *("--name", CHAINCODE, "--sequence", str(sequence), "--output", "json"),
+        )
+    except NetworkError as error:
+        if "could not fetch approved chaincode definition" in error.message:
+            return None
+        raise
+    answer: dict[str, Any] = json.loads(said)
+    package: str = answer["source"]["Type"]["LocalPackage"]["package_id"]
+    return package

@@ -71,9 +71,15 @@ class Network:
             node.await_ready(*(node.find(part) if part else node.processes))
 
     def await_known(self) -> None:
-        """Return once every hospital's peer knows the others', so that transactions can be endorsed."""
-        deployed = bool(self.plan.contracts)
-        discovery.await_known(self.layout, self.plan.channel, self.plan.hospitals, deployed=deployed)
+        """Return once every hospital's peer knows the others', so that transactions can be endorsed.
+
+        A hospital without a host, because it has not approved what the others run, endorses nothing and is not awaited.
+        """
+        deployed = any(each.committed for each in self.plan.contracts)
+        awaited = [
+            node.organisation for node in self.nodes if not deployed or any(each.committed for each in node.contracts)
+        ]
+        discovery.await_known(self.layout, self.plan.channel, awaited, deployed=deployed)
 
     def stop(self, nodes: Sequence[Node], part: str | None = None) -> None:
         """End the processes of `nodes`, or those called `part`."""

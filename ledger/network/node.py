@@ -43,10 +43,18 @@ class Node:
     def host(self, contracts: Contracts) -> Process:
         return self._process(f"host-{contracts.slot}")
 
+    def host_settings(self, contracts: Contracts) -> Path:
+        return self.layout.folder(self.organisation) / "host" / f"host-{contracts.slot}.json"
+
+    @property
+    def contracts(self) -> list[Contracts]:
+        """The versions that this hospital has a host for; while one is on its way that may be fewer than the plan's."""
+        return [each for each in self.plan.contracts if self.host_settings(each).exists()]
+
     @property
     def processes(self) -> list[Process]:
         """All, in the order in which they start."""
-        return [self.orderer, self.peer, *(self.host(each) for each in self.plan.contracts)]
+        return [self.orderer, self.peer, *(self.host(each) for each in self.contracts)]
 
     def find(self, part: str) -> list[Process]:
         """The processes called `part`: peer, orderer or host. Raises NetworkError `network.unknown-part`."""
@@ -83,8 +91,7 @@ class Node:
 
     def _start_host(self, contracts: Contracts) -> None:
         """Start the contracts as installed here; it ends at once where they are not the version that is meant."""
-        folder = self.layout.folder(self.organisation) / "host"
-        config = folder / f"host-{contracts.slot}.json"
+        config = self.host_settings(contracts)
         command = [sys.executable, "-m", "ledger.chaincode", "serve", "--config", str(config)]
         self.host(contracts).start(command, {}, Path(contracts.source))
 
@@ -93,7 +100,7 @@ class Node:
         yield self.orderer, self.organisation.address("orderer_admin")
         yield self.orderer, self.organisation.orderer
         yield self.peer, self.organisation.peer
-        for each in self.plan.contracts:
+        for each in self.contracts:
             yield self.host(each), self.organisation.address(f"host_{each.slot}")
 
     def await_ready(self, *processes: Process) -> None:

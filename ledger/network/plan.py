@@ -73,6 +73,7 @@ class Contracts(Document, frozen=True):
     """One version of the contracts on the network.
 
     `slot`: which of a hospital's two pairs of host ports it uses. `source`: the folder that its hosts are started from.
+    `committed`: whether the channel runs it, or it is on its way there, approved by some hospitals perhaps.
     """
 
     sequence: int
@@ -81,6 +82,7 @@ class Contracts(Document, frozen=True):
     package_id: str
     slot: Literal["a", "b"]
     source: str
+    committed: bool = True
 
 
 class Plan(Document, frozen=True):
@@ -103,6 +105,11 @@ class Plan(Document, frozen=True):
     @property
     def hospitals(self) -> tuple[Organisation, ...]:
         return tuple(each for each in self.organisations if each.kind == "hospital")
+
+    @property
+    def coming(self) -> Contracts | None:
+        """The version that is on its way to the channel."""
+        return next((each for each in self.contracts if not each.committed), None)
 
     @property
     def founders(self) -> tuple[Organisation, ...]:

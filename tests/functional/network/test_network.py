@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 
 import psutil
@@ -209,20 +212,73 @@ def test_a_fifth_hospital_joins_and_counts(network):
         joining.join(network, Member.named("epsilon"))
 
 
-def test_an_upgrade_keeps_the_state_and_ends_the_old_hosts(network, tmp_path):
+@contextmanager
+def traffic(network, names, pause=0.05):
+    """Texts published meanwhile, each hospital's by a thread of its own; every one of them must go through."""
+    done, over = [], threading.Event()
+
+    def publish(name):
+        with gateway(network, name) as door:
+            while not over.wait(pause):
+                text = f"text-{secrets.token_hex(6)}"
+                content = {"text": text, "digests": {"en": "ab" * 32}, "presets": ["heart-disease"]}
+                door.contract.submit("consents:PublishText", content)
+                done.append(text)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        writers = [pool.submit(publish, name) for name in names]
+        try:
+            yield done
+        finally:
+            over.set()
+        for each in writers:
+            each.result()
+
+
+def another_version(folder):
     for name in ("ledger", "consent"):
-        shutil.copytree(INSTALLED / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "ledger" / "contracts" / "consents.py").open("a") as file:
+        shutil.copytree(INSTALLED / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "ledger" / "contracts" / "consents.py").open("a") as file:
         file.write("# the next version\n")
-    old = [node.host(each) for node in network.nodes for each in network.plan.contracts]
-    upgraded = lifecycle.deploy(network, Package.of(tmp_path))
-    assert upgraded.plan.contracts[0].sequence == network.plan.contracts[0].sequence + 1
-    assert not any(each.pid for each in old)
-    with gateway(upgraded, "alpha") as door:
+    return Package.of(folder)
+
+
+def test_an_upgrade_hospital_by_hospital_while_transactions_are_in_flight(network, tmp_path):
+    """Old and new stand side by side while hospitals approve; state stays, and no confirmed transaction is lost."""
+    package, old = another_version(tmp_path), network.plan.contracts[0]
+    first, *others = network.plan.hospitals
+    with pytest.raises(NetworkError, match=r"^network\.nothing-coming: "):
+        lifecycle.commit(network)
+    with traffic(network, ["alpha", "beta"]) as written:
+        network = lifecycle.approve(network, first.name, package)
+        assert [each.committed for each in network.plan.contracts] == [True, False]
+        assert all(network.node(first.name).host(each).pid for each in network.plan.contracts)
+        with pytest.raises(NetworkError, match=r"^network\.no-majority: 1 of \d hospitals have approved"):
+            lifecycle.commit(network)
+        with pytest.raises(NetworkError, match=r"^network\.other-version: "):
+            lifecycle.approve(network, others[0].name, Package("0.1.0", "ab" * 32, INSTALLED))
+        enough = others[: len(network.plan.hospitals) // 2]
+        for each in enough:
+            network = lifecycle.approve(network, each.name, package)
+        before = len(written)
+        eventually(lambda: len(written) > before)
+        network = lifecycle.commit(network)
+        assert [each.sequence for each in network.plan.contracts] == [old.sequence + 1]
+        assert not any(node.host(old).pid for node in network.nodes)
+        late = [each for each in others if each not in enough]
+        broken = {each.name: each.mend for each in doctor.examine(network) if each.state == "broken"}
+        assert broken == {f"{each.name}.contracts": f"covenant network approve {each.name}" for each in late}
+        for each in late:
+            network = lifecycle.approve(network, each.name, package)
+        after = len(written)
+        eventually(lambda: len(written) > after)
+    eventually(lambda: level(network))
+    with gateway(network, "alpha") as door:
         members = door.contract.evaluate("members:List", {})
-    assert {each["msp"] for each in members} >= {"AlphaMSP", "DeltaMSP", "InstituteMSP"}
-    assert write(upgraded, "alpha")
-    lifecycle.deploy(upgraded, Package.of())
+        assert {each["msp"] for each in members} >= {"AlphaMSP", "DeltaMSP", "InstituteMSP"}
+        assert all(door.contract.evaluate("consents:Text", {"text": each}) for each in written)
+    assert {each.state for each in doctor.examine(network)} == {"ok"}
+    assert len(lifecycle.deploy(network, Package.of()).plan.contracts) == 1
 
 
 def test_a_host_of_other_code_does_not_start(network):
