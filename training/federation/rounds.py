@@ -85,15 +85,18 @@ class StudyRunner:
     def run(self, study_id: str) -> Vector:
         """The final model: every round closed, metrics released, every site's word for model and certificate given.
 
-        Raises TrainingError `rounds.attempts-exhausted`, `rounds.unconfirmed`, `rounds.projection-stale`, and the
-        contracts' refusals (a revoked entitlement, an account that is spent).
+        Raises TrainingError `rounds.attempts-exhausted`, `rounds.unconfirmed`, `rounds.projection-stale`, the
+        contracts' refusals (a revoked entitlement, an account that is spent), and what the ledger's own check raises,
+        asked before each round: nothing is opened on a ledger that lacks what was seen of it.
         """
         study = self.studies.study(study_id)
         self.blobs.get(study.plan.initial)  # nothing is opened, and nothing spent, without weights to start from
         self._greet(study)
         for number in range(1, study.plan.rounds + 1):
             self.before(number)
+            self.ledger.check()
             self._close(study, number, TRAINING)
+        self.ledger.check()
         self._measure(study)
         model = self.chain.final(study)
         if self.studies.study(study_id).status != "released":

@@ -31,6 +31,10 @@ def told(world, study):
 BOTH = ("AlphaMSP", "BetaMSP")
 
 
+class OtherLedger(CovenantError):
+    """What a node's own check raises."""
+
+
 def test_a_study_runs_to_its_last_confirmation(world):
     study = world.study()
     model = world.runner().run(study)
@@ -45,6 +49,20 @@ def test_run_again_it_changes_nothing(world):
     calls = len(world.ledger.calls)
     assert (world.runner().run(study) == first).all()
     assert len(world.ledger.calls) == calls
+
+
+def test_nothing_is_opened_on_a_ledger_that_lacks_what_was_seen_of_it(world):
+    study = world.study()
+
+    def restored(number):
+        world.view.fault = OtherLedger("portal.ledger-behind", "an older copy answers") if number == 2 else None
+
+    with pytest.raises(OtherLedger, match=r"portal\.ledger-behind"):
+        world.runner(before=restored).run(study)
+    assert told(world, study) == [(1, 1, "closed", BOTH, None)]
+    world.view.fault = None
+    world.runner().run(study)
+    assert told(world, study) == [(number, 1, "closed", BOTH, None) for number in (1, 2, 3)]
 
 
 def test_a_site_that_does_not_answer_is_left_out_after_the_deadline(world):
