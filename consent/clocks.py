@@ -15,6 +15,7 @@ from consent import periods
 from consent.decide import ConsentView
 from consent.decision import Decision
 from consent.limits import Denial
+from consent.occasion import NO_STUDY, Occasion
 from consent.purpose import Purpose
 
 GONE = frozenset({"withdrawn", "tombstone"})
@@ -49,8 +50,10 @@ class Usable:
 NOTHING = Usable((), undated=False, denied=False)
 
 
-def usable(documents: Iterable[tuple[ConsentView, Decision]], purpose: Purpose, when: int) -> Usable:
-    """What one patient's `documents`, each with the decision on it for `purpose` at `when`, leave together.
+def usable(
+    documents: Iterable[tuple[ConsentView, Decision]], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
+) -> Usable:
+    """What one patient's `documents`, each with the decision on it for `purpose` on `occasion` at `when`, leave.
 
     Pass every document, also those that permit nothing: each may deny. One that stands and cannot be opened may deny
     anything, so nothing is left.
@@ -62,7 +65,8 @@ def usable(documents: Iterable[tuple[ConsentView, Decision]], purpose: Purpose, 
             continue
         if view.details is None:
             return NOTHING
-        denials += [one for one in view.details.limits.denied if one.holds(today) and one.touches(purpose.diseases)]
+        denied = view.details.limits.denied
+        denials += [one for one in denied if one.holds(today) and one.touches(purpose.diseases, occasion.study)]
         if decision.permits:
             details = view.details
             first = _window(details.data_from, periods.FIRST)

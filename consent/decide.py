@@ -17,8 +17,10 @@ from consent.decision import Decision, openness
 from consent.errors import ConsentError
 from consent.grant import Details
 from consent.limits import NO_LIMITS, Limits
+from consent.occasion import NO_STUDY, Occasion
 from consent.purpose import Purpose
 from consent.terms import DatasetTerms, Terms
+from consent.versions import Lapse
 
 
 class ConsentView(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +28,7 @@ class ConsentView(msgspec.Struct, frozen=True, gc=False):
 
     `status`: "active", "withdrawn" or "tombstone"; "unknown" where the ledger has nothing. `valid_from`, `valid_until`:
     months "YYYY-MM". `recorded_at`, `withdrawn_at`: epoch seconds. `details`: opened at the patient's hospital alone.
+    `lapse`: that a newer version of its text is out.
     """
 
     status: str
@@ -35,6 +38,7 @@ class ConsentView(msgspec.Struct, frozen=True, gc=False):
     recorded_at: int | None
     withdrawn_at: int | None
     details: Details | None
+    lapse: Lapse | None = None
 
 
 class Use(NamedTuple):
@@ -44,15 +48,20 @@ class Use(NamedTuple):
     until: str
 
 
-def decide(view: ConsentView, purpose: Purpose, when: int) -> Decision:
-    """Whether the patient's grant allows `purpose` at `when` (epoch seconds of contract time). Never raises."""
-    now = _Now(when)
+def decide(view: ConsentView, purpose: Purpose, when: int, occasion: Occasion = NO_STUDY) -> Decision:
+    """Whether the patient's grant allows `purpose` on `occasion` at `when` (epoch seconds of contract time).
+
+    Never raises.
+    """
+    now = _Now(when, occasion)
     return _judge_grant(_facts(view, now), _Terms(purpose, now))
 
 
-def decide_all(views: Iterable[ConsentView], purpose: Purpose, when: int) -> list[Decision]:
+def decide_all(
+    views: Iterable[ConsentView], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
+) -> list[Decision]:
     """What `decide` answers for each of `views`, in order; equal facts are judged once."""
-    now = _Now(when)
+    now = _Now(when, occasion)
     known = _Known(purpose, now)
     return [known[_facts(view, now)] for view in views]
 
@@ -158,11 +167,25 @@ class _Months(dict[Limits, str | None]):
         return months
 
 
-class _Now:
-    """The moment of a decision, with what is known of the dates met so far."""
+class _Lapses(dict[Lapse, bool]):
+    """Whether a consent under an older text has ended for the study that asks."""
 
-    def __init__(self, when: int) -> None:
+    def __init__(self, when: int, occasion: Occasion) -> None:
+        super().__init__()
+        self._when, self._agreed = when, occasion.agreed
+
+    def __missing__(self, lapse: Lapse) -> bool:
+        self[lapse] = ended = lapse.ends(self._when, self._agreed)
+        return ended
+
+
+class _Now:
+    """The moment and the occasion of a decision, with what is known of the dates met so far."""
+
+    def __init__(self, when: int, occasion: Occasion) -> None:
         self.when = when
+        self.occasion = occasion
+        self.lapses = _Lapses(when, occasion)
         self.today = periods.day_of(when)
         self.months = _Calendar(periods.month_of(when), periods.is_month)
         self.days = _Calendar(self.today, periods.is_day)
@@ -170,11 +193,12 @@ class _Now:
         self.time_limits = _TimeLimits(self.today)
 
 
-# status, preset, how the first and last month stand to now, whether recorded by now, whether withdrawn; then, where the
-# details are known, the first and last day, the diseases, the limits, and whether their limit of months is over
+# status, preset, how the first and last month stand to now, whether recorded by now, whether withdrawn, whether a newer
+# text has ended it; then, where the details are known, the first and last day, the diseases, the limits, and whether
+# their limit of months is over
 _Relation = int | None
 _Facts = tuple[
-    str, str, _Relation, _Relation, bool, bool, _Relation, _Relation, tuple[str, ...], Limits | None, bool | None
+    str, str, _Relation, _Relation, bool, bool, bool, _Relation, _Relation, tuple[str, ...], Limits | None, bool | None
 ]
 
 
@@ -184,13 +208,14 @@ def _facts(view: ConsentView, now: _Now) -> _Facts:
     first, last = months[view.valid_from], months[view.valid_until]
     known = recorded is not None and recorded <= now.when
     withdrawn = view.withdrawn_at is not None
+    old = view.lapse is not None and now.lapses[view.lapse]
     if details is None:
-        return view.status, view.preset, first, last, known, withdrawn, None, None, (), None, None
+        return view.status, view.preset, first, last, known, withdrawn, old, None, None, (), None, None
     limits = details.limits
     if limits is not NO_LIMITS and (limit := now.limited_to[limits]) is not None:
         over = now.time_limits[details.starts, limit]
     starts, ends = days[details.starts], days[details.ends]
-    return view.status, view.preset, first, last, known, withdrawn, starts, ends, details.diseases, limits, over
+    return view.status, view.preset, first, last, known, withdrawn, old, starts, ends, details.diseases, limits, over
 
 
 class _Known(dict[_Facts, Decision]):
@@ -214,8 +239,10 @@ class _Terms(dict[tuple[str, tuple[str, ...], Limits, bool | None], Decision]):
 
     def __missing__(self, chosen: tuple[str, tuple[str, ...], Limits, bool | None]) -> Decision:
         preset, finer, limits, over = chosen
-        if broken := _choice(preset, finer, self._purpose) or _denied(limits, self._purpose, self._now):
+        if broken := _choice(preset, finer, self._purpose) or limits.broken(self._now.occasion):
             decision = Decision("deny", broken)
+        elif limits.denies(self._purpose, self._now.occasion, self._now.today):
+            decision = Decision("deny", "consent.denied")
         else:
             meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
             decision = judge_terms(meant, self._purpose, Moment(self._now.today, over))
@@ -224,11 +251,13 @@ class _Terms(dict[tuple[str, tuple[str, ...], Limits, bool | None], Decision]):
 
 
 def _judge_grant(facts: _Facts, chosen: _Terms) -> Decision:
-    status, preset, first, last, recorded, withdrawn, starts, ends, finer, limits, over = facts
+    status, preset, first, last, recorded, withdrawn, old, starts, ends, finer, limits, over = facts
     if broken := _standing(status, recorded, withdrawn):
         return Decision("deny", broken)
     if limits is None:
         return Decision("deny", "consent.not-opened")
+    if old:
+        return Decision("deny", "consent.superseded")
     if broken := _time(first, last) or _time(starts, ends):
         return Decision("deny", broken)
     return chosen[preset, finer, limits, over]
@@ -255,12 +284,6 @@ def _choice(preset: str, finer: tuple[str, ...], purpose: Purpose) -> str | None
     if preset not in presets.PRESETS:
         return "consent.unknown-choice"
     return "consent.finer-choice" if finer and not covered(finer, purpose.diseases) else None
-
-
-def _denied(limits: Limits, purpose: Purpose, now: _Now) -> str | None:
-    """A no to all records; one to some records is for `consent.clocks`, which knows the records' dates."""
-    whole = (one for one in limits.denied if one.data_from is None and one.data_until is None)
-    return "consent.denied" if any(one.holds(now.today) and one.touches(purpose.diseases) for one in whole) else None
 
 
 def covered(allowed: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Meta
@@ -26,6 +26,7 @@ COMMITMENT_TAG = "covenant.commitment.v1"
 SECRET_BYTES = SALT_BYTES = NONCE_BYTES = 32
 CODE_BYTES = 16
 
+Contact = Literal["email", "letter", "nobody", "phone", "portal"]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,63}\Z", description="letters, digits, . -")]
 
 
@@ -33,7 +34,8 @@ class Details(canonical.Document, frozen=True, kw_only=True):
     """What the statement says only by its digest. Days are inclusive; `diseases` (Mondo) narrow the preset, if any.
 
     `data_from`, `data_until`: the records' own dates that may be used. `retrospective`: whether records made before
-    `starts` may be used. `limits`: further conditions, and what is denied.
+    `starts` may be used. `limits`: further conditions, and what is denied. `feedback`: whether the patient wants to
+    hear what was learned, and `contact`, how: wishes, which permit nothing.
     """
 
     salt: Hex32
@@ -46,6 +48,8 @@ class Details(canonical.Document, frozen=True, kw_only=True):
     retrospective: bool = False
     diseases: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
+    feedback: bool = False
+    contact: Contact = "portal"
     secret_digest: Hex32  # of the secret from which the patient's cohort keys come
 
     def __post_init__(self) -> None:

@@ -13,13 +13,18 @@ from typing import Annotated
 from msgspec import Meta
 
 from consent import canonical, diseases, periods
+from consent.errors import ConsentError
+from consent.occasion import Category, Occasion
+from consent.purpose import Purpose
 from consent.terms import Condition
 
 Some = Meta(max_length=32)
+StudyId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", description="a study's UUID")]
 
 
 class Denial(canonical.Document, frozen=True, kw_only=True, cache_hash=True):
-    """A no. `diseases`: for which research (none: for all). `starts`, `ends`: on which days it holds (None: always).
+    """A no. `diseases`, `studies`: for which research (none: for all; both: for either). `starts`, `ends`: on which
+    days it holds (None: always).
     `data_from`, `data_until`: which records it is about, by their own date (None: all). A no outlives the dates of the
     document that it stands in; it ends with the document's withdrawal.
     Raises ConsentError `periods.malformed`, `periods.reversed`.
@@ -30,16 +35,20 @@ class Denial(canonical.Document, frozen=True, kw_only=True, cache_hash=True):
     ends: periods.Day | None = None
     data_from: periods.Day | None = None
     data_until: periods.Day | None = None
+    studies: Annotated[tuple[StudyId, ...], Some] = ()
 
     def __post_init__(self) -> None:
         for first, last in ((self.starts, self.ends), (self.data_from, self.data_until)):
             periods.days(first or last or periods.FIRST, last or first or periods.FIRST)
 
-    def touches(self, wanted: Sequence[str]) -> bool:
-        """Whether research on the diseases `wanted` could be research that this denies; none named is any of them."""
-        if not self.diseases or not wanted:
+    def touches(self, wanted: Sequence[str], study: str = "") -> bool:
+        """Whether research on the diseases `wanted`, in `study`, could be research that this denies; where none is
+        named, it is any of them."""
+        if self.studies and (not study or study in self.studies):
             return True
-        return any(_related(one, other) for one in self.diseases for other in wanted)
+        if not self.diseases:
+            return not self.studies
+        return not wanted or any(_related(one, other) for one in self.diseases for other in wanted)
 
     def holds(self, today: str) -> bool:
         """Whether it holds on the day `today`."""
@@ -47,10 +56,35 @@ class Denial(canonical.Document, frozen=True, kw_only=True, cache_hash=True):
 
 
 class Limits(canonical.Document, frozen=True, kw_only=True, cache_hash=True):
-    """The conditions bind like those of a data set's terms, besides the preset's own; so do the denials, each alone."""
+    """The conditions bind like those of a data set's terms, besides the preset's own; so do the denials, each alone.
+
+    `categories`: the only kinds of data that may be used (none: all kinds), sorted. `studies`: the only studies, sorted
+    (None: every study that fits; an empty list: none until the patient adds one).
+    Raises ConsentError `limits.order`.
+    """
 
     conditions: Annotated[tuple[Condition, ...], Some] = ()
     denied: Annotated[tuple[Denial, ...], Some] = ()
+    categories: Annotated[tuple[Category, ...], Some] = ()
+    studies: Annotated[tuple[StudyId, ...], Some] | None = None
+
+    def __post_init__(self) -> None:
+        for listed in (self.categories, self.studies or ()):
+            if tuple(listed) != tuple(sorted(set(listed))):
+                raise ConsentError("limits.order", "list kinds of data and studies once each, in order")
+
+    def broken(self, occasion: Occasion) -> str | None:
+        """The rule that `occasion` breaks, if any: a study or a kind of data that is not on the patient's list."""
+        if self.studies is not None and occasion.study not in self.studies:
+            return "consent.other-study"
+        if self.categories and not (occasion.categories and set(occasion.categories) <= set(self.categories)):
+            return "consent.other-data"
+        return None
+
+    def denies(self, purpose: Purpose, occasion: Occasion, today: str) -> bool:
+        """Whether a no to all records holds; one to some records is for `consent.clocks`, which knows their dates."""
+        whole = (one for one in self.denied if one.data_from is None and one.data_until is None)
+        return any(one.holds(today) and one.touches(purpose.diseases, occasion.study) for one in whole)
 
 
 NO_LIMITS = Limits()

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from consent import cohort, diseases
 from consent.canonical import Document
 from consent.errors import ConsentError
+from consent.occasion import Category
 from consent.terms import Condition, DatasetTerms, check_written
 from ledger.contracts import accounts
 from ledger.contracts.fields import Code, DatasetId, Digest, Name, Positive, Seconds, Title
@@ -39,7 +40,8 @@ class DatasetVersion(Document, frozen=True, kw_only=True):
 
     `root`: Merkle root over salted record digests. `raw`: digest of the raw file. `transformation`: what made it from
     its raw file or parent. `duo`, `diseases`: its own terms. `conditions`: the values of those terms
-    that need one. `size_bucket`: how many patients, as a bucket.
+    that need one. `size_bucket`: how many patients, as a bucket. `categories`: the kinds of data that it holds; where
+    nobody says, patients who allow some kinds only are left out.
     """
 
     dataset: DatasetId
@@ -57,6 +59,7 @@ class DatasetVersion(Document, frozen=True, kw_only=True):
     size_bucket: Name
     records_per_patient: Positive
     croissant: Digest
+    categories: Annotated[tuple[Category, ...], Meta(max_length=32)] = ()
 
     @property
     def terms(self) -> DatasetTerms:

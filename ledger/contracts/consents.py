@@ -8,11 +8,25 @@ from msgspec import Meta
 
 from consent.canonical import Document
 from consent.presets import PRESETS
+from consent.versions import StillPermits
 from ledger.contracts.constitution import MAX_BATCH
 from ledger.contracts.evidence import Evidence, WithdrawalEvidence, check_grant, check_withdrawal
 from ledger.contracts.fields import Digest, Language, TextId
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
-from ledger.contracts.grants import Record, Text, admit, check_all, find_standing, key, named, text_key
+from ledger.contracts.grants import (
+    Record,
+    Successor,
+    Text,
+    admit,
+    check_all,
+    find_standing,
+    key,
+    named,
+    require_current,
+    successor_key,
+    supersede,
+    text_key,
+)
 from ledger.contracts.sealed import SealedGrant
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
@@ -40,10 +54,15 @@ class Consents(Contract):
         text: TextId,
         digests: Annotated[dict[Language, Digest], Meta(min_length=1, max_length=64)],
         presets: Presets,
+        supersedes: TextId | None = None,
+        still_permits: StillPermits = "nothing",
     ) -> Text:
-        """Publish a consent version, unchangeable from then on: any change of words or choices is a new version.
+        """Publish a consent version, unchangeable from then on: any change of words, choices or rules is a new version.
 
-        Refuses `consents.preset-unknown`, `consents.known-differently`.
+        With `supersedes`, no new grant is recorded under that older version of the same publisher, and those recorded
+        go on for what it said of itself: `still_permits` (all; no studies that a hospital approves later; nothing).
+        Refuses `consents.preset-unknown`, `consents.known-differently`, `consents.text-unknown`,
+        `consents.not-publisher`, `consents.text-superseded` (another version has superseded it).
         """
         if unknown := sorted(set(presets).difference(PRESETS)):
             raise Refused("consents.preset-unknown", "offer presets that exist", presets=unknown)
@@ -53,10 +72,14 @@ class Consents(Contract):
             presets=tuple(sorted(set(presets))),
             publisher=ledger.creator.organisation,
             published=ledger.now,
+            supersedes=supersedes,
+            still_permits=still_permits,
         )
         if standing := ledger.find(text_key(text), Text):
             agree(standing, offered, "consents.known-differently", "publisher", "published")
             return standing
+        if supersedes is not None:
+            ledger.put(successor_key(supersedes), supersede(ledger, offered))
         ledger.put(text_key(text), offered)
         return offered
 
@@ -64,11 +87,11 @@ class Consents(Contract):
     def record(self, ledger: Ledger, *, grant: SealedGrant, evidence: Evidence | None) -> Record:
         """Record one grant of the caller's hospital; the same grant again is answered with the record that stands.
 
-        Refuses `consents.text-unknown`, `consents.preset-unknown`, `consents.wrong-hospital`, `consents.wrong-channel`,
-        `consents.validity-reversed`, `consents.validity-past`, `consents.evidence-missing`,
-        `consents.evidence-invalid`, `consents.malformed`, `consents.key-encoding`, `consents.key-mismatch`,
-        `consents.signature-invalid`, `consents.commitment-mismatch`, `consents.statement-mismatch`,
-        `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
+        Refuses `consents.text-unknown`, `consents.text-superseded`, `consents.preset-unknown`,
+        `consents.wrong-hospital`, `consents.wrong-channel`, `consents.validity-reversed`, `consents.validity-past`,
+        `consents.evidence-missing`, `consents.evidence-invalid`, `consents.malformed`, `consents.key-encoding`,
+        `consents.key-mismatch`, `consents.signature-invalid`, `consents.commitment-mismatch`,
+        `consents.statement-mismatch`, `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
         """
         ledger.expect([text_key(grant.text), key(grant.commitment)])
         record = admit(ledger, grant, {})
@@ -76,6 +99,7 @@ class Consents(Contract):
             check_grant(grant, evidence, ledger.channel)
         if standing := find_standing(ledger, record):
             return standing
+        require_current(ledger, grant.text)
         ledger.put(key(grant.commitment), record)
         return record
 
@@ -97,10 +121,14 @@ class Consents(Contract):
         ledger.expect([key(grant.commitment) for grant in grants])
         fresh: list[Record] = []
         texts: dict[str, Text | None] = {}
+        current: set[str] = set()
         for index, grant in enumerate(grants):
             try:
                 record = admit(ledger, grant, texts)
                 if find_standing(ledger, record) is None:
+                    if grant.text not in current:
+                        require_current(ledger, grant.text)
+                        current.add(grant.text)
                     fresh.append(record)
             except Refused as refusal:
                 raise named(refusal, index) from None
@@ -166,3 +194,8 @@ class Consents(Contract):
     def text(self, ledger: Ledger, *, text: TextId) -> Text | None:
         """The consent version `text`, or null."""
         return ledger.find(text_key(text), Text)
+
+    @query
+    def successor(self, ledger: Ledger, *, text: TextId) -> Successor | None:
+        """What superseded the consent version `text`, or null."""
+        return ledger.find(successor_key(text), Successor)

@@ -1,7 +1,7 @@
 """A grant's record, the text it was given under, and what must hold before it is recorded.
 
-State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text. Never a name, never a record: the signed
-statement is transient evidence, which endorsers see, check and forget.
+State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text, `consents/successor/<id>` -> Successor. Never a
+name, never a record: the signed statement is transient evidence, which endorsers see, check and forget.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from consent import periods
 from consent.canonical import Document
 from consent.errors import GrantRefused
 from consent.status import after
+from consent.versions import StillPermits
 from ledger.contracts.constitution import MAX_PAST_MONTHS
 from ledger.contracts.evidence import Evidence, check_grant
 from ledger.contracts.fields import Digest, Seconds
@@ -23,13 +24,31 @@ from ledger.errors import Refused
 
 
 class Text(Document, frozen=True):
-    """A consent version: the digests of its wording in each language, the presets it offers."""
+    """A consent version: the digests of its wording in each language, the presets it offers.
+
+    `supersedes`: the version before it, if any. `still_permits`: what consents under this one permit once a newer one
+    stands.
+    """
 
     text: str
     digests: dict[str, str]
     presets: tuple[str, ...]
     publisher: str
     published: Seconds
+    supersedes: str | None = None
+    still_permits: StillPermits = "nothing"
+
+
+class Successor(Document, frozen=True):
+    """That `text` was superseded by the version `by`, from `since` on: no new grant is recorded under it.
+
+    `still_permits`: the rule of the superseded version, said again beside the time.
+    """
+
+    text: str
+    by: str
+    since: Seconds
+    still_permits: StillPermits
 
 
 class Record(Document, frozen=True):
@@ -96,6 +115,32 @@ def key(commitment: str) -> str:
 
 def text_key(text: str) -> str:
     return f"consents/text/{text}"
+
+
+def successor_key(text: str) -> str:
+    return f"consents/successor/{text}"
+
+
+def supersede(ledger: Ledger, newer: Text) -> Successor:
+    """What becomes of the version that `newer` supersedes. Only its own publisher may end it, and once.
+
+    Refuses `consents.text-unknown`, `consents.not-publisher`, `consents.text-superseded`.
+    """
+    older = ledger.find(text_key(newer.supersedes or ""), Text)
+    if older is None:
+        raise Refused("consents.text-unknown", "supersede a consent version that stands", text=newer.supersedes)
+    if older.publisher != newer.publisher:
+        raise Refused("consents.not-publisher", "a version is superseded by the hospital that published it")
+    require_current(ledger, older.text)
+    return Successor(text=older.text, by=newer.text, since=ledger.now, still_permits=older.still_permits)
+
+
+def require_current(ledger: Ledger, text: str) -> None:
+    """Refuses `consents.text-superseded`."""
+    if newer := ledger.find(successor_key(text), Successor):
+        raise Refused(
+            "consents.text-superseded", f"a newer version stands: ask under {newer.by}", text=text, newer=newer.by
+        )
 
 
 def admit(ledger: Ledger, grant: SealedGrant, texts: dict[str, Text | None]) -> Record:

@@ -16,6 +16,7 @@ from portal.catalogue import manifests, selectors
 from portal.catalogue.models import Source
 
 MODALITY = "tabular"
+CATEGORIES = ["diagnoses", "measurements"]  # what the one kind of file that can be registered holds
 
 
 def register(
@@ -49,6 +50,7 @@ def register(
         "diseases": sorted(diseases),
         "conditions": conditions,
         "modality": MODALITY,
+        "categories": CATEGORIES,
         "size_bucket": manifest.size_bucket,
         "records_per_patient": 1,
     }

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from consent.errors import CovenantError
+from consent.versions import Lapse
 from portal.catalogue import manifests
+from portal.patients import selectors
 from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient
 from training.errors import TrainingError
 from training.site.stores import TRAINING, Attempt, FrozenCohort, Member, Records, Standing
 
 NOW = 2**62  # a height above every block: what is known at present
 LOOKED_AT = (  # of a grant; the withdrawal code stays closed
-    "patient_id", "commitment", "attestation", "preset", "valid_from", "valid_until", "details", "secret",
+    "patient_id", "commitment", "attestation", "text", "preset", "valid_from", "valid_until", "details", "secret",
     "recorded_block", "recorded_at", "withdrawn_block", "withdrawn_at", "withdrawn_by", "local_withdrawn_at",
 )  # fmt: skip
 CHUNK = 500  # names in one query: SQLite takes at most 999 of any kind on old builds
@@ -30,9 +32,10 @@ class Consents:
 
     def standings(self, patients: Collection[str]) -> Iterable[Standing]:
         handed_in = set(HandedIn.objects.values_list("commitment", flat=True))
+        lapses = selectors.lapses()
         for chunk in chunks(patients):
             for grant in Grant.objects.filter(patient_id__in=chunk).only(*LOOKED_AT).order_by("commitment"):
-                if (standing := opened(grant, handed_in)) is not None:
+                if (standing := opened(grant, handed_in, lapses)) is not None:
                     yield standing
 
 
@@ -96,10 +99,10 @@ class Cohorts:
             raise TrainingError("site.cohort-known", "this attempt's cohort is frozen already") from None
 
 
-def opened(grant: Grant, handed_in: Collection[str]) -> Standing | None:
+def opened(grant: Grant, handed_in: Collection[str], lapses: Mapping[str, Lapse]) -> Standing | None:
     """What the gate looks at, or None where this hospital cannot open the grant: unknown is no consent."""
     try:
-        view, secret = grant.view(NOW), bytes(grant.secret)
+        view, secret = grant.view(NOW, lapses.get(grant.text)), bytes(grant.secret)
     except (CovenantError, ValueError):
         return None
     if len(secret) != 32:

@@ -12,6 +12,7 @@ from django.db import models
 from consent import canonical
 from consent.decide import ConsentView
 from consent.grant import Details
+from consent.versions import Lapse
 from portal.patients.vault import Encrypted
 from training.site.gate import BY_PATIENT
 
@@ -111,8 +112,11 @@ class Grant(models.Model):
     def opened(self) -> Details:
         return canonical.decode_as(bytes(self.details), Details)
 
-    def view(self, height: int) -> ConsentView:
-        """What this hospital knows of the grant at block `height`, minus withdrawals handed in here since."""
+    def view(self, height: int, lapse: Lapse | None = None) -> ConsentView:
+        """What this hospital knows of the grant at block `height`, minus withdrawals handed in here since.
+
+        `lapse`: that a newer version of its text is out.
+        """
         recorded = self.recorded_block is not None and self.recorded_block <= height
         gone = self.withdrawn_block is not None and self.withdrawn_block <= height
         withdrawn = self.local_withdrawn_at is not None or gone
@@ -125,6 +129,7 @@ class Grant(models.Model):
             recorded_at=self.recorded_at if recorded else None,
             withdrawn_at=self.withdrawn_at if gone else None,
             details=self.opened(),
+            lapse=lapse,
         )
 
     def __str__(self) -> str:

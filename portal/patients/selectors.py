@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from consent.ledger_view import CommittedRoot
+from consent.versions import Lapse
 from portal.patients import sending, words
 from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient, Status
 from portal.reactor import selectors as mirror
@@ -41,6 +42,11 @@ class StudyUse:
     @property
     def used(self) -> int:
         return sum(one.used for one in self.rounds)
+
+
+def lapses() -> dict[str, Lapse]:
+    """Of every consent version that a newer one has superseded: since when, and what it still permits."""
+    return {body["text"]: Lapse(body["since"], body["still_permits"]) for body in mirror.records("consents/successor/")}
 
 
 def grants_of(patient: Patient) -> QuerySet[Grant]:

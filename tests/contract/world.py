@@ -119,9 +119,15 @@ class World:
             self.ledger.submit(f"{hospital}.steward", "budget:Open", {"cap": "8", "delta": "0.0001"})
         self.publish(TEXT)
 
-    def publish(self, text: str, presets: tuple[str, ...] = ("heart-disease", "cancer")) -> Any:
-        content = {"text": text, "digests": {"en": digest(text)}, "presets": sorted(presets)}
-        return self.ledger.submit(f"{HOSPITALS[0]}.steward", "consents:PublishText", content)
+    def publish(
+        self,
+        text: str,
+        presets: tuple[str, ...] = ("heart-disease", "cancer"),
+        who: str = f"{HOSPITALS[0]}.steward",
+        **more: Any,
+    ) -> Any:
+        content = {"text": text, "digests": {"en": digest(text)}, "presets": sorted(presets), **more}
+        return self.ledger.submit(who, "consents:PublishText", content)
 
     def declare_disjoint(self, hospitals: list[str]) -> None:
         self.enact({"kind": "declare-disjoint", "hospitals": hospitals})

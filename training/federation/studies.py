@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from consent.occasion import Occasion
 from consent.purpose import Purpose
 from training.errors import TrainingError
 
@@ -175,6 +176,13 @@ class Entitlement(msgspec.Struct, frozen=True):
     until: str
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """A hospital's approval of a plan: its digest, and when, epoch seconds."""
+
+    plan_digest: str
+    approved: int
+
+
 class Studies:
     """The studies in one node's projection."""
 
@@ -237,6 +245,14 @@ class Studies:
         if found is None or found.status != "live" or found.until < today:
             raise TrainingError("site.no-entitlement", "no live entitlement covers this data set")
         return found
+
+    def occasion(self, study: Study, hospital: str) -> Occasion:
+        """What patients' finer choices at `hospital` look at: agreed to is a plan that it approved, this very one."""
+        approval = self._find(f"studies/approval/{study.study}/{hospital}", Approval)
+        agreed = approval.approved if approval is not None and approval.plan_digest == study.plan_digest else None
+        dataset = study.plan.dataset(hospital)
+        entry = self.view.entry(f"catalogue/dataset/{dataset.dataset}/{dataset.version}")
+        return Occasion(study.study, agreed, tuple(entry.body.get("categories", ())) if entry else ())
 
     def in_use(self, dataset: Dataset) -> bool:
         """Whether the ledger shows this data set version, not retired."""

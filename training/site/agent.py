@@ -205,7 +205,8 @@ class SiteAgent:
             dataset = study.plan.dataset(self.msp)
             purpose = permission.purpose(self.studies, study, attempt, self.msp, attempt.opened)
             patients = self.records.patients(dataset.dataset, dataset.version, attempt.kind)
-            admitted = Gate(purpose, attempt.opened, block).admit(self.consents.standings(patients))
+            occasion = self.studies.occasion(study, self.msp)
+            admitted = Gate(purpose, attempt.opened, block, occasion).admit(self.consents.standings(patients))
             frozen = freeze(admitted, key, minimum=study.plan.min_cohort, seed=os.urandom(32), height=block)
             if frozen is None:
                 return Commitment(declined=True)
@@ -232,7 +233,8 @@ class SiteAgent:
         """
         members = frozen.members
         standings = self.consents.standings([member.patient for member in members])
-        admitted = Gate(purpose, attempt.opened, frozen.opened_block).admit(standings)
+        occasion = self.studies.occasion(study, self.msp)
+        admitted = Gate(purpose, attempt.opened, frozen.opened_block, occasion).admit(standings)
         still = {item.commitment for item in admitted}
         patients = [member.patient for member in members if member.commitment in still]
         if len(patients) < max(study.plan.min_cohort, MINIMUM):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from consent.clocks import usable
 from consent.decide import decide_all
 from consent.decision import Decision
+from consent.occasion import NO_STUDY, Occasion
 from consent.purpose import Purpose
 from training.site.stores import Standing
 
@@ -26,18 +27,22 @@ UNCOUNTED = Decision("deny", "consent.unknown")  # recorded after the round open
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One round's question. `when`: epoch seconds of its Open transaction. `height`: the block that committed it."""
+    """One round's question. `when`: epoch seconds of its Open transaction. `height`: the block that committed it.
+
+    `occasion`: the study that asks; without one, only those fit who leave the choice of studies open.
+    """
 
     purpose: Purpose
     when: int
     height: int
+    occasion: Occasion = NO_STUDY
 
     def admit(self, standings: Iterable[Standing]) -> list[Standing]:
         """One grant for each patient who may take part, by patient; the smallest commitment where several permit."""
         everything = list(standings)
         left = {item.patient for item in everything if item.withdrawn_by in BY_PATIENT or item.withdrawn_here}
         standing = [item for item in everything if not item.withdrawn_here and item.withdrawn_block is None]
-        decisions = decide_all([item.view for item in standing], self.purpose, self.when)
+        decisions = decide_all([item.view for item in standing], self.purpose, self.when, self.occasion)
         documents: dict[str, list[tuple[Standing, Decision]]] = {}
         for item, decision in zip(standing, decisions, strict=True):
             answer = decision if self._counts(item, left) else UNCOUNTED
@@ -58,5 +63,6 @@ class Gate:
         permitting = [item for item, decision in documents if decision.permits]
         if not permitting:
             return None
-        left = usable([(item.view, decision) for item, decision in documents], self.purpose, self.when)
+        views = [(item.view, decision) for item, decision in documents]
+        left = usable(views, self.purpose, self.when, self.occasion)
         return min(permitting, key=lambda item: item.commitment) if left.decide(None).permits else None
