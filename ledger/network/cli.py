@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from ledger.network import doctor as doctors
-from ledger.network import join as joining
-from ledger.network import lifecycle, renewal
+from ledger.network import lifecycle, membership, renewal
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.network import Network
@@ -79,8 +78,15 @@ def join(
     port: Annotated[int | None, typer.Option(help="Its first port; after the last one's unless told.")] = None,
 ) -> None:
     """Add a hospital to the running network, by a configuration that a majority of the others signs."""
-    network = joining.join(Network.at(directory), Member.named(organisation), port, tell=typer.echo)
+    network = membership.join(Network.at(directory), Member.named(organisation), port, tell=typer.echo)
     typer.echo(f"{organisation} takes part: {networks.ordering(network.plan)}.")
+
+
+@app.command()
+def leave(organisation: Org, directory: Directory = DIRECTORY) -> None:
+    """Take a hospital out of the running network, by a configuration that a majority signs, and end its processes."""
+    network = membership.leave(Network.at(directory), organisation, tell=typer.echo)
+    typer.echo(f"{organisation} has left: {networks.ordering(network.plan)}.")
 
 
 @app.command()

@@ -25,6 +25,7 @@ from ledger.protocol.consortium import Address
 SOON = timedelta(days=30)
 SKEW = 5.0  # seconds; the contracts' hosts refuse at 300
 PATIENCE = 3.0
+SETTLING = 10.0  # seconds in which the orderers agree on a new leader, or one that starts follows it
 LEADER = "consensus_smartbft_view_leader_id{"
 UNHEARD = (OSError, ValueError, KeyError, http.client.HTTPException)  # how a process fails to answer
 
@@ -143,19 +144,28 @@ def _material(network: Network, organisation: Organisation) -> Iterator[Finding]
 
 def _orderers(network: Network) -> Iterator[Finding]:
     """Whether all orderers that answer follow one leader: one that does not is no help when another fails."""
+    deadline = time.monotonic() + SETTLING
+    while strays := _strays(network):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)  # a leader may be changing
+    for name in strays:
+        yield Finding(
+            f"{name}.orderer",
+            "broken",
+            "follows another leader than most orderers do, or none",
+            f"covenant network stop {name} && covenant network start {name}",
+        )
+
+
+def _strays(network: Network) -> list[str]:
+    """The hospitals whose orderers answer, and follow another leader than most do."""
     followed: dict[str, int | None] = {}
     for each in network.plan.hospitals:
-        with suppress(*UNHEARD):  # said above
+        with suppress(*UNHEARD):  # that is a finding of its own
             followed[each.name] = leader(network, each)
     most = Counter(followed.values()).most_common(1)
-    for name, number in followed.items():
-        if number != most[0][0]:
-            yield Finding(
-                f"{name}.orderer",
-                "broken",
-                "follows another leader than most orderers do, or none",
-                f"wait ten seconds and ask again; then covenant network stop {name} && covenant network start {name}",
-            )
+    return [name for name, number in followed.items() if number != most[0][0]]
 
 
 def _contracts(network: Network) -> Iterator[Finding]:

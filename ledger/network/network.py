@@ -232,8 +232,10 @@ def _height(network: Network, node: Node) -> int | None:
 
 def check_same(standing: Plan, wanted: Plan, layout: Layout) -> None:
     """Refuse to start a network as if it were another one: `network.other-plan`."""
-    there = [(each.name, each.msp, each.kind) for each in standing.organisations]
-    if there[: len(wanted.organisations)] != [(each.name, each.msp, each.kind) for each in wanted.organisations]:
+    founders = [each for each in (*standing.organisations, *standing.left) if not each.joined]
+    if {(each.name, each.msp, each.kind) for each in founders} != {
+        (each.name, each.msp, each.kind) for each in wanted.organisations
+    }:
         names = ", ".join(each.name for each in standing.organisations)
         raise NetworkError(
             "network.other-plan",

@@ -89,6 +89,7 @@ class Plan(Document, frozen=True):
     """What DIR/network.json says.
 
     `contracts`: the versions whose hosts run, the newest last. `joining`: the hospital that is being added, if any.
+    `left`: the hospitals that are no longer members.
     """
 
     channel: str
@@ -97,6 +98,7 @@ class Plan(Document, frozen=True):
     interval_ms: int
     contracts: tuple[Contracts, ...] = ()
     joining: str = ""
+    left: tuple[Organisation, ...] = ()
 
     def running(self, *contracts: Contracts) -> Plan:
         """This plan with other versions of the contracts."""
@@ -113,8 +115,8 @@ class Plan(Document, frozen=True):
 
     @property
     def founders(self) -> tuple[Organisation, ...]:
-        """The hospitals of the genesis block."""
-        return tuple(each for each in self.hospitals if not each.joined)
+        """The hospitals of the genesis block, those that have left since among them."""
+        return tuple(each for each in (*self.hospitals, *self.left) if not each.joined)
 
     @property
     def institutes(self) -> tuple[Organisation, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ledger.identity.ca import Authority
 from ledger.network import material
-from ledger.network.join import reconfigure
 from ledger.network.lifecycle import connect_host
+from ledger.network.membership import reconfigure
 from ledger.network.network import Network
 from ledger.network.node import Node
 

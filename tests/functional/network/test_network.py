@@ -21,8 +21,7 @@ from fabric_protos.common import common_pb2
 from ledger.errors import LedgerError
 from ledger.gateway import connect
 from ledger.identity.ca import Authority
-from ledger.network import doctor, lifecycle, material
-from ledger.network import join as joining
+from ledger.network import doctor, lifecycle, material, membership
 from ledger.network import network as networks
 from ledger.network.errors import NetworkError
 from ledger.network.network import Network
@@ -197,10 +196,10 @@ def test_a_network_of_others_is_not_started(network):
 
 
 def test_a_fifth_hospital_joins_and_counts(network):
-    network = joining.join(network, Member.named("epsilon"))
+    network = membership.join(network, Member.named("epsilon"))
     eventually(lambda: writes(network, "alpha", through="epsilon"))
     eventually(lambda: level(network))
-    config = joining.current(joining.fetch(network, network.layout.directory / "configuration"))
+    config = membership.current(membership.fetch(network, network.layout.directory / "configuration"))
     wanted = networks.channel_group(network.layout, network.plan)
     for group in ("Application", "Orderer"):
         assert set(config.channel_group.groups[group].groups) >= {each.msp for each in network.plan.hospitals}
@@ -209,7 +208,7 @@ def test_a_fifth_hospital_joins_and_counts(network):
     assert write(network, "alpha", endorsing_organisations=["AlphaMSP", "BetaMSP", "EpsilonMSP"])
     assert not writes(network, "alpha", endorsing_organisations=["AlphaMSP", "EpsilonMSP"])
     with pytest.raises(NetworkError, match=r"^network\.member-exists: "):
-        joining.join(network, Member.named("epsilon"))
+        membership.join(network, Member.named("epsilon"))
 
 
 @contextmanager
@@ -281,6 +280,23 @@ def test_an_upgrade_hospital_by_hospital_while_transactions_are_in_flight(networ
     assert len(lifecycle.deploy(network, Package.of()).plan.contracts) == 1
 
 
+def test_a_hospital_that_leaves_counts_no_more(network):
+    went = network.node("epsilon")
+    network = membership.leave(network, "epsilon")
+    assert [each.name for each in network.plan.hospitals] == HOSPITALS
+    assert not any(process.pid for process in went.processes)
+    eventually(lambda: writes(network, "alpha", endorsing_organisations=["AlphaMSP", "BetaMSP", "GammaMSP"]))
+    config = membership.current(membership.fetch(network, network.layout.directory / "configuration"))
+    for group in ("Application", "Orderer"):
+        assert "EpsilonMSP" not in config.channel_group.groups[group].groups
+    assert {each.state for each in doctor.examine(network)} == {"ok"}
+    assert membership.leave(network, "epsilon").plan == network.plan  # the same again
+    with pytest.raises(NetworkError, match=r"^network\.too-few: .*fewer than these 4"):
+        membership.leave(network, "alpha")
+    with pytest.raises(NetworkError, match=r"^network\.member-exists: .*or was"):
+        membership.join(network, Member.named("epsilon"))
+
+
 def test_a_host_of_other_code_does_not_start(network):
     node = network.node("alpha")
     contracts = network.plan.contracts[-1]
@@ -307,7 +323,7 @@ def test_renewed_keys_serve(network):
 
 def test_down_and_up_again(network):
     before = heights(network)["alpha.peer"]
-    assert networks.down(network.layout.directory) == 15
+    assert networks.down(network.layout.directory) == 12
     assert not any(row.pid for row in networks.status(network))
     again = networks.up(network.layout.directory, network.plan, {})
     eventually(lambda: writes(again, "alpha"))

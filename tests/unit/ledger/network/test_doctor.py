@@ -19,6 +19,7 @@ def findings(monkeypatch, followed):
         return number
 
     monkeypatch.setattr(doctor, "leader", leader)
+    monkeypatch.setattr(doctor, "SETTLING", 0.3)
     hospitals = [SimpleNamespace(name=name) for name in HOSPITALS]
     return list(doctor._orderers(SimpleNamespace(plan=SimpleNamespace(hospitals=hospitals))))
 

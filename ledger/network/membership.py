@@ -1,15 +1,16 @@
-"""Adding a hospital to a channel that runs: its part in the configuration, signed by the others' administrators.
+"""Adding a hospital to a channel that runs, or taking one out: a configuration that the others' administrators sign.
 
 One configuration update changes everything that counts hospitals: the organisation among peers and orderers, the
-consenters, and with them every majority and the quorum on blocks. Each step can be repeated: a `join` that was cut off
-goes on where it stopped when the same command is given again.
+consenters, and with them every majority and the quorum on blocks. Each step can be repeated: a `join` or `leave` that
+was cut off goes on where it stopped when the same command is given again.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ from ledger.network.network import Network, channel_group, join_orderer, join_pe
 from ledger.network.node import Node
 from ledger.network.package import Package
 from ledger.network.plan import STRIDE, Member, Organisation, Plan, check_port
+from ledger.protocol.consortium import BFT, BFT_AT_LEAST
 from ledger.protocol.exact import read, serialise
+
+PATIENCE = 30.0  # seconds for a change of leader and a block
 
 
 def join(
@@ -45,8 +49,7 @@ def join(
         node = network.node(member.name)
         for part in ("orderer", "peer"):
             network.start([node], part)
-        tell(f"Changing the channel's configuration, signed by {majority(network)} administrators")
-        block = reconfigure(network)
+        block = reconfigure(network, tell)
         hospital = node.organisation
         if not has_channel(network, hospital):
             join_orderer(network.programs, network.plan.channel, hospital, block)
@@ -58,21 +61,61 @@ def join(
         return _written(network, structs.replace(network.plan, joining=""))
 
 
-def reconfigure(network: Network) -> Path:
+def leave(network: Network, name: str, tell: Callable[[str], None] = lambda text: None) -> Network:
+    """Take the hospital `name` out of the channel and end its processes; its folder stays, for whoever audits it.
+
+    Raises NetworkError `network.too-few`, `network.joining`, `network.no-node`, `network.unknown-organisation`,
+    `network.refused`.
+    """
+    with network.layout.lock():
+        plan = network.plan
+        if (gone := next((each for each in plan.left if each.name == name), None)) is None:
+            gone = network.node(name).organisation
+            if plan.joining:
+                raise half_added(plan)
+            if len(plan.hospitals) <= (BFT_AT_LEAST if plan.ordering == BFT else 1):
+                raise NetworkError(
+                    "network.too-few",
+                    f"a channel ordered by {plan.ordering} cannot do with fewer than these "
+                    f"{len(plan.hospitals)} hospitals: let another one join first",
+                )
+            rest = tuple(each for each in plan.organisations if each is not gone)
+            network = _written(network, structs.replace(plan, organisations=rest, left=(*plan.left, gone)))
+        reconfigure(network, tell)
+        network.stop([Node(network.layout, plan, gone)])
+        return network
+
+
+def reconfigure(network: Network, tell: Callable[[str], None] = lambda text: None) -> Path:
     """Make the channel's configuration what the plan and the certificates say; its newest block's file."""
     work = network.layout.directory / "configuration"
     work.mkdir(exist_ok=True)
     fetched = fetch(network, work)
-    if update := difference(network, current(fetched), work):
+    config = current(fetched)
+    if update := difference(network, config, work):
+        voters = [each for each in network.plan.hospitals if each.name != network.plan.joining]
+        voters = voters[: len(config.channel_group.groups["Orderer"].groups) // 2 + 1]
+        tell(f"Changing the channel's configuration, signed by {len(voters)} administrators")
         envelope = work / "update.pb"
-        files.write(envelope, signed(network, update))
-        first = founders_first(network.plan)[0]
+        files.write(envelope, signed(network, update, voters))
         network.programs.peer(
-            first,
+            voters[0],
             *("channel", "update", "--channelID", network.plan.channel, "--file", str(envelope)),
-            *network.programs.through(first, first),
+            *network.programs.through(voters[0], voters[0]),
         )
-        fetched = fetch(network, work)
+        fetched = _fetch_after(network, work, config.sequence)
+    return fetched
+
+
+def _fetch_after(network: Network, work: Path, sequence: int) -> Path:
+    """The newest configuration block once it is younger than `sequence`: an update is accepted before it is ordered."""
+    deadline = time.monotonic() + PATIENCE
+    while current(fetched := fetch(network, work)).sequence <= sequence:
+        if time.monotonic() > deadline:
+            raise NetworkError(
+                "network.no-answer", "the update was accepted and is in no block yet: give the same command again"
+            )
+        time.sleep(0.2)
     return fetched
 
 
@@ -94,10 +137,10 @@ def difference(network: Network, config: Any, work: Path) -> bytes | None:
     return (work / "difference.pb").read_bytes()
 
 
-def signed(network: Network, update: bytes) -> bytes:
-    """`update` in an envelope, with the signature of each administrator of a majority of the older hospitals."""
+def signed(network: Network, update: bytes, voters: Sequence[Organisation]) -> bytes:
+    """`update` in an envelope, with the signature of an administrator of each of `voters`."""
     signatures = []
-    for hospital in founders_first(network.plan)[: majority(network)]:
+    for hospital in voters:
         admin = Identity.load(network.layout.admin(hospital))
         header = serialise(common_pb2.SignatureHeader(creator=admin.serialized, nonce=os.urandom(24)))
         signatures.append(configtx_pb2.ConfigSignature(signature_header=header, signature=admin.sign(header + update)))
@@ -132,14 +175,10 @@ def has_channel(network: Network, hospital: Organisation) -> bool:
     return network.plan.channel in {each["name"] for each in listed}
 
 
-def founders_first(plan: Plan) -> list[Organisation]:
-    """The hospitals whose administrators have a say before the one that joins."""
-    return [each for each in plan.hospitals if each.name != plan.joining]
-
-
-def majority(network: Network) -> int:
-    """How many administrators must sign: more than half of the hospitals that were there before."""
-    return len(founders_first(network.plan)) // 2 + 1
+def half_added(plan: Plan) -> NetworkError:
+    return NetworkError(
+        "network.joining", f"{plan.joining} is half added: finish with `covenant network join {plan.joining}`"
+    )
 
 
 def _plan(network: Network, member: Member, port: int | None, ca: Path | None) -> Network:
@@ -148,21 +187,20 @@ def _plan(network: Network, member: Member, port: int | None, ca: Path | None) -
     if plan.joining == member.name:
         return network
     if plan.joining:
+        raise half_added(plan)
+    known = (*plan.organisations, *plan.left)
+    if any(member.name == each.name or member.msp == each.msp for each in known):
         raise NetworkError(
-            "network.joining", f"{plan.joining} is half added: finish with `covenant network join {plan.joining}`"
+            "network.member-exists", f"{member.name} ({member.msp}) is, or was, in this network: choose another name"
         )
-    if any(member.name == each.name or member.msp == each.msp for each in plan.organisations):
-        raise NetworkError(
-            "network.member-exists", f"{member.name} ({member.msp}) is in this network already: choose another name"
-        )
-    last = max(plan.organisations, key=lambda each: each.port)
+    last = max(known, key=lambda each: each.port)
     hospital = Organisation(
         name=member.name,
         msp=member.msp,
         kind="hospital",
         host=last.host,
         port=check_port(last.port + STRIDE if port is None else port),
-        consenter=max(each.consenter for each in plan.hospitals) + 1,
+        consenter=max(each.consenter for each in known) + 1,
         joined=True,
     )
     Node(layout, plan, hospital).check_ports()
