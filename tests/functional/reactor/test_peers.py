@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+from django.db import connection
 from msgspec.structs import replace
 
 from portal import ledger as portal_ledger
@@ -51,7 +52,14 @@ def test_a_write_goes_through_the_next_peer(two_peers):
 
 def test_the_follower_goes_on_at_the_next_peer(two_peers):
     stop = threading.Event()
-    follower = threading.Thread(target=follow.follow, args=(stop,))
+
+    def run():
+        try:
+            follow.follow(stop)
+        finally:
+            connection.close()  # this thread's own; else the test's database cannot be dropped
+
+    follower = threading.Thread(target=run)
     follower.start()
     try:
         for _ in range(200):
