@@ -14,14 +14,17 @@ from ledger.contracts.evidence import Evidence, WithdrawalEvidence, check_grant,
 from ledger.contracts.fields import Digest, Language, TextId
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
 from ledger.contracts.grants import (
+    Heard,
     Record,
     Successor,
     Text,
     admit,
     check_all,
     find_standing,
+    heard_key,
     key,
     named,
+    put_withdrawal,
     require_current,
     successor_key,
     supersede,
@@ -31,6 +34,7 @@ from ledger.contracts.sealed import SealedGrant
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
 
+Commitments = tuple[Digest, ...]
 Presets = Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)]
 
 
@@ -38,6 +42,13 @@ class Recorded(Document, frozen=True):
     """The answer to a batch: how many grants it recorded, and how many stood already."""
 
     recorded: int
+    known: int
+
+
+class Acknowledged(Document, frozen=True):
+    """The answer to an acknowledgement: how many withdrawals were new to it, and how many it had said before."""
+
+    acknowledged: int
     known: int
 
 
@@ -161,8 +172,7 @@ class Consents(Contract):
             record = Record.tombstone(commitment, ledger.now, actor)
         else:
             record = standing.withdrawn_now(ledger.now, actor)
-        if record != standing:
-            ledger.put(key(commitment), record)
+        put_withdrawal(ledger, standing, record)
         return record
 
     @transaction(role=Role.REGISTRAR, event="consents.withdrawn")
@@ -181,9 +191,30 @@ class Consents(Contract):
                 commitment=commitment,
             )
         record = standing.withdrawn_now(ledger.now, "registrar")
-        if record != standing:
-            ledger.put(key(commitment), record)
+        put_withdrawal(ledger, standing, record)
         return record
+
+    @transaction(role=Role.SITE, event="consents.heard")
+    def acknowledge(self, ledger: Ledger, *, commitments: Commitments) -> Acknowledged:
+        """Say, as the caller's hospital, that these withdrawals have arrived: no cohort it freezes now counts on them.
+
+        Sorted, each commitment once. Saying so again changes nothing.
+        Refuses `consents.batch-size`, `consents.not-sorted`, `consents.not-withdrawn`.
+        """
+        if not 1 <= len(commitments) <= MAX_BATCH:
+            raise Refused("consents.batch-size", f"name 1 to {MAX_BATCH} withdrawals: split it", given=len(commitments))
+        if any(one >= other for one, other in zip(commitments, commitments[1:], strict=False)):
+            raise Refused("consents.not-sorted", "sort the commitments, each once")
+        hospital, fresh = ledger.creator.organisation, list[Heard]()
+        for commitment in commitments:
+            standing = ledger.find(key(commitment), Record)
+            if standing is None or standing.status == "active":
+                raise Refused("consents.not-withdrawn", "nothing of this name is withdrawn", commitment=commitment)
+            if ledger.find(heard_key(commitment, hospital), Heard) is None:
+                fresh.append(Heard(commitment=commitment, hospital=hospital, heard=ledger.now))
+        for one in fresh:
+            ledger.put(heard_key(one.commitment, hospital), one)
+        return Acknowledged(acknowledged=len(fresh), known=len(commitments) - len(fresh))
 
     @query
     def get(self, ledger: Ledger, *, commitment: Digest) -> Record | None:

@@ -1,7 +1,8 @@
 """A grant's record, the text it was given under, and what must hold before it is recorded.
 
-State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text, `consents/successor/<id>` -> Successor. Never a
-name, never a record: the signed statement is transient evidence, which endorsers see, check and forget.
+State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text, `consents/successor/<id>` -> Successor,
+`consents/last/<msp>` -> LastWithdrawal, `consents/heard/<commitment>/<msp>` -> Heard. Never a name, never a record: the
+signed statement is transient evidence, which endorsers see, check and forget.
 """
 
 from __future__ import annotations
@@ -109,8 +110,50 @@ class Record(Document, frozen=True):
         )
 
 
+class LastWithdrawal(Document, frozen=True):
+    """The withdrawal that ended a grant of `hospital` last: another one since means that there was one since."""
+
+    hospital: str
+    commitment: Digest
+
+
+class Heard(Document, frozen=True):
+    """A hospital's word that its own peer has this withdrawal: no cohort it freezes from now on holds the patient."""
+
+    commitment: Digest
+    hospital: str
+    heard: Seconds
+
+
 def key(commitment: str) -> str:
     return f"consents/{commitment}"
+
+
+def last_key(hospital: str) -> str:
+    return f"consents/last/{hospital}"
+
+
+def heard_key(commitment: str, hospital: str) -> str:
+    return f"consents/heard/{commitment}/{hospital}"
+
+
+def put_withdrawal(ledger: Ledger, standing: Record | None, record: Record) -> None:
+    """Write what a withdrawal made of `standing`, if anything; where it ended a grant, it is that hospital's last.
+
+    The last one is written unread, so that withdrawals in one block do not wait for each other.
+    """
+    if record == standing:
+        return
+    ledger.put(key(record.commitment), record)
+    if standing is not None and standing.status == "active" and standing.hospital is not None:
+        last = LastWithdrawal(hospital=standing.hospital, commitment=record.commitment)
+        ledger.put(last_key(standing.hospital), last)
+
+
+def last_withdrawals(ledger: Ledger, hospitals: tuple[str, ...]) -> dict[str, str]:
+    """The commitment that was withdrawn last at each of `hospitals` where there was one."""
+    found = {hospital: ledger.find(last_key(hospital), LastWithdrawal) for hospital in hospitals}
+    return {hospital: last.commitment for hospital, last in found.items() if last is not None}
 
 
 def text_key(text: str) -> str:

@@ -27,7 +27,8 @@ Number = Annotated[int, Meta(ge=1, le=100_000, description="a round or attempt, 
 class Round(Document, frozen=True):
     """An attempt. `base`: digest of the model that enters. `sites`: fixed when the cohorts are in, sorted.
 
-    `update_deadline` counts from the fixing; until then it tells the latest it can be.
+    `update_deadline` counts from the fixing; until then it tells the latest it can be. `withdrawals`: the last one of
+    each of the plan's hospitals when this was opened, where the plan discards attempts for them; else nothing.
     """
 
     study: Uuid
@@ -42,6 +43,7 @@ class Round(Document, frozen=True):
     base: Digest
     model: Digest | None
     reason: Code | None
+    withdrawals: dict[str, Digest]
 
 
 class Cohort(Document, frozen=True):

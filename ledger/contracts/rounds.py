@@ -12,6 +12,7 @@ from ledger.contracts import exposure
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Code, Digest, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
+from ledger.contracts.grants import last_withdrawals
 from ledger.contracts.plans import check_usable
 from ledger.contracts.round import (
     Cohort,
@@ -67,7 +68,7 @@ class Rounds(Contract):
         studies.require_status(standing, *(("trained",) if kind == "evaluation" else ("approved", "running")))
         head = next_head(standing, ledger.find(studies.head_key(study), Head), round, attempt)
         check_ready(ledger, standing)
-        opened = opened_round(standing, head, kind, ledger.now)
+        opened = opened_round(ledger, standing, head, kind)
         ledger.put(round_key(study, round, attempt), opened)
         ledger.put(studies.head_key(study), head)
         if standing.status == "approved":
@@ -79,7 +80,7 @@ class Rounds(Contract):
         """Fix the sites of an attempt: those with a cohort, once all have answered or the deadline has passed.
 
         Refuses `studies.unknown`, `studies.round-unknown`, `studies.not-sponsor`, `studies.round-status`,
-        `studies.wrong-status`, `studies.cohorts-awaited`, `studies.no-quorum`.
+        `studies.wrong-status`, `studies.cohorts-awaited`, `studies.no-quorum`, `studies.consent-withdrawn`.
         """
         standing, opened = studies.require(ledger, study), require_round(ledger, study, round, attempt)
         require_runner(ledger, standing, or_after=opened.cohort_deadline)
@@ -105,6 +106,7 @@ class Rounds(Contract):
                 sites=list(sites),
                 quorum=standing.plan.quorum,
             )
+        check_discarded(ledger, standing, opened, sites)
         deadline = ledger.now + standing.plan.update_seconds
         fixed = replace(opened, status="training", sites=sites, update_deadline=deadline)
         ledger.put(round_key(study, round, attempt), fixed)
@@ -116,7 +118,8 @@ class Rounds(Contract):
         """Close an attempt to which every fixed site has contributed. `model`: its digest, null in evaluation.
 
         Refuses `studies.unknown`, `studies.round-unknown`, `studies.not-sponsor`, `studies.known-differently`,
-        `studies.round-status`, `studies.wrong-status`, `studies.model`, `studies.site-missing`.
+        `studies.round-status`, `studies.wrong-status`, `studies.model`, `studies.consent-withdrawn`,
+        `studies.site-missing`.
         """
         standing, fixed = studies.require(ledger, study), require_round(ledger, study, round, attempt)
         studies.require_sponsor(ledger, standing)
@@ -130,6 +133,7 @@ class Rounds(Contract):
         studies.require_status(standing, "running", "trained")
         if (model is None) != (fixed.kind == "evaluation"):
             raise Refused("studies.model", "training closes with a model's digest, evaluation with null")
+        check_discarded(ledger, standing, fixed, fixed.sites)
         if missing := [hospital for hospital in fixed.sites if not contributed(ledger, fixed, hospital)]:
             raise Refused("studies.site-missing", "these sites have not contributed: wait, or abort", hospitals=missing)
         closed = replace(fixed, status="closed", model=model)
@@ -218,7 +222,22 @@ def check_ready(ledger: Ledger, study: Study) -> None:
     exposure.check_standing(ledger, study.plan.hospitals)
 
 
-def opened_round(study: Study, head: Head, kind: RoundKind, now: int) -> Round:
+def check_discarded(ledger: Ledger, study: Study, attempt: Round, sites: tuple[str, ...]) -> None:
+    """Return quietly unless the plan discards an attempt for a withdrawal, and one was recorded at one of `sites`.
+
+    Whose it is does not matter: an attempt that ended for its own patients alone would tell who was in it.
+    Refuses `studies.consent-withdrawn`.
+    """
+    if study.plan.on_withdrawal != "discard":
+        return
+    now = last_withdrawals(ledger, sites)
+    if left := [hospital for hospital in sites if now.get(hospital) != attempt.withdrawals.get(hospital)]:
+        message = "a consent was withdrawn at these hospitals: the plan discards this attempt, abort it"
+        raise Refused("studies.consent-withdrawn", message, hospitals=left)
+
+
+def opened_round(ledger: Ledger, study: Study, head: Head, kind: RoundKind) -> Round:
+    now, discards = ledger.now, study.plan.on_withdrawal == "discard"
     cohort_deadline = now + study.plan.cohort_seconds
     return Round(
         study=study.study,
@@ -233,6 +252,7 @@ def opened_round(study: Study, head: Head, kind: RoundKind, now: int) -> Round:
         base=head.base,
         model=None,
         reason=None,
+        withdrawals=last_withdrawals(ledger, study.plan.hospitals) if discards else {},
     )
 
 

@@ -20,6 +20,7 @@ from ledger.errors import Refused
 
 Phase = Annotated[int, Meta(ge=1, le=MAX_PHASE_SECONDS, description="how long a phase of a round lasts, in seconds")]
 Rounds = Annotated[int, Meta(ge=1, le=MAX_ROUNDS)]
+OnWithdrawal = Literal["finish", "discard"]
 Spares = Annotated[int, Meta(ge=0, le=MAX_ROUNDS)]
 
 
@@ -61,7 +62,10 @@ class Metrics(Document, frozen=True):
 
 
 class Plan(Document, frozen=True):
-    """Everything about a study that a site must know and agree to. Its digest is what a site approves."""
+    """Everything about a study that a site must know and agree to. Its digest is what a site approves.
+
+    `on_withdrawal`: whether an attempt goes on or ends when a consent is withdrawn at a hospital that takes part in it.
+    """
 
     title: Title
     request: Uuid
@@ -77,6 +81,7 @@ class Plan(Document, frozen=True):
     metrics: Metrics
     cohort_seconds: Phase
     update_seconds: Phase
+    on_withdrawal: OnWithdrawal
 
     def digest(self) -> str:
         """Hex, tag `covenant.plan.v1`."""

@@ -40,4 +40,6 @@ def hand_in(handed: Handed) -> HandedIn:
         own.update(local_withdrawn_at=now, acknowledgement=bytes(row.acknowledgement))
     if row.withdrawn_block is None:
         sending.send_handed_in([row])
+    row.refresh_from_db(fields=["acknowledgement"])
+    acknowledging.read_back(bytes(row.acknowledgement), row.commitment)
     return row

@@ -157,6 +157,15 @@ class HandedIn(models.Model):
         return f"withdrawal {self.pk}"
 
 
+class Unheard(models.Model):
+    """A withdrawal, whosever it is, that this hospital's peer delivered and that it has not acknowledged yet."""
+
+    commitment = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return f"unheard {self.commitment}"
+
+
 class Cohort(models.Model):
     """A frozen cohort of this hospital: who is in it stands here before its root stands on the ledger.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.patients import sending
-from portal.patients.models import Grant, HandedIn, Status
+from django.conf import settings
+
+from portal.patients import hearing, sending
+from portal.patients.models import Grant, HandedIn, Status, Unheard
 from portal.reactor.projection import Arrival
 from training.site.gate import BY_PATIENT
 
@@ -32,10 +34,17 @@ def withdrawn(events: list[Arrival]) -> None:
         changed.append(grant)
     Grant.objects.bulk_update(changed, ["status", "withdrawn_block", "withdrawn_at", "withdrawn_by"], batch_size=100)
     known = commitments(events)
+    hearing.arrived(known)
     for handed in HandedIn.objects.filter(withdrawn_block=None).only("commitment"):  # few: waiting for their event
         event, record = known.get(handed.commitment, (None, {}))
         if event is not None and record["withdrawn_by"] in BY_PATIENT:
             HandedIn.objects.filter(pk=handed.pk).update(withdrawn_block=event.block)
+
+
+def heard(events: list[Arrival]) -> None:
+    """What this hospital has acknowledged, now or before a rebuild, is not said again."""
+    own = [record for event in events for record in event.records.values() if record["hospital"] == settings.NODE.msp]
+    hearing.said(record["commitment"] for record in own)
 
 
 def ours(events: list[Arrival]) -> list[tuple[Grant, Arrival, dict[str, Any]]]:
@@ -53,7 +62,7 @@ def commitments(events: list[Arrival]) -> dict[str, tuple[Arrival, dict[str, Any
         key.removeprefix("consents/"): (event, record)
         for event in events
         for key, record in event.records.items()
-        if record is not None
+        if record is not None and key.count("/") == 1
     }
 
 
@@ -68,7 +77,12 @@ def reset() -> None:
         withdrawn_by="",
     )
     HandedIn.objects.update(withdrawn_block=None)
+    Unheard.objects.all().delete()
 
 
-sweep = sending.sweep
-RUN_HANDLERS = {"consents.recorded": recorded, "consents.withdrawn": withdrawn}
+def sweep() -> None:
+    sending.sweep()
+    hearing.acknowledge()
+
+
+RUN_HANDLERS = {"consents.recorded": recorded, "consents.withdrawn": withdrawn, "consents.heard": heard}

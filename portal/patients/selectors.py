@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from consent.versions import Lapse
 from portal.patients import sending, words
 from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient, Status
 from portal.reactor import selectors as mirror
+from portal.withdrawals import acknowledging
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,38 @@ def uses(patient: Patient) -> list[StudyUse]:
     )
     places = {(str(study), number, attempt) for study, number, attempt in entered}
     return [study_use(study, places) for study in sorted({study for study, _, _ in places})]
+
+
+def answer(grant: Grant) -> datetime | None:
+    """When this hospital acknowledged the withdrawal of `grant`, as its signed answer says; None where it did not.
+
+    Raises PortalError `withdrawals.acknowledgement-invalid`.
+    """
+    if grant.acknowledgement is None:
+        return None
+    said = acknowledging.read_back(bytes(grant.acknowledgement), grant.commitment)
+    return datetime.fromtimestamp(said.received_at, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What one hospital says of a withdrawal: when and in which block it acknowledged it; None while it has not."""
+
+    title: str
+    when: datetime | None
+    block: int | None
+
+
+def heard_by(commitment: str) -> list[Hearing]:
+    """Every hospital of the consortium, with its word on the ledger that the withdrawal has arrived there."""
+    rows = {row.body["hospital"]: row for row in mirror.standing(f"consents/heard/{commitment}/")}
+    found = []
+    for body in mirror.records("members/org/"):
+        if body["kind"] == "hospital":
+            row = rows.get(body["msp"])
+            when = None if row is None else datetime.fromtimestamp(row.body["heard"], UTC)
+            found.append(Hearing(body["name"], when, None if row is None else row.block))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ def narrow(*, grant: Grant, preset: str, valid_until: str) -> Grant:
 def withdraw(*, grant: Grant) -> Grant:
     """Withdraw `grant` with the patient's key. It counts here at once; the same withdrawal again changes nothing.
 
-    Returns the grant with its signed acknowledgement, whether or not the ledger can be reached.
+    Returns the grant with its signed acknowledgement, read back as it is kept, whether or not the ledger can be
+    reached. Raises PortalError `withdrawals.acknowledgement-invalid` where that does not check; it counts all the same.
     """
     with transaction.atomic():
         grant = locked(grant)
@@ -119,6 +120,9 @@ def withdraw(*, grant: Grant) -> Grant:
             take_back(grant)
     reach("web.withdrawal-kept")
     sending.send_withdrawals([grant])
+    grant.refresh_from_db(fields=["acknowledgement"])
+    if grant.acknowledgement is not None:  # None: withdrawn elsewhere, and acknowledged there
+        acknowledging.read_back(bytes(grant.acknowledgement), grant.commitment)
     return grant
 
 

@@ -29,8 +29,11 @@ def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One consent. Asked for by htmx for another page, it is the state alone, polled while it is on its way."""
     found = access.grant(request, pk)
     elsewhere = request.headers.get("HX-Target", "").startswith("state-")
-    template = "patients/parts/state.html" if elsewhere else "patients/grant.html"
-    return render(request, template, {"grant": found, "facts": facts(found)})
+    if elsewhere:
+        return render(request, "patients/parts/state.html", {"grant": found, "facts": facts(found)})
+    heard = selectors.heard_by(found.commitment) if found.withdrawn_block else []
+    shown = {"grant": found, "facts": facts(found), "heard": heard, "answer": selectors.answer(found)}
+    return render(request, "patients/grant.html", shown)
 
 
 @persona("patient")

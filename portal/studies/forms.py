@@ -71,6 +71,14 @@ class PlanForm(forms.Form):
     )
     cohort_seconds = forms.IntegerField(label="Time for cohorts (seconds)", min_value=5, max_value=86_400)
     update_seconds = forms.IntegerField(label="Time for training (seconds)", min_value=5, max_value=604_800)
+    on_withdrawal = forms.ChoiceField(
+        label="When a patient withdraws during a round",
+        choices=[
+            ("finish", "The round finishes; the next one is without that patient"),
+            ("discard", "The attempt is thrown away and made again; what it spent stays spent"),
+        ],
+        help_text="Any withdrawal at a hospital that takes part counts, whether or not that patient was in the round.",
+    )
 
     def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
         super().__init__(*args, **named)

@@ -32,6 +32,7 @@ def defaults() -> dict[str, Any]:
         "spare_attempts": 2,
         "cohort_seconds": 60,
         "update_seconds": 300,
+        "on_withdrawal": "finish",
     }
 
 
@@ -75,7 +76,16 @@ def build(
     }
 
 
-AS_ANSWERED = ("title", "rounds", "spare_attempts", "quorum", "min_cohort", "cohort_seconds", "update_seconds")
+AS_ANSWERED = (
+    "title",
+    "rounds",
+    "spare_attempts",
+    "quorum",
+    "min_cohort",
+    "cohort_seconds",
+    "update_seconds",
+    "on_withdrawal",
+)
 
 
 def initial(configuration: Mapping[str, Any], seed: int) -> Vector:

@@ -30,6 +30,7 @@ def pass_on(handed: Handed) -> PassedOn:
     """
     commitment = handed.commitment
     acknowledgement = acknowledging.acknowledge(commitment, datetime.now(UTC), handed.how)
+    acknowledging.read_back(acknowledgement, commitment.hex())
     if (block := withdrawn_block(commitment.hex())) is not None:
         return PassedOn(acknowledgement, block)
     arguments = {"commitment": commitment.hex(), "by": handed.how}

@@ -318,3 +318,40 @@ def test_a_text_never_changes(world):
         world.publish("heart-2026.1", presets=("cancer",))
     with refused(world.ledger, "consents.preset-unknown"):
         world.publish("heart-2026.2", presets=("anything-goes",))
+
+
+def heard(world, *commitments, who=f"{BETA}.site"):
+    return world.ledger.submit(who, "consents:Acknowledge", {"commitments": list(commitments)})
+
+
+def test_every_hospital_says_that_it_has_heard_of_a_withdrawal(world):
+    patient = Patient()
+    ended, never_given = patient.grant(), patient.grant()
+    submit(world, ended)
+    for signed in (ended, never_given):
+        withdraw(world, signed, by="code", code=patient.code)
+    both = sorted((ended.commitment, never_given.commitment))
+    for hospital in (ALPHA, BETA):
+        assert heard(world, *both, who=f"{hospital}.site") == {"acknowledged": 2, "known": 0}
+    assert heard(world, *both) == {"acknowledged": 0, "known": 2}
+
+
+def test_nobody_hears_of_what_was_not_withdrawn(world):
+    signed = Patient().grant()
+    submit(world, signed)
+    for commitment in (signed.commitment, fresh()):
+        with refused(world.ledger, "consents.not-withdrawn"):
+            heard(world, commitment)
+    with refused(world.ledger, "role.missing"):
+        heard(world, signed.commitment, who=f"{INSTITUTE}.runner")
+
+
+def test_what_is_heard_is_sorted_and_not_without_end(world):
+    for names, code in (
+        ((), "consents.batch-size"),
+        ([f"{number:064x}" for number in range(501)], "consents.batch-size"),
+        (("11" * 32, "11" * 32), "consents.not-sorted"),
+        (("22" * 32, "11" * 32), "consents.not-sorted"),
+    ):
+        with refused(world.ledger, code):
+            heard(world, *names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.refusals import refused
-from tests.contract.world import HOSPITALS, INSTITUTE, fresh, uuid
+from tests.contract.world import HOSPITALS, INSTITUTE, Patient, fresh, uuid
 
 ALPHA, BETA, DELTA, GAMMA = HOSPITALS
 TWO = (ALPHA, BETA)
@@ -251,3 +251,74 @@ def test_a_round_can_be_read_with_its_contributions(world, study):
     view = world.ledger.evaluate(f"{INSTITUTE}.auditor", "studies:Round", arguments)
     assert view["round"]["status"] == "closed" and view["measurements"] == []
     assert [one["hospital"] for one in view["cohorts"]] == [one["hospital"] for one in view["updates"]] == list(TWO)
+
+
+@pytest.fixture
+def discarding(world):
+    return world.approved(TWO, on_withdrawal="discard")
+
+
+def withdrawn(world, hospital):
+    """Somebody's consent at `hospital`, recorded before and withdrawn now: nobody says whether they are in a cohort."""
+    patient = Patient(hospital)
+    signed = patient.grant()
+    world.record(signed)
+    arguments = {"commitment": signed.commitment, "by": "code"}
+    world.ledger.submit(f"{GAMMA}.site", "consents:Withdraw", arguments, signed.withdrawal(code=patient.code))
+
+
+def test_any_withdrawal_at_a_site_discards_an_attempt_whose_plan_says_so(world, discarding):
+    world.fixed(discarding, 1)
+    for hospital in TWO:
+        update(world, discarding, hospital)
+    spent = reservation(world, discarding)
+    withdrawn(world, BETA)
+    with refused(world.ledger, "studies.consent-withdrawn"):
+        world.runner("Close", discarding, 1, model=fresh())
+    world.runner("Abort", discarding, 1, reason="studies.consent-withdrawn")
+    assert reservation(world, discarding) == spent
+    assert world.trained(discarding, 1, attempt=2)["status"] == "closed"
+
+
+def test_a_withdrawal_while_cohorts_are_frozen_ends_the_attempt_before_anything_is_spent(world, discarding):
+    world.open(discarding, 1)
+    for hospital in TWO:
+        world.commit(hospital, discarding, 1)
+    withdrawn(world, ALPHA)
+    with refused(world.ledger, "studies.consent-withdrawn"):
+        world.runner("Fix", discarding, 1)
+
+
+def test_an_evaluation_is_discarded_too(world, discarding):
+    for number in (1, 2):
+        world.trained(discarding, number)
+    world.fixed(discarding, 3)
+    for hospital in TWO:
+        world.site(hospital, "Measure", discarding, 3, correct=3, total=31)
+    withdrawn(world, ALPHA)
+    with refused(world.ledger, "studies.consent-withdrawn"):
+        world.runner("Close", discarding, 3, model=None)
+
+
+def test_only_what_ends_a_consent_at_a_site_during_the_attempt_discards_it(world, discarding):
+    withdrawn(world, ALPHA)  # before the attempt
+    world.open(discarding, 1)
+    withdrawn(world, DELTA)  # a hospital of another study
+    never_given = Patient(ALPHA)
+    signed = never_given.grant()
+    arguments = {"commitment": signed.commitment, "by": "code"}
+    world.ledger.submit(f"{GAMMA}.site", "consents:Withdraw", arguments, signed.withdrawal(code=never_given.code))
+    world.commit(BETA, discarding, 1)
+    world.decline(ALPHA, discarding, 1)
+    with refused(world.ledger, "studies.no-quorum"):
+        world.runner("Fix", discarding, 1)
+    world.runner("Abort", discarding, 1, reason="studies.no-quorum")
+    assert world.trained(discarding, 1, attempt=2)["status"] == "closed"
+
+
+def test_where_the_plan_says_finish_a_frozen_round_goes_on(world, study):
+    world.fixed(study, 1)
+    withdrawn(world, ALPHA)
+    for hospital in TWO:
+        update(world, study, hospital)
+    assert world.runner("Close", study, 1, model=fresh())["withdrawals"] == {}

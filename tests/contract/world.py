@@ -227,6 +227,7 @@ class World:
             "metrics": {"sigma": "50"},
             "cohort_seconds": 600,
             "update_seconds": 600,
+            "on_withdrawal": "finish",
         }  # fmt: skip
         for path, value in changes.items():
             *outer, name = path.split("__")

@@ -345,7 +345,7 @@ class World:
             "datasets": [{**one, "weight": 66, "expected_batch": "13.2"} for one in datasets],
             "privacy": {"clip": "1", "sigma": "2", "q": "0.2", "steps": 2, "delta": "0.0001", "records_per_patient": 1,
                         "unit": "patient"},
-            "metrics": {"sigma": "20"}, "cohort_seconds": 60, "update_seconds": 60,
+            "metrics": {"sigma": "20"}, "cohort_seconds": 60, "update_seconds": 60, "on_withdrawal": "finish",
         }  # fmt: skip
         standing = self.run("researcher", "studies:Propose", {"study": study, "plan": plan | changes})
         for one in self.hospitals.values():

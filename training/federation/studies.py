@@ -99,6 +99,7 @@ class Plan(msgspec.Struct, frozen=True):
     metrics: MetricNoise
     cohort_seconds: int
     update_seconds: int
+    on_withdrawal: str
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -125,7 +126,10 @@ class Study(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One attempt at one round. `opened`: contract time, epoch seconds. `base`: digest of the weights that enter it."""
+    """One attempt at one round. `opened`: contract time, epoch seconds. `base`: digest of the weights that enter it.
+
+    `withdrawals`: hospital -> the commitment withdrawn last there before it was opened, where the plan looks at that.
+    """
 
     study: str
     round: int
@@ -139,6 +143,7 @@ class Round(msgspec.Struct, frozen=True):
     sites: tuple[str, ...] = ()
     model: str | None = None
     reason: str | None = None
+    withdrawals: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Commitment(msgspec.Struct, frozen=True):
@@ -262,6 +267,14 @@ class Studies:
     def paused(self, hospital: str) -> bool:
         entry = self.view.entry(f"studies/pause/{hospital}")
         return entry is not None and bool(entry.body.get("paused"))
+
+    def discarded(self, study: Study, attempt: Round) -> bool:
+        """Whether the plan discards this attempt: a consent of a taking-part hospital was withdrawn since it opened."""
+        if study.plan.on_withdrawal != "discard":
+            return False
+        last = {site: self.view.entry(f"consents/last/{site}") for site in attempt.sites}
+        now = {site: None if entry is None else entry.body["commitment"] for site, entry in last.items()}
+        return any(now[site] != attempt.withdrawals.get(site) for site in attempt.sites)
 
     def _sites(self, what: str, attempt: Round, type_: type[T]) -> dict[str, T]:
         prefix = f"studies/{what}/{attempt.study}/{attempt.round}/{attempt.attempt}/"

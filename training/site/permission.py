@@ -24,7 +24,8 @@ def purpose(studies: Studies, study: Study, attempt: Round, msp: str, now: float
 def contributing(studies: Studies, study: Study, attempt: Round, msp: str, now: float) -> Purpose:
     """As `purpose`, for a contribution: the set is fixed with `msp` in it, its steward did not pause, there is time.
 
-    Raises TrainingError `site.not-fixed`, `site.paused`, `site.deadline-passed` too.
+    Nor has the plan discarded the attempt for a withdrawal: what cannot close any more spends nothing.
+    Raises TrainingError `site.not-fixed`, `site.paused`, `site.deadline-passed`, `site.attempt-discarded` too.
     """
     if msp not in attempt.sites:
         raise TrainingError("site.not-fixed", "this site is not in this attempt's fixed set")
@@ -32,4 +33,6 @@ def contributing(studies: Studies, study: Study, attempt: Round, msp: str, now: 
         raise TrainingError("site.paused", "this hospital's steward has paused it: nothing is read")
     if now >= attempt.update_deadline:
         raise TrainingError("site.deadline-passed", "the time for contributions is over: open another attempt")
+    if studies.discarded(study, attempt):
+        raise TrainingError("site.attempt-discarded", "a consent was withdrawn: the plan discards this attempt")
     return purpose(studies, study, attempt, msp, now)

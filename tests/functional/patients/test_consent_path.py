@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from consent import canonical
 from consent.grant import verify_grant
 from consent.keys import public_bytes
 from consent.receipt import SignedAcknowledgement, read_receipt, verify_acknowledgement
 from portal import ledger as portal_ledger
-from portal.patients import services
-from portal.patients.models import Grant, HandedIn, Status
+from portal.errors import PortalError
+from portal.patients import hearing, services
+from portal.patients.models import Grant, HandedIn, Status, Unheard
+from portal.withdrawals import acknowledging
 
 pytestmark = pytest.mark.django_db
 
@@ -204,3 +207,58 @@ def test_a_patients_withdrawal_after_the_registrars_is_shown_as_the_patients(led
 def test_what_is_no_receipt_is_named_so(visitor, db, text):
     answer = visitor().post("/withdraw/", {"text": text, "code": "0" * 32})
     assert answer.status_code == 422 and not HandedIn.objects.exists()
+
+
+def test_each_hospital_says_that_it_has_heard_and_the_patient_reads_it(ledger, catch_up, as_patient):
+    _, client = as_patient
+    grant = give(client)
+    catch_up()
+    client.post(f"/consent/{grant.pk}/withdraw/")
+    catch_up()
+    assert Unheard.objects.filter(commitment=grant.commitment).exists()
+    hearing.acknowledge()
+    catch_up()
+    ledger.submit("site", "consents:Acknowledge", {"commitments": [grant.commitment]}, "HungaryMSP")
+    catch_up()
+    page = client.get(f"/consent/{grant.pk}/")
+    assert [one.title for one in page.context["heard"] if one.when] == ["ClevelandMSP", "HungaryMSP"]
+    assert page.content.decode().count("not yet") == 2 and not Unheard.objects.exists()
+    before = portal_ledger.gateway("site").head().height
+    hearing.acknowledge()
+    assert portal_ledger.gateway("site").head().height == before, "said once"
+
+
+def test_nothing_is_acknowledged_that_still_counts_here_or_while_the_ledger_is_away(ledger, catch_up, as_patient):
+    _, client = as_patient
+    grant = give(client)
+    catch_up()
+    hearing.arrived([grant.commitment])  # as if the store had not taken the event's word
+    hearing.acknowledge()
+    assert portal_ledger.evaluate("site", "consents:Get", {"commitment": grant.commitment})["status"] == "active"
+    client.post(f"/consent/{grant.pk}/withdraw/")
+    ledger.stop()
+    try:
+        hearing.acknowledge()
+        assert Unheard.objects.filter(commitment=grant.commitment).exists()
+    finally:
+        ledger.start()
+    ledger.await_ready()
+
+
+def test_an_answer_that_was_altered_where_it_is_kept_is_not_handed_out_as_true(ledger, catch_up, as_patient):
+    _, client = as_patient
+    grant = give(client)
+    catch_up()
+    client.post(f"/consent/{grant.pk}/withdraw/")
+    grant.refresh_from_db()
+    kept = canonical.decode_as(bytes(grant.acknowledgement), SignedAcknowledgement)
+    later = replace(kept.acknowledgement, received_at=kept.acknowledgement.received_at + 60)
+    for file, commitment in (
+        (canonical.encode(replace(kept, acknowledgement=later)), grant.commitment),
+        (canonical.encode(replace(kept, certificate="another")), grant.commitment),
+        (b"{}", grant.commitment),
+        (bytes(grant.acknowledgement), "00" * 32),
+    ):
+        with pytest.raises(PortalError, match=r"withdrawals\.acknowledgement-invalid"):
+            acknowledging.read_back(file, commitment)
+    assert acknowledging.read_back(bytes(grant.acknowledgement), grant.commitment) == kept.acknowledgement

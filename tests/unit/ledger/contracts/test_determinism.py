@@ -61,6 +61,7 @@ def give_and_take_back(world: World) -> None:
         arguments = {"commitment": grant.commitment, "by": "code"}
         world.ledger.submit(f"{BETA}.site", "consents:Withdraw", arguments, grant.withdrawal(code=person.code))
     world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", {"commitment": taken.commitment})
+    world.ledger.submit(f"{BETA}.site", "consents:Acknowledge", {"commitments": [taken.commitment]})
     with pytest.raises(Refused):
         world.record(signed)
 

@@ -144,6 +144,7 @@ def attempt(number: int, tries: int, status: str = "open") -> rounds.Round:
         base="00" * 32,
         model=None,
         reason=None,
+        withdrawals={},
     )
 
 

@@ -29,6 +29,7 @@ def told(world, study):
 
 
 BOTH = ("AlphaMSP", "BetaMSP")
+DISCARDED = {"studies.consent-withdrawn", "site.attempt-discarded"}  # sites may train side by side
 
 
 class OtherLedger(CovenantError):
@@ -91,6 +92,33 @@ def test_too_few_sites_abort_the_attempt_and_use_the_spares_up(world):
     with pytest.raises(TrainingError, match=r"rounds\.attempts-exhausted"):
         world.runner().run(study)
     assert told(world, study) == [(1, number, "aborted", (), "studies.no-quorum") for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("cohort", "studies.consent-withdrawn"), ("train", None)])
+def test_a_withdrawal_discards_the_attempt_and_the_next_one_is_without_that_patient(world, kind, reason):
+    study = world.study(on_withdrawal="discard")
+    hospital, right = world.hospitals["BetaMSP"], world.agents["BetaMSP"]
+    gone = next(made for made in hospital.grants.values() if made.patient not in hospital.held_out)
+
+    class Withdrawing:
+        """The last to answer; while it does, a patient of this very cohort withdraws elsewhere."""
+
+        done = False
+
+        def handle(self, request):
+            answer = right.handle(request)
+            if request.kind == kind and not self.done:
+                self.done = True
+                hospital.withdraw(gone, elsewhere=True)
+            return answer
+
+    world.agents["BetaMSP"] = Withdrawing()
+    world.runner().run(study)
+    first, second, *_ = told(world, study)
+    assert first[:3] == (1, 1, "aborted") and first[4] in ({reason} if reason else DISCARDED)
+    assert second == (1, 2, "closed", BOTH, None)
+    cohorts = [hospital.cohorts[Attempt(study, 1, attempt, TRAINING)] for attempt in (1, 2)]
+    assert [gone.patient in {one.patient for one in cohort.members} for cohort in cohorts] == [True, False]
 
 
 def test_a_refusal_aborts_with_its_reason_and_the_next_attempt_goes_on(world):

@@ -258,6 +258,17 @@ def test_a_withdrawal_counts_until_training_begins_wherever_it_was_handed_in(wor
     assert not frozen & {here.patient, there.patient} and len(frozen) == 28
 
 
+def test_what_a_withdrawal_discards_is_neither_trained_nor_spent(world):
+    study = world.study(on_withdrawal="discard")
+    fixed(world, study)
+    hospital = world.hospitals["BetaMSP"]
+    hospital.withdraw(next(iter(hospital.grants.values())), elsewhere=True)
+    for site in (ALPHA, "BetaMSP"):
+        with refused("site.attempt-discarded"):
+            world.ask(site, "train", study, 1, 1)
+    assert world.hospitals[ALPHA].loads == [] and Studies(world.view).updates(Studies(world.view).last(study, 1)) == {}
+
+
 def test_too_few_left_by_withdrawals_are_never_trained_on(world, study):
     fixed(world, study)
     hospital = world.hospitals[ALPHA]

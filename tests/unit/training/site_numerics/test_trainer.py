@@ -28,6 +28,7 @@ def plan(**changes):
         "title": "t", "request": "r", "code": "c", "configuration": CONFIGURATION, "initial": "i", "rounds": 12,
         "spare_attempts": 1, "quorum": 2, "min_cohort": 20, "datasets": (Dataset("h/d", 1, 207, "62.1"),),
         "privacy": Privacy(**PRIVACY), "metrics": MetricNoise("2"), "cohort_seconds": 60, "update_seconds": 60,
+        "on_withdrawal": "finish",
     }  # fmt: skip
     return Plan(**(parts | changes))
 
