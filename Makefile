@@ -32,8 +32,8 @@ fabric: $(VENV)/.demo ## build Hyperledger Fabric's programs, once, for `covenan
 lint: $(VENV)/.test ## style, types and who imports whom
 	@.ci/checks lint
 
-bench: $(VENV)/.test ## every performance claim, as a ratio or rate in one run
-	@.ci/checks bench
+bench: $(VENV)/.test $(filter fabric,$(LEDGER)) ## every performance claim, as a ratio or rate in one run (LEDGER=fabric: a Fabric network's)
+	@.ci/checks bench $(addprefix --ledger ,$(LEDGER)) $(ARGS)
 
 soak: $(VENV)/.test ## the randomised and kill tests at their full counts
 	@COVENANT_SOAK=1 .ci/checks soak

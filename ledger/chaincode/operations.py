@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from email.utils import formatdate
 
 from ledger.chaincode.metrics import Metrics
 from ledger.chaincode.service import ChaincodeService
@@ -19,7 +21,9 @@ async def serve(host: str, port: int, service: ChaincodeService, metrics: Metric
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
             status, body = respond(head.split(b"\r\n", 1)[0], service, metrics)
             plain = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nConnection: close"
-            writer.write(f"HTTP/1.1 {status}\r\n{plain}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            when = f"Date: {formatdate(time.time(), usegmt=True)}"  # the clock that transactions are held against
+            length = f"Content-Length: {len(body)}"
+            writer.write(f"HTTP/1.1 {status}\r\n{plain}\r\n{when}\r\n{length}\r\n\r\n".encode() + body)
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             pass

@@ -135,18 +135,23 @@ class Contract:
             attempt += 1
 
     def _send(self, transaction: Transaction, deadline: Deadline) -> Commit:
-        """Submit, and again while the ordering service is overloaded or away: the same bytes count once."""
-        for attempt in range(self._retry.attempts):
+        """Submit, and again while the orderers are overloaded or choose a leader: the same bytes count once.
+
+        A peer that is itself away is asked a few times; orderers of which a peer speaks, until the flow's time is up.
+        """
+        attempt = 0
+        while True:
             try:
                 return transaction.submit(deadline.left)
             except SubmitError as error:
-                if attempt > 0 and error.status == grpc.StatusCode.ALREADY_EXISTS.name:
+                if error.ordered or (attempt > 0 and error.status == grpc.StatusCode.ALREADY_EXISTS.name):
                     return transaction.commit()
                 if error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
                     raise
-                last = error
+                if not error.details and attempt + 1 >= self._retry.attempts:
+                    raise
             time.sleep(min(self._retry.delay(attempt + 3), deadline.left))
-        raise last
+            attempt += 1
 
 
 def _value(payload: bytes) -> Any:

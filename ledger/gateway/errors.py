@@ -28,6 +28,9 @@ _CODED = re.compile(
 )
 
 
+_HELD = re.compile(r"request already (exists|processed)")  # SmartBFT, internal/bft/requestpool.go
+
+
 @dataclass(frozen=True, slots=True)
 class NodeDetail:
     """What one node said about a failure: its address, its organisation's MSP id, its message."""
@@ -76,6 +79,15 @@ class SubmitError(GatewayError):
     """The endorsed transaction was not taken for ordering. It may be submitted again as it is."""
 
     step = "submit"
+
+    @property
+    def ordered(self) -> bool:
+        """Whether an orderer refused it for having it already.
+
+        Orderers hear of a transaction from each other too. Under load two of four often do before the gateway's own
+        copy arrives; they refuse that one, and the gateway calls a transaction failed that the next block holds.
+        """
+        return any(_HELD.search(detail.message) for detail in self.details)
 
 
 class CommitStatusError(GatewayError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ DIRECTORY = Path("var/network")
 Directory = Annotated[Path, typer.Option("--dir", help="The network's directory.")]
 Org = Annotated[str, typer.Argument(help="An organisation's name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Profile = Literal["latency", "throughput"]
 Part = Annotated[str | None, typer.Option("--part", help="Only its peer, orderer or host.")]
 
 
@@ -31,11 +32,11 @@ def up(
     orgs: Annotated[int, typer.Option(min=1, max=20, help="How many hospitals; BFT ordering from four on.")] = 4,
     port: Annotated[int, typer.Option(help="First port; each organisation takes twelve.")] = 7050,
     host: Annotated[str, typer.Option(help="The address that every process listens on.")] = "127.0.0.1",
-    interval: Annotated[int, typer.Option(min=10, max=5000, help="Milliseconds until a block is cut.")] = 200,
+    profile: Annotated[Profile, typer.Option(help="Answer a lone client sooner, or order more in all.")] = "throughput",
 ) -> None:
     """Found a network of ORGS hospitals and one research institute, or start the one that is there."""
     hospitals = [f"hospital{number}" for number in range(1, orgs + 1)]
-    plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=interval)
+    plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=plans.PROFILES[profile])
     network = networks.up(directory, plan, {}, typer.echo)
     typer.echo(f"{len(network.plan.hospitals)} hospitals run in {directory}: {networks.ordering(network.plan)}.")
 

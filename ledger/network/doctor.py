@@ -62,9 +62,7 @@ def healthy(findings: list[Finding]) -> bool:
 def ask(network: Network, organisation: Organisation, address: Address) -> Answer:
     """Ask a peer or orderer for its version, showing the organisation's own certificate. OSError where it fails."""
     said, date = _get(network, organisation, address, "/version")
-    behind = time.time() - parsedate_to_datetime(date).timestamp()
-    # the header holds whole seconds: up to one is no skew
-    return Answer(str(json.loads(said)["Version"]), 0.0 if 0 <= behind < 1 else behind)
+    return Answer(str(json.loads(said)["Version"]), _skew(date))
 
 
 def leader(network: Network, organisation: Organisation) -> int | None:
@@ -91,6 +89,21 @@ def _get(network: Network, organisation: Organisation, address: Address, page: s
         connection.close()
 
 
+def ask_host(address: Address) -> float:
+    """How far the clock of a host of the contracts is from ours, seconds. OSError where it does not answer."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/healthz")
+        return _skew(connection.getresponse().headers["Date"])
+    finally:
+        connection.close()
+
+
+def _skew(date: str) -> float:
+    behind = time.time() - parsedate_to_datetime(date).timestamp()
+    return 0.0 if 0 <= behind < 1 else behind  # the header holds whole seconds: up to one is no skew
+
+
 def _node(network: Network, node: Node) -> Iterator[Finding]:
     organisation = node.organisation
     yield from _material(network, organisation)
@@ -107,8 +120,19 @@ def _node(network: Network, node: Node) -> Iterator[Finding]:
             yield Finding(name, "broken", f"no answer at {address}: {error}", start)
             continue
         yield _version(name, answer, network.programs.binaries.version)
-        if abs(answer.skew) > SKEW:
-            yield Finding(name, "broken", f"its clock is {abs(answer.skew):.0f} s off ours", "set both clocks by NTP")
+        yield from _clock(name, answer.skew)
+    for contracts in node.contracts:
+        name, address = node.host(contracts).name, organisation.address(f"host_{contracts.slot}_metrics")
+        try:
+            yield from _clock(name, ask_host(address))
+        except UNHEARD as error:
+            yield Finding(name, "broken", f"no answer at {address}: {error}", start)
+
+
+def _clock(name: str, skew: float) -> Iterator[Finding]:
+    if abs(skew) > SKEW:
+        ahead = "ahead of" if skew < 0 else "behind"
+        yield Finding(name, "broken", f"its clock is {abs(skew):.0f} s {ahead} ours", "set both clocks by NTP")
 
 
 def _version(name: str, answer: Answer, ours: str) -> Finding:

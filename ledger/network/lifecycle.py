@@ -27,7 +27,7 @@ from ledger.network.package import Package
 from ledger.network.plan import CHAINCODE, Contracts, Organisation
 
 POLICY = "/Channel/Application/Endorsement"  # a strict majority of the hospitals, by their peers; joining re-encodes it
-AGAIN = ("orderer", "timed out waiting for txid")  # what a lifecycle command says when another orderer may do better
+PATIENCE = "15s"  # for a lifecycle transaction's block, before another orderer is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +115,23 @@ class Deployment:
         ]
 
     def _ordered(self, organisation: Organisation, done: Callable[[], bool], verb: str, *arguments: str) -> None:
-        """A lifecycle transaction, through one orderer after another until one takes it.
+        """A lifecycle transaction, through one orderer after another until it stands.
 
-        The orderers may have no leader just then, and an answer that is late leaves open whether the transaction
-        stands: `done` says, before it is sent again.
+        The orderers may have no leader just then, or lose what they took; an answer that is late leaves open whether
+        the transaction stands: `done` says, before it is sent again.
         """
         hospitals = self.network.plan.hospitals
         for orderer in hospitals:
-            through = self.network.programs.through(organisation, orderer)
+            through = [*self.network.programs.through(organisation, orderer), "--waitForEventTimeout", PATIENCE]
             try:
                 self.network.programs.peer(
                     organisation, "lifecycle", "chaincode", verb, *self._definition, *through, *arguments
                 )
                 return
-            except NetworkError as error:
+            except NetworkError:
                 if done():
                     return
-                if orderer is hospitals[-1] or not any(sign in error.message for sign in AGAIN):
+                if orderer is hospitals[-1]:
                     raise
 
 

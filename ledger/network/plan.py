@@ -38,6 +38,7 @@ PORTS = (
     "host_b",
     "host_b_metrics",
 )
+PROFILES = {"latency": 50, "throughput": 200}  # milliseconds that orderers wait for a fuller block
 STRIDE = 12  # ports from one hospital's first to the next one's
 
 

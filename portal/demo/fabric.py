@@ -28,7 +28,7 @@ from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site, wri
 from portal.errors import PortalError
 
 HOST = "127.0.0.1"
-INTERVAL_MS = 50  # until a block is cut: a study waits for one transaction after another
+PROFILE = "latency"  # a study waits for one transaction after another
 TLS_DAYS = 30  # a node's certificate is made anew whenever the demo starts
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
@@ -77,7 +77,7 @@ def up(layout: Layout, choices: Choices) -> Network:
         [member[HUB]],
         host=HOST,
         port=choices.network_port,
-        interval_ms=INTERVAL_MS,
+        interval_ms=plans.PROFILES[PROFILE],
     )
     network = networks.up(layout.ledger, plan, {site.name: layout.node(site) / "ca" for site in SITES}, print)
     return lifecycle.deploy(network, Package.of(), print)

@@ -101,13 +101,18 @@ def busy(process: psutil.Process) -> float:
 
 
 async def found(client: Client) -> None:
+    for function, arguments in founding():
+        await client.submit(function, arguments)
+
+
+def founding() -> list[tuple[str, dict[str, Any]]]:
+    """The consortium's first transactions: its members, and a consent version."""
     roles = ["peer", "registrar", "site", "steward"]
     organisations = [
         {"msp": name, "name": name, "kind": "hospital", "roles": roles, "origins": []} for name in HOSPITALS
     ]
-    await client.submit("members:Found", {"organisations": organisations})
     text = {"text": TEXT, "digests": {"en": "00" * 32}, "presets": ["heart-disease"]}
-    await client.submit("consents:PublishText", text)
+    return [("members:Found", {"organisations": organisations}), ("consents:PublishText", text)]
 
 
 async def record(client: Client, each: SignedGrant) -> None:

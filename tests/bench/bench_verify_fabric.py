@@ -15,34 +15,25 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import grpc
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ledger.identity.ca import Authority  # noqa: E402
 from ledger.identity.msp import Identity  # noqa: E402
-from ledger.network import binaries  # noqa: E402
-from ledger.network.errors import NetworkError  # noqa: E402
 from ledger.network.network import Network  # noqa: E402
 from ledger.protocol import genesis  # noqa: E402
 from ledger.verify import export, framing, verify  # noqa: E402
 from ledger.verify.parallel import sealed  # noqa: E402
-from tests.bench.bench_embedded_ledger import HOSPITALS, TEXT, baseline, found, record  # noqa: E402
+from tests.bench.bench_embedded_ledger import HOSPITALS, TEXT, baseline, record  # noqa: E402
+from tests.bench.bench_fabric import client_of, found  # noqa: E402
 from tests.bench.bench_verify import seconds  # noqa: E402
-from tests.bench.ledger_load import Client, signed_grant, spread  # noqa: E402
+from tests.bench.ledger_load import signed_grant, spread  # noqa: E402
 from tests.support import fabric  # noqa: E402
 
 GRANTS, IN_FLIGHT = 600, 60
-ATTEMPTS = 10
 
 
 def main() -> None:
     scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    try:
-        binaries.find()
-    except NetworkError as error:
-        print(error)
-        return
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.blocks"
         with fabric.running(Path(folder) / "network", HOSPITALS, []) as network:
@@ -58,19 +49,8 @@ def main() -> None:
 
 
 async def load(network: Network, clerk: Identity, count: int) -> None:
-    hospital = network.plan.hospitals[0]
-    tls = network.layout.client_tls(hospital)
-    shown = (tls / "server.pem").read_bytes(), (tls / "server.key").read_bytes()
-    ca = network.layout.tls_ca(hospital).read_bytes()
-    client = Client(str(hospital.peer), ca, clerk, tls_client=shown, endorsing=tuple(HOSPITALS[:3]))
-    for attempt in range(ATTEMPTS):
-        try:
-            await found(client)
-            break
-        except grpc.aio.AioRpcError:  # a peer that has not yet the block of the step before endorses something else
-            if attempt == ATTEMPTS - 1:
-                raise
-            await asyncio.sleep(0.5)
+    await asyncio.to_thread(found, network, clerk)
+    client = client_of(network, clerk)
     await spread([partial(record, client, signed_grant(HOSPITALS[0], TEXT)) for _ in range(count)], IN_FLIGHT)
     await client.close()
 

@@ -17,6 +17,7 @@ from fabric_protos.peer import proposal_pb2
 
 from consent import canonical, grant
 from consent.encoding import to_base64url
+from ledger.gateway.errors import SubmitError, translate
 from ledger.identity.msp import Identity
 from ledger.protocol import proposal
 
@@ -77,7 +78,7 @@ class Client:
     ) -> None:
         certificate, key = tls_client or (None, None)
         credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
-        self.resubmitted = 0
+        self.resubmitted = self.ordered = 0
         self._endorsing = endorsing
         self._channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
         self._stub = gateway_pb2_grpc.GatewayStub(self._channel)
@@ -113,6 +114,10 @@ class Client:
                 await self._stub.Submit(request)
                 return
             except grpc.aio.AioRpcError as error:
+                failed = translate(error, SubmitError)
+                if isinstance(failed, SubmitError) and failed.ordered:
+                    self.ordered += 1
+                    return
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or attempt == ATTEMPTS - 1:
                     raise
             self.resubmitted += 1

@@ -1,12 +1,16 @@
 """Every benchmark, each in a process of its own, then one table: claim, bound, measured, baseline, ratio, met or not.
 
-    python tests/bench/run.py [NAME ...]      NAME: such as verify, for tests/bench/bench_verify.py; default all
+    python tests/bench/run.py [--ledger fabric] [NAME ...]
+
+NAME: such as verify, for tests/bench/bench_verify.py; default all that need no Fabric network, with `--ledger fabric`
+those that measure one.
 
 A claim that is missed on this machine is printed as missed; only a benchmark that fails or does not end is an error.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -25,16 +29,21 @@ from tests.bench import claims  # noqa: E402
 
 HERE = Path(__file__).parent
 LIMIT = 180  # seconds: a benchmark takes at most 60 where nothing else runs
+LEDGERS = {"embedded": LIMIT, "fabric": 420}  # a network of each profile, or a whole demo, takes its time
 
 
 def main() -> None:
-    names = sys.argv[1:] or sorted(file.stem.removeprefix("bench_") for file in HERE.glob("bench_*.py"))
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--ledger", choices=LEDGERS, default="embedded")
+    asked.add_argument("names", nargs="*", metavar="NAME")
+    arguments = asked.parse_args()
+    names = arguments.names or of_ledger(arguments.ledger)
     began, failed = time.perf_counter(), []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "claims"
         file.touch()
         for name in names:
-            if not ran(name, file):
+            if not ran(name, file, LEDGERS[arguments.ledger]):
                 failed.append(name)
         rows = [json.loads(line) for line in file.read_text().splitlines()]
     print(f"\n{table(rows)}")
@@ -45,16 +54,22 @@ def main() -> None:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def ran(name: str, file: Path) -> bool:
-    """Run one benchmark; whether it ended well."""
+def of_ledger(ledger: str) -> list[str]:
+    """The benchmarks that measure `ledger`."""
+    names = sorted(file.stem.removeprefix("bench_") for file in HERE.glob("bench_*.py"))
+    return [name for name in names if ("fabric" in name) == (ledger == "fabric")]
+
+
+def ran(name: str, file: Path, limit: float) -> bool:
+    """Run one benchmark, `limit` seconds at most; whether it ended well."""
     print(f"\n== {name} (load {os.getloadavg()[0]:.1f})", flush=True)
     began = time.perf_counter()
     command = [sys.executable, str(HERE / f"bench_{name}.py")]
     bench = subprocess.Popen(command, env=os.environ | {claims.FILE: str(file)}, start_new_session=True)
     try:
-        status = bench.wait(LIMIT)
+        status = bench.wait(limit)
     except subprocess.TimeoutExpired:
-        print(f"ended after {LIMIT} s", flush=True)
+        print(f"ended after {limit:.0f} s", flush=True)
         return False
     finally:
         end(bench)

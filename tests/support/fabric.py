@@ -25,7 +25,7 @@ from ledger.network.plan import Member
 
 ATTEMPTS = 5
 PATIENCE = 30.0  # seconds for peers to find each other
-INTERVAL_MS = 50  # tests wait for one block after another
+INTERVAL_MS = plans.PROFILES["latency"]  # tests wait for one block after another
 
 
 def require() -> None:
@@ -40,11 +40,11 @@ def require() -> None:
 
 @contextmanager
 def running(
-    directory: Path, hospitals: Sequence[str], institutes: Sequence[str], interval_ms: int = INTERVAL_MS
+    directory: Path, hospitals: Sequence[str], institutes: Sequence[str], profile: str = "latency"
 ) -> Iterator[Network]:
     """A network of the organisations with these MSP ids, the contracts deployed; gone afterwards."""
     members = [member(each) for each in hospitals], [member(each) for each in institutes]
-    network = up(directory, *members, interval_ms)
+    network = up(directory, *members, plans.PROFILES[profile])
     try:
         network = lifecycle.deploy(network, Package.of())
         acquaint(network)

@@ -6,8 +6,10 @@ The tests share one network, in this order: later ones find what earlier ones le
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -312,6 +314,28 @@ def test_a_host_of_other_code_does_not_start(network):
         network.start([node], "host")
 
 
+AHEAD = (
+    "import runpy, time; true = time.time; time.time = lambda: true() + 600; "
+    "runpy.run_module('ledger.chaincode', run_name='__main__', alter_sys=True)"
+)
+
+
+def test_the_doctor_names_a_host_whose_clock_is_off(network):
+    node = network.node("alpha")
+    (contracts,) = node.contracts
+    network.stop([node], "host")
+    try:
+        settings = str(node.host_settings(contracts))
+        node.host(contracts).start([sys.executable, "-c", AHEAD, "serve", "--config", settings], {}, INSTALLED)
+        node.await_ready(node.host(contracts))
+        (found,) = [each for each in doctor.examine(network) if each.state != "ok"]
+        assert found.name == node.host(contracts).name
+        assert re.fullmatch(r"its clock is (599|600) s ahead of ours", found.detail)
+    finally:
+        network.stop([node], "host")
+        network.start([node], "host")
+
+
 def test_renewed_keys_serve(network):
     node = network.node("beta")
     before = material.certificates(network.layout, node.organisation)[0].read_bytes()
@@ -319,6 +343,28 @@ def test_renewed_keys_serve(network):
     assert material.certificates(network.layout, node.organisation)[0].read_bytes() != before
     eventually(lambda: writes(network, "beta", endorsing_organisations=["BetaMSP", "AlphaMSP", "GammaMSP"]))
     assert {each.state for each in doctor.examine(network)} == {"ok"}
+
+
+def test_a_hospital_restored_from_its_backup_catches_up(network, tmp_path):
+    """As docs/operate/fabric.md says: the folder is copied while the hospital stands still, and put back later."""
+    node = network.node("gamma")
+    folder = network.layout.folder(node.organisation)
+    network.stop([node])
+    shutil.copytree(folder, tmp_path / "backup")
+    network.start([node])
+    eventually(lambda: level(network))
+    behind = heights(network)["alpha.peer"]
+    for _ in range(3):
+        write(network, "alpha")
+    network.stop([node])
+    shutil.rmtree(folder)
+    write(network, "alpha")
+    shutil.copytree(tmp_path / "backup", folder)
+    network.start([node])
+    eventually(lambda: level(network))
+    assert heights(network)["gamma.peer"] > behind
+    eventually(lambda: writes(network, "gamma", endorsing_organisations=["AlphaMSP", "BetaMSP", "GammaMSP"]))
+    eventually(lambda: {each.state for each in doctor.examine(network)} == {"ok"})
 
 
 def test_down_and_up_again(network):

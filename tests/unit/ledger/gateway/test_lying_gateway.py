@@ -16,7 +16,16 @@ from fabric_protos.peer import transaction_pb2
 
 from ledger.embedded import tls
 from ledger.errors import Refused
-from ledger.gateway import CommitError, CommitStatusError, EndorseError, Gateway, SubmitError, connect, contract
+from ledger.gateway import (
+    CommitError,
+    CommitStatusError,
+    EndorseError,
+    Gateway,
+    SubmitError,
+    connect,
+    contract,
+    rpc_status,
+)
 from ledger.gateway.contract import Contract
 from ledger.gateway.retry import Retry
 from ledger.protocol import envelope, proposal, rwset
@@ -31,6 +40,7 @@ class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
     def __init__(self) -> None:
         self.bend: Callable[[proposal.Proposal], proposal.Proposal] = lambda asked: asked
         self.failures: list[grpc.StatusCode] = []
+        self.orderers: list[str] = []  # what orderers said to each failed submission, in turn
         self.codes: list[int] = []
         self.submitted: list[bytes] = []
         self.proposed = self.evaluated = self.refusals = 0
@@ -58,6 +68,9 @@ class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
     def Submit(self, request: Any, context: Any) -> Any:
         self.submitted.append(request.prepared_transaction.payload)
         if self.failures:
+            if self.orderers:
+                said = gateway_pb2.ErrorDetail(message=self.orderers.pop(0))
+                context.set_trailing_metadata([(rpc_status.METADATA_KEY, rpc_status.pack(14, "", [said]))])
             context.abort(self.failures.pop(0), "insufficient number of orderers")
         return gateway_pb2.SubmitResponse()
 
@@ -132,6 +145,30 @@ def test_taken_the_first_time_after_all_is_no_error(liar: tuple[Liar, Gateway]) 
     servicer, gateway = liar
     servicer.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ALREADY_EXISTS]
     assert gateway.contract.submit("members:List", {}).block == 5
+
+
+@pytest.mark.parametrize("said", ["request already processed", "request already exists"])
+def test_what_orderers_refuse_because_they_have_it_is_not_sent_again(liar: tuple[Liar, Gateway], said: str) -> None:
+    servicer, gateway = liar
+    servicer.failures = [grpc.StatusCode.UNAVAILABLE]
+    servicer.orderers = [f"rejected by Order: failed to submit request: {said}"]
+    assert gateway.contract.submit("members:List", {}).block == 5
+    assert len(servicer.submitted) == 1
+
+
+def test_orderers_without_a_leader_are_asked_until_the_time_is_up(liar: tuple[Liar, Gateway]) -> None:
+    servicer, gateway = liar
+    contract = Contract(gateway.contract._connection, Retry(attempts=3, pause=0.0001))
+    servicer.failures = [grpc.StatusCode.UNAVAILABLE] * 20
+    servicer.orderers = ["no leader"] * 20
+    assert contract.submit("members:List", {}).block == 5
+    assert len(servicer.submitted) == 21
+    servicer.failures = [grpc.StatusCode.UNAVAILABLE] * 3
+    with pytest.raises(SubmitError):
+        contract.submit("members:List", {})
+    servicer.failures, servicer.orderers = [grpc.StatusCode.UNAVAILABLE] * 9999, ["no leader"] * 9999
+    with pytest.raises(SubmitError):
+        contract.submit("members:List", {}, timeout=0.2)
 
 
 def test_another_failure_of_submit_is_told_at_once(liar: tuple[Liar, Gateway]) -> None:
