@@ -43,6 +43,12 @@ class Usable:
             return Decision("permit", "record.in-window")
         return Decision("deny", self._closed("outside-window"))
 
+    def meet(self, other: Usable) -> Usable:
+        """What both leave."""
+        both = [(max(one[0], two[0]), min(one[1], two[1])) for one in self.spans for two in other.spans]
+        spans = tuple(sorted(span for span in both if span[0] <= span[1]))
+        return Usable(spans, self.undated and other.undated, self.denied or other.denied)
+
     def _closed(self, otherwise: str) -> str:
         return "record.denied" if self.denied else f"record.{otherwise}"
 
@@ -53,7 +59,7 @@ NOTHING = Usable((), undated=False, denied=False)
 def usable(
     documents: Iterable[tuple[ConsentView, Decision]], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
 ) -> Usable:
-    """What one patient's `documents`, each with the decision on it for `purpose` on `occasion` at `when`, leave.
+    """What one voice's `documents`, each with the decision on it for `purpose` on `occasion` at `when`, leave.
 
     Pass every document, also those that permit nothing: each may deny. One that stands and cannot be opened may deny
     anything, so nothing is left.

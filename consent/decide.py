@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from consent import conditions, diseases, duo, periods, presets, terms
+from consent import conditions, diseases, duo, mandate, periods, presets, terms
 from consent.conditions import Moment
 from consent.decision import Decision, openness
 from consent.errors import ConsentError
@@ -49,18 +49,27 @@ class Use(NamedTuple):
 
 
 def decide(view: ConsentView, purpose: Purpose, when: int, occasion: Occasion = NO_STUDY) -> Decision:
-    """Whether the patient's grant allows `purpose` on `occasion` at `when` (epoch seconds of contract time).
+    """Whether this grant, standing alone, allows `purpose` on `occasion` at `when` (epoch seconds of contract time).
 
     Never raises.
     """
     now = _Now(when, occasion)
-    return _judge_grant(_facts(view, now), _Terms(purpose, now))
+    return _spoken(view, _judge_grant(_facts(view, now), _Terms(purpose, now)), when)
 
 
 def decide_all(
     views: Iterable[ConsentView], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
 ) -> list[Decision]:
     """What `decide` answers for each of `views`, in order; equal facts are judged once."""
+    every = list(views)
+    answers = read_all(every, purpose, when, occasion)
+    return [_spoken(view, answer, when) for view, answer in zip(every, answers, strict=True)]
+
+
+def read_all(
+    views: Iterable[ConsentView], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
+) -> list[Decision]:
+    """What each of `views` says, whoever may say it: `consent.voices` weighs that over all of a patient's documents."""
     now = _Now(when, occasion)
     known = _Known(purpose, now)
     return [known[_facts(view, now)] for view in views]
@@ -132,6 +141,15 @@ def outlasts(rule: Terms, use: Use) -> bool | None:
     if not months or not (periods.is_day(use.since) and periods.is_day(use.until)):
         return None
     return use.until > periods.shift_day(use.since, int(months[0]))
+
+
+def _spoken(view: ConsentView, answer: Decision, when: int) -> Decision:
+    """`answer`, unless it is a yes that the document's signer may not give alone."""
+    details = view.details
+    if details is None or (details.mandate is None and details.age is None) or answer.verdict == "deny":
+        return answer
+    broken = mandate.silenced(details.age, details.mandate, view.preset, view.recorded_at, when)
+    return answer if broken is None else Decision("deny", broken)
 
 
 class _Calendar(dict[str, int | None]):

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from consent import canonical, keys, periods
+from consent import canonical, keys, mandate, periods
 from consent.encoding import Hex32
 from consent.errors import CanonicalRefused, GrantRefused
 from consent.limits import NO_LIMITS, Limits, shared
+from consent.mandate import Age, Mandate
 
 GRANT_TAG = b"covenant.grant.v1\n"
 WITHDRAWAL_TAG = b"covenant.withdrawal.v1\n"
@@ -35,7 +36,8 @@ class Details(canonical.Document, frozen=True, kw_only=True):
 
     `data_from`, `data_until`: the records' own dates that may be used. `retrospective`: whether records made before
     `starts` may be used. `limits`: further conditions, and what is denied. `feedback`: whether the patient wants to
-    hear what was learned, and `contact`, how: wishes, which permit nothing.
+    hear what was learned, and `contact`, how: wishes, which permit nothing. `age`: of a patient who is a child, or was
+    one here. `mandate`: of whoever signs for the patient; None: the patient signs.
     """
 
     salt: Hex32
@@ -50,6 +52,8 @@ class Details(canonical.Document, frozen=True, kw_only=True):
     limits: Limits = NO_LIMITS
     feedback: bool = False
     contact: Contact = "portal"
+    age: Age | None = None
+    mandate: Mandate | None = None
     secret_digest: Hex32  # of the secret from which the patient's cohort keys come
 
     def __post_init__(self) -> None:
@@ -94,7 +98,7 @@ class Evidence:
 def new_grant(statement: Statement, details: Details, key: ec.EllipticCurvePrivateKey) -> Evidence:
     """The statement signed with the patient's key; raises GrantRefused where statement, details and key do not agree.
 
-    Codes: `grant.details-mismatch`, `grant.key-mismatch`, `grant.dates-outside`; ConsentError `periods.*`.
+    Codes: `grant.details-mismatch`, `grant.key-mismatch`, `grant.dates-outside`, `mandate.*`; ConsentError `periods.*`.
     """
     check_details(statement, details)
     message, public = statement_bytes(statement), keys.public_bytes(key)
@@ -139,15 +143,18 @@ def verify_grant(data: bytes, key: bytes, signature: bytes) -> Statement:
 
 
 def check_details(statement: Statement, details: Details) -> None:
-    """Return quietly if `details` are those the statement was signed with, and their days lie in its months.
+    """Return quietly if `details` are those the statement was signed with, fit its months, and allow its signer this.
 
-    Raises GrantRefused `grant.details-mismatch`, `grant.dates-outside`, ConsentError `periods.*`.
+    Raises GrantRefused `grant.details-mismatch`, `grant.dates-outside`, `mandate.*` (`mandate.check`), ConsentError
+    `periods.*`.
     """
     if details.digest() != statement.details_digest:
         raise GrantRefused("grant.details-mismatch", "these are not the details that the patient signed")
     valid = periods.months(statement.valid_from, statement.valid_until)
     if not valid.covers(periods.days(details.starts, details.ends)):
         raise GrantRefused("grant.dates-outside", "the exact days lie outside the months of the statement")
+    months = (statement.valid_from, statement.valid_until)
+    mandate.check(statement.preset, months, details.starts, details.age, details.mandate)
 
 
 def secret_digest(secret: bytes) -> str:

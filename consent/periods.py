@@ -21,6 +21,14 @@ from consent.errors import ConsentError
 Month = Annotated[str, Meta(pattern=r"^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])\Z", description="a month, YYYY-MM")]
 Day = Annotated[str, Meta(pattern=r"^(19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9]\Z", description="a day, YYYY-MM-DD")]
 
+Instant = Annotated[
+    str,
+    Meta(
+        pattern=r"^(19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9][+-][01][0-9]:[0-5][0-9]\Z",
+        description="an instant with its zone, YYYY-MM-DDTHH:MM:SS+HH:MM",
+    ),
+]
+
 FIRST = "1900-01-01"  # no day is earlier
 
 
@@ -95,6 +103,26 @@ def day_of_record(made: str) -> str | None:
         return None if moment.tzinfo is None else moment.astimezone(UTC).date().isoformat()
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=65_536)
+def instant(text: str) -> int:
+    """The epoch seconds of an instant written with its zone.
+
+    Raises ConsentError `periods.no-zone` for a time without one, `periods.malformed` for anything else.
+
+    >>> instant("2026-03-01T00:00:00+01:00"), instant("2026-02-28T18:00:00-05:00")
+    (1772319600, 1772319600)
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is not None and moment.tzinfo is None:
+        raise ConsentError("periods.no-zone", "write a time with its zone, like 2026-03-01T00:00:00+01:00")
+    if moment is None or moment.isoformat() != text:
+        raise ConsentError("periods.malformed", "write an instant as YYYY-MM-DDTHH:MM:SS+HH:MM")
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
 
 
 def month_of(when: int) -> str:

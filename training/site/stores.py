@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent.decide import ConsentView
+from consent.mandate import Age
 from training.federation.studies import Plan
 from training.federation.vectors import Vector
 
@@ -35,7 +36,8 @@ class Standing:
 
     `view`: what the gate decides on; its status is the present one. `recorded_block`, `withdrawn_block`: None while the
     ledger does not show it. `withdrawn_here`: handed in at this hospital, perhaps not yet on the ledger. `secret`: the
-    patient's 32 bytes, from the opened details.
+    patient's 32 bytes, from the opened details. `speaker`: "" the patient, or who signed for them under a mandate;
+    `mandate_ended`: when that was ended before its time. `age`: the patient's, as the hospital has it today.
     """
 
     patient: str
@@ -47,6 +49,9 @@ class Standing:
     withdrawn_block: int | None = None
     withdrawn_by: str | None = None
     withdrawn_here: bool = False
+    speaker: str = ""
+    mandate_ended: int | None = None
+    age: Age | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ def recompute_details() -> dict[str, str]:
     }
 
 
+def recompute_mandate() -> dict[str, str]:
+    details = canonical.decode_as(VECTORS["mandate"]["json"].encode(), Details)
+    return {"json": canonical.encode(details).decode(), "digest": details.digest()}
+
+
 def recompute_statement() -> dict[str, str]:
     code = VECTORS["statement"]["withdrawal_code"]
     evidence = grant.new_grant(STATEMENT, DETAILS, KEY)
@@ -105,6 +110,7 @@ def recompute_acknowledgement() -> dict[str, str]:
 RECOMPUTED = {
     "keys": recompute_keys,
     "details": recompute_details,
+    "mandate": recompute_mandate,
     "statement": recompute_statement,
     "withdrawal": recompute_withdrawal,
     "purpose": recompute_purpose,
@@ -134,6 +140,8 @@ def test_the_digests_follow_from_the_page_alone() -> None:
     public = bytes.fromhex(VECTORS["keys"]["public_key"])
     secret = bytes.fromhex(details["secret"])
     assert details["digest"] == plain("covenant.details.v1", details["json"].encode())
+    mandate = VECTORS["mandate"]
+    assert mandate["digest"] == plain("covenant.details.v1", mandate["json"].encode())
     assert details["secret_digest"] == plain("covenant.secret.v1", secret)
     assert statement["commitment"] == plain("covenant.commitment.v1", sha256(signed).digest(), public)
     assert VECTORS["withdrawal"]["signed_bytes"] == (b"covenant.withdrawal.v1\n" + COMMITMENT).hex()
