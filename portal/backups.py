@@ -25,7 +25,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from ledger.embedded.backup import private
+from ledger import disk
 from portal.errors import PortalError
 from portal.reactor import selectors as mirror
 from portal.reactor.follow import catch_up
@@ -42,8 +42,7 @@ def back_up(file: Path) -> dict[str, Any]:
     """
     if file.exists():
         raise PortalError("backup.exists", f"{file} is there already: choose another name")
-    partial = file.with_name(f"{file.name}.partial")
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder, private(partial) as handle:
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder, disk.replacing(file) as handle:
         copied = Path(folder) / DATABASE
         copy_database(copied)
         manifest = {"format": FORMAT, "node": settings.NODE.name, "msp": settings.NODE.msp, "engine": connection.vendor}
@@ -52,7 +51,6 @@ def back_up(file: Path) -> dict[str, Any]:
             archive.add(Path(folder) / MANIFEST, MANIFEST)
             archive.add(copied, DATABASE)
             archive.add(settings.NODE.data, DATA)
-    partial.replace(file)
     log.info("backed up")
     return manifest
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import grpc
 from fabric_protos.peer import chaincode_shim_pb2_grpc
 
+from ledger import serving
 from ledger.chaincode import operations
 from ledger.chaincode.config import Config, credentials, split
 from ledger.chaincode.metrics import Metrics
@@ -47,19 +47,12 @@ def run(config: Path, ready: Callable[[dict[str, Any]], None] = lambda _: None) 
         )
     key, certificate, peer_ca = credentials(settings.tls, config.parent)
     secret = grpc.ssl_server_credentials([(key, certificate)], peer_ca, require_client_auth=True)
-    try:
-        import uvloop
-    except ImportError:  # not on every system; only speed is lost
-        asyncio.run(serve(settings, secret, ready))
-    else:
-        uvloop.run(serve(settings, secret, ready))
+    serving.run(serve(settings, secret, ready))
 
 
 async def serve(settings: Config, secret: Any, ready: Callable[[dict[str, Any]], None]) -> None:
     """As `run`, on the running loop."""
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = serving.stop_signal()
     metrics = Metrics()
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1), "signatures") as threads:
         service = ChaincodeService(settings.package_id, settings.hospitals, threads, metrics)

@@ -16,12 +16,11 @@ import sqlite3
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
+from ledger import disk
 from ledger.embedded.layout import Layout
 from ledger.errors import LedgerError
 from ledger.protocol import genesis
@@ -54,8 +53,7 @@ def back_up(directory: Path, file: Path) -> Manifest:
         raise LedgerError("ledger.no-directory", f"{directory} holds no ledger that was ever served")
     if file.exists():
         raise LedgerError("backup.exists", f"{file} is there already: choose another name")
-    partial = file.with_name(f"{file.name}.partial")
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder, private(partial) as handle:
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder, disk.replacing(file) as handle:
         database = Path(folder) / layout.database.name
         with closing(sqlite3.connect(layout.database)) as source, closing(sqlite3.connect(database)) as copy:
             source.backup(copy)
@@ -71,7 +69,6 @@ def back_up(directory: Path, file: Path) -> Manifest:
         with tarfile.open(fileobj=handle, mode="w:gz", compresslevel=1) as archive:
             for name, path in {MANIFEST: Path(folder) / MANIFEST, **sources}.items():
                 archive.add(path, name, recursive=False)
-    partial.replace(file)
     return manifest
 
 
@@ -126,17 +123,3 @@ def _height(database: Path) -> int:
 def _digest(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-@contextmanager
-def private(file: Path) -> Iterator[BinaryIO]:
-    """A new file that only its owner may read, on disk when the block ends; removed if it fails."""
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        try:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise

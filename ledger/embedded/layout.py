@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ledger import disk
 from ledger.errors import LedgerError
 from ledger.protocol.configuration import ORDERER_MSP
 
@@ -55,14 +54,11 @@ class Layout:
         """
         if not self.genesis.exists():
             raise LedgerError("ledger.no-directory", f"{self.directory} holds no ledger: create one first")
-        descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
+            return disk.hold(self.directory / "lock")
+        except BlockingIOError as error:
             reason = f"another process serves {self.directory}: stop it, or use another directory"
             raise LedgerError("ledger.directory-in-use", reason) from error
-        return descriptor
 
     def announce(self, host: str, port: int) -> dict[str, Any]:
         """Write address.json, whole or not at all, and return what it says."""
@@ -74,9 +70,8 @@ class Layout:
             "pid": process.pid,
             "pid_started": process.create_time(),
         }
-        draft = self.directory / "address.json.new"
-        draft.write_text(json.dumps(address))
-        draft.replace(self.directory / "address.json")
+        with disk.replacing(self.directory / "address.json", 0o666) as file:  # who may read it is the caller's umask
+            file.write(json.dumps(address).encode())
         return address
 
     def retract(self) -> None:

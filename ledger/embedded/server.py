@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import grpc
 from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.peer import events_pb2_grpc
 
+from ledger import serving
 from ledger.embedded.deliver_service import DeliverService
 from ledger.embedded.gateway_service import GatewayService
 from ledger.embedded.layout import Layout
@@ -38,19 +37,12 @@ def run(directory: Path, port: int = 0, ready: Callable[[dict[str, Any]], None] 
     Raises LedgerError `ledger.no-directory`, `ledger.directory-in-use`, `ledger.port-in-use`, and others that say why
     the directory cannot be served.
     """
-    try:
-        import uvloop
-    except ImportError:  # not on every system; only speed is lost
-        asyncio.run(serve(directory, port, ready))
-    else:
-        uvloop.run(serve(directory, port, ready))
+    serving.run(serve(directory, port, ready))
 
 
 async def serve(directory: Path, port: int, ready: Callable[[dict[str, Any]], None]) -> None:
     """As `run`, on the running loop."""
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = serving.stop_signal()
     layout = Layout(directory)
     lock = layout.lock()
     try:

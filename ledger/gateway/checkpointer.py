@@ -7,12 +7,11 @@ transaction that holds the event's effect, needs no Checkpointer: it passes `sta
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ledger import disk
 from ledger.errors import LedgerError
 
 
@@ -46,9 +45,7 @@ class MemoryCheckpointer:
 
 
 class FileCheckpointer:
-    """A position in one small file, replaced whole (temporary file, fsync, rename): a crash leaves the old or the new
-    one.
-    """
+    """A position in one small file, replaced whole: a crash leaves the old or the new one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -77,21 +74,10 @@ class FileCheckpointer:
     def save(self, position: Position) -> None:
         """Raises LedgerError `checkpoint.failed`, such as for a full disk; the position that was saved stays."""
         try:
-            self._replace(json.dumps({"block": position.block, "tx_id": position.tx_id}))
+            with disk.replacing(self._path) as file:
+                file.write(json.dumps({"block": position.block, "tx_id": position.tx_id}).encode("ascii"))
         except OSError as error:
             raise self._failed(error) from None
-
-    def _replace(self, text: str) -> None:
-        handle, name = tempfile.mkstemp(prefix=self._path.name, dir=self._path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
     def _failed(self, error: OSError) -> LedgerError:
         message = f"the checkpoint {self._path} cannot be read or written: {error.strerror}"

@@ -9,7 +9,6 @@ run/NAME.PROCESS.pid    what was started;  logs/NAME.PROCESS.log
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from consent import canonical
 from consent.errors import CanonicalRefused
+from ledger import disk
 from ledger.network.errors import NetworkError
 from ledger.network.plan import Organisation, Plan
 
@@ -96,21 +96,19 @@ class Layout:
 
     def write(self, plan: Plan) -> None:
         """Write network.json whole or not at all."""
-        _write(self.plan, canonical.encode(plan))
+        _write(self.plan, plan)
 
     def write_draft(self, plan: Plan) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        _write(self.draft, canonical.encode(plan))
+        _write(self.draft, plan)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """One command at a time changes a network: NetworkError `network.busy` for the second."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
+            handle = disk.hold(self.directory / "lock")
+        except BlockingIOError:
             raise NetworkError(
                 "network.busy", f"another command changes {self.directory}: wait until it has ended"
             ) from None
@@ -120,10 +118,6 @@ class Layout:
             os.close(handle)
 
 
-def _write(file: Path, data: bytes) -> None:
-    draft = file.with_name(file.name + ".new")
-    with draft.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    draft.replace(file)
+def _write(file: Path, plan: Plan) -> None:
+    with disk.replacing(file, 0o666) as handle:  # who may read it is the caller's umask
+        handle.write(canonical.encode(plan))

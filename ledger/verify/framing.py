@@ -4,12 +4,11 @@ its bytes.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger import disk
 from ledger.errors import LedgerError
 from ledger.verify.errors import failed
 
@@ -36,30 +35,19 @@ def read(path: Path) -> Generator[bytes]:
 
 
 def write(path: Path, blocks: Iterable[bytes]) -> int:
-    """Write `blocks` to `path`, whole or not at all (temporary file beside it, fsync, rename); the number of blocks.
+    """Write `blocks` to `path`, whole or not at all; the number of blocks.
 
     Raises LedgerError `export.directory-missing`, `export.not-a-file`, `export.failed` (such as a full disk).
     """
     if path.is_dir():
         raise LedgerError("export.not-a-file", f"{path} is a directory: name a file in it", path=str(path))
-    name = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    if not path.parent.is_dir():
+        raise LedgerError("export.directory-missing", f"there is no directory {path.parent}: make it first")
     try:
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # who may read it is the caller's umask
-    except FileNotFoundError:
-        raise LedgerError("export.directory-missing", f"there is no directory {path.parent}: make it first") from None
-    except OSError as error:
-        raise LedgerError("export.failed", f"{path} cannot be written: {error.strerror}", path=str(path)) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            count = _write(file, blocks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
+        with disk.replacing(path, 0o666) as file:  # who may read it is the caller's umask
+            return _write(file, blocks)
     except OSError as error:
         raise LedgerError("export.failed", f"{path} could not be written: {error.strerror}", path=str(path)) from None
-    finally:
-        name.unlink(missing_ok=True)
-    return count
 
 
 def _write(file: BinaryIO, blocks: Iterable[bytes]) -> int:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from consent.errors import CovenantError
 from portal.demo import consortium, report, services
-from portal.demo.layout import Choices, Kind, Layout
+from portal.demo.layout import Choices, Kind, Layout, write_json
 from portal.demo.progress import Clock, RoundsView
 from portal.demo.shell import Shells
 from portal.demo.steps import Steps
@@ -99,7 +99,7 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
         main_job(console, layout, choices, clock)
     found = json.loads(written.read_text())
     if report_file:
-        report.write(report_file, found)
+        write_json(report_file, found)
     report.show(console, layout, choices, found, json.loads((layout.directory / "personas.json").read_text()))
 
 
@@ -127,7 +127,7 @@ def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -
     found = report.build(
         layout, choices, ledger, cohorts=cohorts, patients=patients, withdrawal=withdrawal, seconds=clock.seconds
     )
-    report.write(layout.out / "report.json", found)
+    write_json(layout.out / "report.json", found)
 
 
 def full_disk(directory: Path, error: CovenantError) -> PortalError | None:

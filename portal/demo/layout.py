@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ledger import disk
 from portal.errors import PortalError
 
 DEFAULT_PORT = 8000
@@ -91,11 +91,9 @@ class Layout:
     def lock(self) -> Iterator[None]:
         """Hold the directory, or raise PortalError `demo.directory-in-use`."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.directory / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
+            handle = disk.hold(self.directory / "demo.lock")
+        except BlockingIOError:
             raise PortalError(
                 "demo.directory-in-use", f"another demo runs in {self.directory}; stop it, or choose another --dir"
             ) from None
@@ -158,13 +156,12 @@ def free_ports(ports: Iterable[int]) -> Iterator[int]:
             yield port
 
 
-def write_json(file: Path, value: object, mode: int = 0o600) -> None:
-    """Write a whole file or none: a temporary one beside it, then a rename."""
+def write(file: Path, content: bytes) -> None:
+    """A whole file or none, for its owner alone, in a folder that is made for it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as handle:
-        json.dump(value, handle, indent=2, sort_keys=True)
-        handle.write("\n")
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(file)
+    with disk.replacing(file) as handle:
+        handle.write(content)
+
+
+def write_json(file: Path, value: object) -> None:
+    write(file, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
@@ -133,10 +132,3 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
         for username, password in people.get(site.name, {}).items():
             doors.add_row(layout.address(site, choices.port), username, password, first[username.rstrip("0123456789")])
     console.print(doors)
-
-
-def write(file: Path, report: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
-    partial.replace(file)

@@ -11,7 +11,7 @@ from typing import Any
 
 from portal.demo.browser import Visitor
 from portal.demo.consortium import founding_organisations
-from portal.demo.layout import HOSPITALS, Choices, Layout, port_of, write_json
+from portal.demo.layout import HOSPITALS, Choices, Layout, port_of, write, write_json
 from portal.demo.shell import Shells
 from portal.demo.watch import Watch
 from portal.errors import PortalError
@@ -162,10 +162,10 @@ class Steps:
             )
         about = {"round_in": trained[-1], "round_out": trained[-1] + 1}
         with self.visit() as visitor:
-            save(self.layout.out / "receipt.json", visitor.get(f"/consent/{grant}/receipt.json").content)
+            write(self.layout.out / "receipt.json", visitor.get(f"/consent/{grant}/receipt.json").content)
             for name, number in (("proof-in.json", about["round_in"]), ("proof-out.json", about["round_out"])):
                 proof = visitor.get(f"/consent/uses/{study}/{number}/proof.json").content
-                save(self.layout.out / name, proof)
+                write(self.layout.out / name, proof)
         return about
 
     def cohorts(self) -> dict[str, int]:
@@ -180,10 +180,3 @@ class Steps:
     def personas(self) -> dict[str, Any]:
         people: dict[str, Any] = json.loads(self.personas_file.read_text())
         return people
-
-
-def save(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(file)

@@ -20,7 +20,7 @@ from ledger.verify import verify
 from tests.e2e import walks
 from tests.support.demo import Demo, run
 
-pytestmark = [pytest.mark.demo, pytest.mark.browser, pytest.mark.every_ledger, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.demo, pytest.mark.browser, pytest.mark.timeout(900)]
 SITES = ("hub", "cleveland", "hungary", "switzerland", "longbeach")  # on the demo's ports, in this order
 HUB, CLEVELAND, HOSPITALS = SITES[0], SITES[1], SITES[1:]
 

@@ -10,6 +10,7 @@ from ledger.contracts.stub import Creator
 from ledger.errors import LedgerError
 from ledger.protocol import proposal
 from tests.unit.ledger.chaincode.peer import Message
+from tests.unit.ledger.misuse import MISUSE
 
 SINGLE = Offer()
 
@@ -46,17 +47,7 @@ def test_what_stands_is_found_and_what_is_absent_is_none(simulation):
     assert (made.get("a"), made.get("b"), made.evidence()) == (b"1", None, b"e")
 
 
-@pytest.mark.parametrize(
-    ("code", "misuse"),
-    [
-        ("host.read-after-write", lambda made: (made.put("a", b"2"), made.get("a"))),
-        ("host.read-after-write", lambda made: (made.delete("a"), made.get("a"))),
-        ("host.second-event", lambda made: (made.event("a", b""), made.event("a", b""))),
-        ("host.range-in-write", lambda made: made.range("a", "b")),
-        ("host.empty", lambda made: made.put("a", b"")),
-        ("host.empty", lambda made: made.put("", b"1")),
-    ],
-)
+@pytest.mark.parametrize(("code", "misuse"), MISUSE)
 def test_misuse_is_refused(simulation, asked, code, misuse):
     with pytest.raises(LedgerError) as refusal:
         misuse(simulation())

@@ -20,6 +20,7 @@ from ledger.identity.msp import Identity
 from ledger.protocol import block, proposal
 from ledger.protocol.rwset import RangeRead, ReadWriteSet
 from tests.unit.ledger.embedded.harness import found
+from tests.unit.ledger.misuse import MISUSE
 
 VALID, PHANTOM = transaction_pb2.VALID, transaction_pb2.PHANTOM_READ_CONFLICT
 
@@ -163,17 +164,7 @@ class TestSimulation:
         made.delete("c")
         assert (made.reads, made.writes) == ({"a": (1, 0), "b": None}, {"a": b"2", "c": None})
 
-    @pytest.mark.parametrize(
-        ("code", "misuse"),
-        [
-            ("host.read-after-write", lambda made: (made.put("a", b"2"), made.get("a"))),
-            ("host.read-after-write", lambda made: (made.delete("a"), made.get("a"))),
-            ("host.second-event", lambda made: (made.event("a", b""), made.event("a", b""))),
-            ("host.range-in-write", lambda made: made.range("a", "b")),
-            ("host.empty", lambda made: made.put("a", b"")),
-            ("host.empty", lambda made: made.put("", b"1")),
-        ],
-    )
+    @pytest.mark.parametrize(("code", "misuse"), MISUSE)
     def test_misuse_is_refused(self, simulation, code, misuse):
         with pytest.raises(LedgerError) as refusal:
             misuse(simulation())
