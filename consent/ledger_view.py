@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from consent.webauthn import RelyingParty
+
 Kind = Literal["training", "evaluation"]
 
 
@@ -23,7 +25,8 @@ class Standing:
     """What stands on the ledger for a commitment.
 
     `hospital`: MSP id; None for a tombstone, which names none. Block numbers and transaction ids: of the transaction
-    that recorded the grant, and of the one that withdrew it; None where there is none. `terms`: as recorded, or None.
+    that recorded the grant, and of the one that withdrew it; None where there is none. `terms`, `attestation`: as
+    recorded, or None. `attested_now`: the attestation today, another one where a lost key was replaced.
     """
 
     hospital: str | None
@@ -32,6 +35,8 @@ class Standing:
     withdrawn_block: int | None
     withdrawn_tx: str | None
     terms: Terms | None
+    attestation: str | None = None
+    attested_now: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,9 @@ class LedgerView(Protocol):
 
     def standing(self, commitment: str) -> Standing | None:
         """What stands for `commitment` (64 hex characters), or None."""
+
+    def relying_party(self, hospital: str, block: int) -> RelyingParty | None:
+        """Where passkeys of `hospital` sign, as `members` held it before `block`; None for nowhere."""
 
     def roots(self, hospital: str, study: str, round_: int) -> Sequence[CommittedRoot]:
         """Every root that `hospital` committed for the round: all attempts (aborted ones too), data sets and kinds."""

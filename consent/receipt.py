@@ -15,9 +15,10 @@ from msgspec import Meta
 from consent import canonical, grant, keys
 from consent.encoding import Base64Url, Hex32, from_base64url, to_base64url
 from consent.errors import ConsentError, ProofRefused
-from consent.ledger_view import LedgerView
+from consent.ledger_view import LedgerView, Standing
 from consent.opening import Opening
 from consent.status import Status
+from consent.webauthn import Assertion
 
 ACKNOWLEDGEMENT_TAG = b"covenant.acknowledgement.v1\n"
 Seconds = Annotated[int, Meta(ge=0)]
@@ -36,7 +37,7 @@ class Receipt(Opening, frozen=True, kw_only=True):
     area: ClassVar[str] = "receipt"
 
     format: Literal["covenant.receipt.v1"] = "covenant.receipt.v1"
-    signature: Base64Url
+    signature: Base64Url | Assertion | grant.Paper
     withdrawal_code: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     tx_id: Hex32
     head: LedgerHead
@@ -44,18 +45,24 @@ class Receipt(Opening, frozen=True, kw_only=True):
     @property
     def evidence(self) -> grant.Evidence:
         """The signed grant; raises CanonicalRefused `canonical.base64url`."""
-        return grant.Evidence(*(from_base64url(part) for part in (self.statement, self.key, self.signature)))
+        signature = from_base64url(self.signature) if isinstance(self.signature, str) else self.signature
+        return grant.Evidence(from_base64url(self.statement), from_base64url(self.key), signature)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptReport:
-    """What a receipt has shown: the grant, and what the ledger says of it today."""
+    """What a receipt has shown: the grant, how it was signed, and what the ledger says of it today.
+
+    `rekeyed`: the key was replaced since, so that today the hospital attests the grant.
+    """
 
     commitment: str
     hospital: str
     status: Status
     recorded_block: int
     withdrawn_block: int | None
+    attestation: str
+    rekeyed: bool
 
 
 class Acknowledgement(canonical.Document, frozen=True, kw_only=True):
@@ -86,7 +93,7 @@ def build_receipt(
     return Receipt(
         statement=to_base64url(evidence.statement),
         key=to_base64url(evidence.key),
-        signature=to_base64url(evidence.signature),
+        signature=to_base64url(evidence.signature) if isinstance(evidence.signature, bytes) else evidence.signature,
         details=details,
         secret=secret.hex(),
         withdrawal_code=code.hex(),
@@ -103,12 +110,13 @@ def read_receipt(data: bytes) -> Receipt:
 def verify_receipt(receipt: Receipt, ledger: LedgerView) -> ReceiptReport:
     """Return what `receipt` has shown, or raise ProofRefused; then it has shown nothing.
 
-    Codes: `receipt.malformed`, `receipt.signature-invalid`, `receipt.details-mismatch`, `receipt.secret-mismatch`,
-    `receipt.code-mismatch`, `receipt.head-mismatch` (the chain was cut short or rewritten),
-    `receipt.commitment-unknown`, `receipt.terms-mismatch` (the ledger has another text, preset or months than were
-    signed), `receipt.transaction-mismatch`.
+    Codes: `receipt.malformed`, `receipt.details-mismatch`, `receipt.secret-mismatch`, `receipt.code-mismatch`,
+    `receipt.head-mismatch` (the chain was cut short or rewritten), `receipt.commitment-unknown`,
+    `receipt.terms-mismatch` (the ledger has another text, preset or months than were signed),
+    `receipt.transaction-mismatch`, `receipt.attestation-mismatch` (the ledger says that it was signed in another way),
+    `receipt.signature-invalid` (context `cause`: what a passkey's assertion lacks).
     """
-    statement, commitment = _check_grant(receipt)
+    statement, commitment = _check_opened(receipt)
     if ledger.header_hash(receipt.head.height) != receipt.head.header_hash:
         raise ProofRefused("receipt.head-mismatch", "this ledger was cut short or rewritten since then")
     standing = ledger.standing(commitment)
@@ -117,9 +125,18 @@ def verify_receipt(receipt: Receipt, ledger: LedgerView) -> ReceiptReport:
     receipt.check_terms(statement, standing)
     if standing.recorded_tx != receipt.tx_id or standing.recorded_block >= receipt.head.height:
         raise ProofRefused("receipt.transaction-mismatch", "the grant was recorded by another transaction, or later")
+    _check_signature(receipt, standing, ledger)
     withdrawn = standing.withdrawn_block
     status: Status = "active" if withdrawn is None else "withdrawn"
-    return ReceiptReport(commitment, statement.hospital, status, standing.recorded_block, withdrawn)
+    return ReceiptReport(
+        commitment,
+        statement.hospital,
+        status,
+        standing.recorded_block,
+        withdrawn,
+        attestation=standing.attestation or "",
+        rekeyed=standing.attested_now != standing.attestation,
+    )
 
 
 def acknowledgement_bytes(acknowledgement: Acknowledgement) -> bytes:
@@ -149,14 +166,24 @@ def verify_acknowledgement(signed: SignedAcknowledgement, key: bytes) -> None:
         raise ProofRefused("receipt.acknowledgement-invalid", "this hospital did not sign this acknowledgement")
 
 
-def _check_grant(receipt: Receipt) -> tuple[grant.Statement, str]:
-    """The statement and its commitment (hex), with signature, details, secret and code checked against it."""
-    try:
-        receipt.evidence.verify()
-    except ConsentError as error:
-        what = "signature-invalid" if error.code == "grant.signature-invalid" else "malformed"
-        raise receipt.refused(what, error.message, cause=error.code) from None
+def _check_opened(receipt: Receipt) -> tuple[grant.Statement, str]:
+    """The statement and its commitment (hex), with key, details, secret and code checked against it."""
+    evidence = receipt.well_formed(lambda: receipt.evidence)
+    receipt.well_formed(evidence.check_key)
     statement, commitment = receipt.opened()
     if grant.withdrawal_code_digest(bytes.fromhex(receipt.withdrawal_code)) != statement.withdrawal_code_digest:
         raise ProofRefused("receipt.code-mismatch", "this is not the withdrawal code that was signed")
     return statement, commitment
+
+
+def _check_signature(receipt: Receipt, standing: Standing, ledger: LedgerView) -> None:
+    """Return quietly if the grant was signed as the ledger says, at the hospital's pages as they were then."""
+    evidence = receipt.evidence
+    assert standing.hospital is not None and standing.recorded_block is not None
+    try:
+        grant.check_attestation(standing.attestation or "", evidence.signature)
+        passkey = isinstance(evidence.signature, Assertion)
+        evidence.verify(ledger.relying_party(standing.hospital, standing.recorded_block) if passkey else None)
+    except ConsentError as error:
+        what = "attestation-mismatch" if error.code == "grant.attestation-mismatch" else "signature-invalid"
+        raise receipt.refused(what, error.message, cause=error.code) from None

@@ -10,7 +10,7 @@ from consent.canonical import Document
 from consent.presets import PRESETS
 from consent.versions import StillPermits
 from ledger.contracts.constitution import MAX_BATCH
-from ledger.contracts.evidence import Evidence, WithdrawalEvidence, check_grant, check_withdrawal
+from ledger.contracts.evidence import By, Evidence, WithdrawalEvidence, check_grant, check_withdrawal
 from ledger.contracts.fields import Digest, Language, TextId
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
 from ledger.contracts.grants import (
@@ -24,12 +24,14 @@ from ledger.contracts.grants import (
     heard_key,
     key,
     named,
+    party_of,
     put_withdrawal,
     require_current,
     successor_key,
     supersede,
     text_key,
 )
+from ledger.contracts.members import relying_party
 from ledger.contracts.sealed import SealedGrant
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
@@ -98,16 +100,22 @@ class Consents(Contract):
     def record(self, ledger: Ledger, *, grant: SealedGrant, evidence: Evidence | None) -> Record:
         """Record one grant of the caller's hospital; the same grant again is answered with the record that stands.
 
+        `attestation` must fit how it was signed: a passkey's assertion (at the hospital's address, in `members`), a
+        key's signature, or paper, which the registrar alone answers for.
         Refuses `consents.text-unknown`, `consents.text-superseded`, `consents.preset-unknown`,
         `consents.wrong-hospital`, `consents.wrong-channel`, `consents.validity-reversed`, `consents.validity-past`,
         `consents.evidence-missing`, `consents.evidence-invalid`, `consents.malformed`, `consents.key-encoding`,
         `consents.key-mismatch`, `consents.signature-invalid`, `consents.commitment-mismatch`,
-        `consents.statement-mismatch`, `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
+        `consents.statement-mismatch`, `consents.attestation-mismatch`, `consents.passkey-unknown`,
+        `consents.passkey-malformed`, `consents.passkey-type`, `consents.passkey-challenge`, `consents.passkey-origin`,
+        `consents.passkey-cross-origin`, `consents.passkey-rp-id`, `consents.passkey-not-present`,
+        `consents.passkey-not-verified`, `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
         """
         ledger.expect([text_key(grant.text), key(grant.commitment)])
         record = admit(ledger, grant, {})
+        party = party_of(ledger, grant)
         if evidence is not None:
-            check_grant(grant, evidence, ledger.channel)
+            check_grant(grant, evidence, ledger.channel, party)
         if standing := find_standing(ledger, record):
             return standing
         require_current(ledger, grant.text)
@@ -127,8 +135,9 @@ class Consents(Contract):
             raise Refused("consents.batch-size", f"a batch holds 1 to {MAX_BATCH} grants: split it", given=len(grants))
         if any(one.commitment >= other.commitment for one, other in zip(grants, grants[1:], strict=False)):
             raise Refused("consents.not-sorted", "sort the batch by commitment, each commitment once")
+        party = party_of(ledger, *grants)
         if evidence is not None:
-            check_all(ledger, grants, evidence)
+            check_all(ledger, grants, evidence, party)
         ledger.expect([key(grant.commitment) for grant in grants])
         fresh: list[Record] = []
         texts: dict[str, Text | None] = {}
@@ -153,21 +162,27 @@ class Consents(Contract):
         ledger: Ledger,
         *,
         commitment: Digest,
-        by: Literal["signature", "code"],
+        by: By,
         evidence: WithdrawalEvidence | None,
     ) -> Record:
-        """Withdraw a grant, on any member's page, by the patient's signature or the withdrawal code.
+        """Withdraw a grant by the patient's signature, passkey or withdrawal code.
 
+        Signature and code are taken on any member's page, a passkey on that of the hospital that has the grant (the
+        caller's, for one that is not known yet). Where a lost key was replaced, the new one's counts as the old one's.
         A commitment that is not known yet gets a tombstone: its grant is refused for ever. Where the registrar has
         withdrawn it before, it counts as withdrawn by the patient from now on. Withdrawing again is answered with the
         record that stands.
         Refuses `consents.evidence-missing`, `consents.evidence-invalid`, `consents.wrong-channel`,
         `consents.withdrawal-invalid` (a stranger, a wrong code, another grant's statement).
         """
-        if evidence is not None:
-            check_withdrawal(commitment, by, evidence, ledger.channel)
-        actor: Literal["patient", "code"] = "patient" if by == "signature" else "code"
         standing = ledger.find(key(commitment), Record)
+        party = None
+        if by == "passkey":
+            party = relying_party(ledger, (standing and standing.hospital) or ledger.creator.organisation)
+        if evidence is not None:
+            replacement = standing.replacement if standing else None
+            check_withdrawal(commitment, by, evidence, ledger.channel, replacement=replacement, party=party)
+        actor: Literal["patient", "code"] = "code" if by == "code" else "patient"
         if standing is None:
             record = Record.tombstone(commitment, ledger.now, actor)
         else:
@@ -215,6 +230,32 @@ class Consents(Contract):
         for one in fresh:
             ledger.put(heard_key(one.commitment, hospital), one)
         return Acknowledged(acknowledged=len(fresh), known=len(commitments) - len(fresh))
+
+    @transaction(role=Role.REGISTRAR, event="consents.rekeyed")
+    def rekey(self, ledger: Ledger, *, commitment: Digest, replacement: Digest) -> Record:
+        """Put a new key in the place of one that a patient of the caller's hospital has lost.
+
+        The grant counts as hospital-attested until it is signed anew; the new key can withdraw it, and nothing else.
+        `replacement`: digest of commitment and new key (docs/formats/consent.md). The same again changes nothing;
+        another one takes the place of the last.
+        Refuses `consents.unknown`, `consents.wrong-hospital`, `consents.withdrawn`, `consents.tombstone`.
+        """
+        standing = ledger.find(key(commitment), Record)
+        if standing is None:
+            raise Refused("consents.unknown", "no grant stands under this commitment", commitment=commitment)
+        if standing.hospital not in {None, ledger.creator.organisation}:
+            raise Refused(
+                "consents.wrong-hospital",
+                "a registrar replaces keys of the own hospital's patients only",
+                commitment=commitment,
+            )
+        if standing.status != "active":
+            code = "withdrawn" if standing.status == "withdrawn" else "tombstone"
+            raise Refused(f"consents.{code}", "this grant was withdrawn: sign a new one", commitment=commitment)
+        record = standing.rekeyed_now(ledger.now, replacement)
+        if record != standing:
+            ledger.put(key(commitment), record)
+        return record
 
     @query
     def get(self, ledger: Ledger, *, commitment: Digest) -> Record | None:

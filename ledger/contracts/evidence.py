@@ -12,38 +12,51 @@ from consent import grant as grants
 from consent.canonical import Document
 from consent.encoding import from_base64url
 from consent.errors import CanonicalRefused, GrantRefused
+from consent.grant import Paper
+from consent.webauthn import Assertion, RelyingParty
 from ledger.contracts.fields import Base64Url
 from ledger.contracts.sealed import SealedGrant
 from ledger.errors import Refused
 
+By = Literal["signature", "passkey", "code"]
+
 
 class Evidence(Document, frozen=True):
-    """The signed statement's bytes, the key as a 65-byte uncompressed point, the DER signature; each base64url."""
+    """The signed statement's bytes, the key as a 65-byte uncompressed point; each base64url. And what stands for
+    "signed": the key's DER signature (base64url), a passkey's assertion, or paper.
+    """
 
     statement: Base64Url
     key: Base64Url
-    signature: Base64Url
+    signature: Base64Url | Assertion | Paper
 
 
 class WithdrawalEvidence(Document, frozen=True):
-    """The signed statement, its key, and the withdrawal's signature or the 16-byte code; each base64url."""
+    """The signed statement, its key, and the withdrawal's signature (or a passkey's assertion of it) or 16-byte code.
+
+    `replacement`: where the lost key was replaced, the new one, which signed. All base64url.
+    """
 
     statement: Base64Url
     key: Base64Url
-    signature: Base64Url | None
+    signature: Base64Url | Assertion | None
     code: Base64Url | None
+    replacement: Base64Url | None = None
 
 
-def check_grant(grant: SealedGrant, evidence: Evidence, channel: str) -> None:
-    """Return quietly if the patient signed exactly `grant`, for this channel.
+def check_grant(grant: SealedGrant, evidence: Evidence, channel: str, party: RelyingParty | None) -> None:
+    """Return quietly if the patient signed exactly `grant`, for this channel, in the way that it is attested.
 
-    Refuses `consents.evidence-invalid`, `consents.malformed`, `consents.key-encoding`, `consents.key-mismatch`,
-    `consents.signature-invalid`, `consents.wrong-channel`, `consents.wrong-hospital`, `consents.commitment-mismatch`,
-    `consents.statement-mismatch`.
+    `party`: where passkeys of the grant's hospital sign.
+    Refuses `consents.evidence-invalid`, `consents.attestation-mismatch`, `consents.malformed`,
+    `consents.key-encoding`, `consents.key-mismatch`, `consents.signature-invalid`, `consents.passkey-*`,
+    `consents.wrong-channel`, `consents.wrong-hospital`, `consents.commitment-mismatch`, `consents.statement-mismatch`.
     """
-    statement_bytes, point = opened(evidence.statement), opened(evidence.key)
+    statement_bytes, point, signature = opened(evidence.statement), opened(evidence.key), evidence.signature
     try:
-        statement = grants.verify_grant(statement_bytes, point, opened(evidence.signature))
+        grants.check_attestation(grant.attestation, signature)
+        shown = opened(signature) if isinstance(signature, str) else signature
+        statement = grants.verify_grant(statement_bytes, point, shown, party)
     except GrantRefused as error:
         raise Refused(
             error.code.replace("grant.", "consents.", 1), error.message, commitment=grant.commitment
@@ -73,27 +86,44 @@ def check_grant(grant: SealedGrant, evidence: Evidence, channel: str) -> None:
 
 
 def check_withdrawal(
-    commitment: str, by: Literal["signature", "code"], evidence: WithdrawalEvidence, channel: str
+    commitment: str,
+    by: By,
+    evidence: WithdrawalEvidence,
+    channel: str,
+    *,
+    replacement: str | None,
+    party: RelyingParty | None,
 ) -> None:
     """Return quietly if the one who signed the grant, or holds its code, withdraws it.
 
+    `replacement`: digest of the key that stands in a lost one's place. `party`: where a passkey may have signed.
     Refuses `consents.evidence-invalid`, `consents.wrong-channel`, `consents.withdrawal-invalid`.
     """
+
+    def refused(message: str, **context: object) -> Refused:
+        return Refused("consents.withdrawal-invalid", message, commitment=commitment, **context)
+
     statement_bytes, point = opened(evidence.statement), opened(evidence.key)
-    proof = evidence.signature if by == "signature" else evidence.code
-    if proof is None:
-        raise Refused("consents.withdrawal-invalid", f"a withdrawal by {by} shows the {by}", commitment=commitment)
+    replacing = None if evidence.replacement is None else opened(evidence.replacement)
+    proof = evidence.code if by == "code" else evidence.signature
+    if proof is None or isinstance(proof, Assertion) != (by == "passkey"):
+        raise refused(f"a withdrawal by {by} shows the {by}")
+    shown = opened(proof) if isinstance(proof, str) else proof
     try:
-        if by == "signature":
-            statement = grants.verify_withdrawal(statement_bytes, point, signature=opened(proof))
+        if by == "code":
+            assert isinstance(shown, bytes)
+            statement = grants.verify_withdrawal(statement_bytes, point, code=shown)
         else:
-            statement = grants.verify_withdrawal(statement_bytes, point, code=opened(proof))
-        if grants.commitment(statement_bytes, point).hex() != commitment:
-            raise Refused(
-                "consents.withdrawal-invalid", "this statement is not the one to be withdrawn", commitment=commitment
+            statement = grants.verify_withdrawal(
+                statement_bytes, point, signature=shown, party=party, replacement=replacing
             )
+        known = grants.commitment(statement_bytes, point)
+        if known.hex() != commitment:
+            raise refused("this statement is not the one to be withdrawn")
+        if replacing is not None and grants.replacement_digest(known, replacing) != replacement:
+            raise refused("this key does not stand in the place of the one that signed")
     except GrantRefused as error:
-        raise Refused("consents.withdrawal-invalid", error.message, commitment=commitment, cause=error.code) from None
+        raise refused(error.message, cause=error.code) from None
     if statement.channel != channel:
         raise Refused("consents.wrong-channel", "this statement was signed for another ledger", commitment=commitment)
 

@@ -27,6 +27,7 @@ __all__ = [
     "Name",
     "Origin",
     "Positive",
+    "RpId",
     "Seconds",
     "Signed",
     "TextId",
@@ -55,6 +56,9 @@ DatasetId = Annotated[
 Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}\Z", description="a lower-case code, never free text")]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\Z", description="a language tag such as en or pt-BR")]
 Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?\Z", description="a web origin")]
+RpId = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", description="a WebAuthn RP id: a host name")
+]
 Title = Annotated[str, Meta(min_length=1, max_length=200, description="a title of at most 200 characters")]
 Name = Annotated[str, Meta(pattern=r"^[ -~]{1,120}\Z", description="printable ASCII, at most 120 characters")]
 Seconds = Annotated[int, Meta(ge=0, le=2**40, description="epoch seconds, UTC")]

@@ -16,9 +16,11 @@ from consent.canonical import Document
 from consent.errors import GrantRefused
 from consent.status import after
 from consent.versions import StillPermits
+from consent.webauthn import RelyingParty
 from ledger.contracts.constitution import MAX_PAST_MONTHS
 from ledger.contracts.evidence import Evidence, check_grant
 from ledger.contracts.fields import Digest, Seconds
+from ledger.contracts.members import relying_party
 from ledger.contracts.sealed import SealedGrant
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
@@ -53,7 +55,10 @@ class Successor(Document, frozen=True):
 
 
 class Record(Document, frozen=True):
-    """One commitment. For a tombstone (a withdrawal that came before its grant) everything about the grant is null."""
+    """One commitment. For a tombstone (a withdrawal that came before its grant) everything about the grant is null.
+
+    `rekeyed`: when a lost key was last replaced; `replacement`: the digest of the key that may withdraw in its place.
+    """
 
     commitment: Digest
     status: Literal["active", "withdrawn", "tombstone"]
@@ -66,6 +71,8 @@ class Record(Document, frozen=True):
     recorded: Seconds | None
     withdrawn: Seconds | None
     withdrawn_by: Literal["patient", "code", "registrar"] | None
+    rekeyed: Seconds | None = None
+    replacement: Digest | None = None
 
     @classmethod
     def of(cls, grant: SealedGrant, now: int) -> Record:
@@ -92,6 +99,12 @@ class Record(Document, frozen=True):
         if status != self.status:
             return replace(self, status=status, withdrawn=now, withdrawn_by=by)
         return replace(self, withdrawn_by=by) if self.withdrawn_by == "registrar" else self
+
+    def rekeyed_now(self, now: int, replacement: str) -> Record:
+        """The record once the key behind `replacement` took a lost one's place: from now on the hospital attests it."""
+        if self.replacement == replacement:
+            return self
+        return replace(self, attestation="hospital-attested", rekeyed=now, replacement=replacement)
 
     @classmethod
     def tombstone(cls, commitment: str, now: int, by: Literal["patient", "code"]) -> Record:
@@ -230,11 +243,24 @@ def find_standing(ledger: Ledger, record: Record) -> Record | None:
         raise Refused(
             error.code.replace("grant.", "consents.", 1), error.message, commitment=record.commitment
         ) from None
-    agree(standing, record, "consents.known-differently", "recorded")
+    since = ("rekeyed", "replacement", "attestation") if standing.rekeyed is not None else ()
+    agree(standing, record, "consents.known-differently", "recorded", *since)
     return standing
 
 
-def check_all(ledger: Ledger, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...]) -> None:
+def party_of(ledger: Ledger, *grants: SealedGrant) -> RelyingParty | None:
+    """Where the caller's patients sign with passkeys, if one of `grants` says that one signed it.
+
+    Read by what the grants say, never by what the evidence shows: an auditor who has no evidence reads the same.
+    """
+    if all(grant.attestation != "passkey" for grant in grants):
+        return None
+    return relying_party(ledger, ledger.creator.organisation)
+
+
+def check_all(
+    ledger: Ledger, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...], party: RelyingParty | None
+) -> None:
     """Refuse the first entry, in order, whose evidence does not make it true."""
     if len(evidence) != len(grants):
         raise Refused(
@@ -246,7 +272,7 @@ def check_all(ledger: Ledger, grants: tuple[SealedGrant, ...], evidence: tuple[E
 
     def outcome(entry: tuple[SealedGrant, Evidence]) -> Refused | None:
         try:
-            check_grant(*entry, ledger.channel)
+            check_grant(*entry, ledger.channel, party)
         except Refused as refusal:
             return refusal
         return None

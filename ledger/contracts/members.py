@@ -6,13 +6,15 @@ State: `members/consortium` -> Consortium, `members/org/<msp>` -> Organisation.
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from consent.canonical import Document
+from consent.webauthn import RelyingParty
 from ledger.contracts.constitution import ROLES_OF_A_HOSPITAL, ROLES_OF_AN_INSTITUTE
-from ledger.contracts.fields import Msp, Origin, Title
+from ledger.contracts.fields import Msp, Origin, RpId, Title
 from ledger.contracts.functions import Contract, Role, query, transaction
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
@@ -21,13 +23,17 @@ CONSORTIUM = "members/consortium"
 
 
 class Organisation(Document, frozen=True):
-    """One member. `roles`: what its certificates may carry. `origins`: its portal's addresses. Both are kept sorted."""
+    """One member. `roles`: what its certificates may carry. `origins`: its portal's addresses. Both are kept sorted.
+
+    `rp_id`: what its patients' passkeys are bound to: the host of its addresses, or a domain above them all.
+    """
 
     msp: Msp
     name: Title
     kind: Literal["hospital", "institute"]
     roles: Annotated[tuple[str, ...], Meta(max_length=8)]
     origins: Annotated[tuple[Origin, ...], Meta(max_length=16)]
+    rp_id: RpId | None = None
 
 
 class Consortium(Document, frozen=True):
@@ -49,8 +55,8 @@ class Members(Contract):
         """Found the consortium: once, by a steward of one of its hospitals, with the hospitals of the genesis block.
 
         Each of them gets every role of a hospital: who founds cannot silence another.
-        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `role.missing`, `members.genesis`,
-        `members.known-differently` (it stands, with other members).
+        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `members.rp-id`, `role.missing`,
+        `members.genesis`, `members.known-differently` (it stands, with other members).
         """
         organisations = tuple(checked(organisation) for organisation in organisations)
         consortium = consortium_of(organisations)
@@ -159,8 +165,34 @@ def consortium_of(organisations: tuple[Organisation, ...]) -> Consortium:
     )
 
 
+def relying_party(ledger: Ledger, msp: str) -> RelyingParty | None:
+    """Where passkeys of the patients of `msp` sign; None where `members` holds no RP id for it."""
+    organisation = ledger.find(org_key(msp), Organisation)
+    if organisation is None or organisation.rp_id is None:
+        return None
+    return RelyingParty(organisation.rp_id, organisation.origins)
+
+
+def check_rp_id(organisation: Organisation) -> None:
+    """Refuses `members.rp-id`: browsers give a passkey to an address below its RP id alone, and not over plain HTTP."""
+    if organisation.rp_id is None:
+        return
+    addresses = [urlsplit(origin) for origin in organisation.origins]
+    below = all(f".{address.hostname}".endswith(f".{organisation.rp_id}") for address in addresses)
+    secure = all(one.scheme == "https" or f".{one.hostname}".endswith(".localhost") for one in addresses)
+    if not (addresses and below and secure):
+        raise Refused(
+            "members.rp-id",
+            "an RP id is the host of each of the origins, or a domain above them; they are https, or on localhost",
+            organisation=organisation.msp,
+        )
+
+
 def checked(organisation: Organisation) -> Organisation:
-    """The organisation with its lists in order; refuses `members.roles` (one that its kind cannot have)."""
+    """The organisation with its lists in order; refuses `members.roles` (one that its kind cannot have),
+    `members.rp-id`.
+    """
+    check_rp_id(organisation)
     allowed = ROLES_OF_A_HOSPITAL if organisation.kind == "hospital" else ROLES_OF_AN_INSTITUTE
     if alien := set(organisation.roles).difference(allowed):
         raise Refused(

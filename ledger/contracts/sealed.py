@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from consent.canonical import Document
+from consent.grant import Attestation
 from ledger.contracts.fields import Digest, Month, Msp, TextId
 
 Preset = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -21,4 +22,4 @@ class SealedGrant(Document, frozen=True):
     preset: Preset
     valid_from: Month
     valid_until: Month
-    attestation: Literal["passkey", "device-key", "portal-key", "hospital-attested"]
+    attestation: Attestation

@@ -10,9 +10,17 @@ from typing import Any
 from consent.ledger_view import CommittedRoot, Standing, Terms
 from consent.proof import ProofReport, read_proof, verify_proof
 from consent.receipt import ReceiptReport, read_receipt, verify_receipt
+from consent.webauthn import RelyingParty
 from ledger.verify.errors import failed
 from ledger.verify.ledger import Entry, Ledger
 
+SIGNED = {
+    "passkey": "The patient's passkey signed it at the hospital's own address; whose hand was on it, no file can show.",
+    "device-key": "A key signed it that the patient holds, as the hospital says.",
+    "portal-key": "A key signed it that the hospital holds for the patient: the hospital could have signed by itself.",
+    "hospital-attested": "No key of the patient signed it: the hospital attests a signature on paper.",
+}
+REKEYED = "Its key was lost and replaced since: today the hospital alone attests it."
 LARGEST = 2**24  # bytes; a proof of 256 siblings a root stays far below
 
 
@@ -35,7 +43,14 @@ class View:
             withdrawn_block=withdrawn.block if withdrawn else None,
             withdrawn_tx=withdrawn.tx_id if withdrawn else None,
             terms=Terms(*(recorded.record[name] for name in Terms._fields)) if recorded else None,
+            attestation=recorded.record["attestation"] if recorded else None,
+            attested_now=history[-1].record["attestation"],
         )
+
+    def relying_party(self, hospital: str, block: int) -> RelyingParty | None:
+        before = [one for one in self._ledger.history(f"members/org/{hospital}") if one.record and one.block < block]
+        rp_id = before[-1].record.get("rp_id") if before else None
+        return None if rp_id is None else RelyingParty(rp_id, tuple(before[-1].record["origins"]))
 
     def roots(self, hospital: str, study: str, round_: int) -> Sequence[CommittedRoot]:
         """From `studies/cohort/<study>/<round>/<attempt>/<hospital>` and the Round that Open wrote."""
@@ -83,6 +98,8 @@ def receipt(file: Path, ledger: Ledger) -> Shown:
         (
             "The receipt is true.",
             f"{consent}{withdrawn}.",
+            SIGNED[shown.attestation],
+            *([REKEYED] if shown.rekeyed else []),
             "Its text, choice and months on the ledger are those that the patient signed.",
             "The ledger still holds everything that it held when the receipt was made.",
         ),

@@ -68,7 +68,7 @@ def test_other_content_under_the_same_commitment(world):
     signed = Patient().grant()
     submit(world, signed)
     with refused(world.ledger, "consents.known-differently"):
-        submit(world, signed, attestation="passkey")
+        submit(world, signed, attestation="device-key")
 
 
 def test_a_signature_by_another_key(world):
@@ -192,7 +192,7 @@ def test_a_withdrawn_grant_is_not_recorded_again_in_any_form(world):
         with refused(world.ledger, "consents.withdrawn"):
             submit(world, signed, evidence)
     with refused(world.ledger, "consents.withdrawn"):
-        submit(world, signed, attestation="passkey")
+        submit(world, signed, attestation="device-key")
     second = next(key for key in recovered(signed.data, signed.signature) if key != signed.key)
     with refused(world.ledger, "consents.key-mismatch"):
         submit(world, Signed(signed.statement, signed.data, second, signed.signature))

@@ -17,7 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from consent import grant, keys
 from consent.encoding import to_base64url
+from consent.grant import Paper
 from consent.purpose import Purpose
+from consent.webauthn import Assertion
+from portal.demo.authenticator import Passkey
 
 HOSPITALS = ("AlphaMSP", "BetaMSP", "DeltaMSP", "GammaMSP")
 INSTITUTE = "InstituteMSP"
@@ -41,18 +44,37 @@ def digest(text: str) -> str:
 
 def organisations() -> list[dict[str, Any]]:
     return [
-        {"msp": msp, "name": msp.removesuffix("MSP"), "kind": kind, "roles": ROLES[kind], "origins": []}
+        {"msp": msp, "name": msp.removesuffix("MSP"), "kind": kind, "roles": ROLES[kind], **address(msp)}
         for msp, kind in [*((hospital, "hospital") for hospital in HOSPITALS), (INSTITUTE, "institute")]
     ]
 
 
+def address(msp: str) -> dict[str, Any]:
+    """Where an organisation's pages are, and what passkeys made there are bound to."""
+    name = msp.removesuffix("MSP").lower()
+    return {"origins": [f"https://portal.{name}.example"], "rp_id": f"{name}.example"}
+
+
 @dataclass
 class Patient:
-    """A patient of `hospital` with a key; `grant` makes what the registrar submits."""
+    """A patient of `hospital` with a key; `grant` makes what the registrar submits.
+
+    `passkey`: what signs, if it is one, at the hospital's own page.
+    """
 
     hospital: str = HOSPITALS[0]
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     code: bytes = field(default_factory=lambda: os.urandom(16))
+    passkey: Passkey | None = None
+
+    @classmethod
+    def with_passkey(cls, hospital: str = HOSPITALS[0]) -> Patient:
+        place = address(hospital)
+        passkey = Passkey(place["rp_id"], place["origins"][0])
+        return cls(hospital, passkey.key, passkey=passkey)
+
+    def sign(self, data: bytes) -> bytes | Assertion:
+        return keys.sign(self.key, data) if self.passkey is None else self.passkey.sign(data)
 
     def grant(self, **changes: Any) -> Signed:
         public = keys.public_bytes(self.key)
@@ -70,7 +92,11 @@ class Patient:
         }
         statement = grant.Statement(**(said | changes))
         data = grant.statement_bytes(statement)
-        return Signed(statement, data, public, keys.sign(self.key, data))
+        return Signed(statement, data, public, self.sign(data), "portal-key" if self.passkey is None else "passkey")
+
+    def take_back(self, signed: Signed) -> bytes | Assertion:
+        """What withdraws `signed`, if this patient's key signed it."""
+        return self.sign(grant.withdrawal_bytes(bytes.fromhex(signed.commitment)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +106,8 @@ class Signed:
     statement: grant.Statement
     data: bytes
     key: bytes
-    signature: bytes
+    signature: bytes | Assertion | Paper
+    attestation: str = "portal-key"
 
     @property
     def commitment(self) -> str:
@@ -89,19 +116,21 @@ class Signed:
     def sealed(self, **changes: Any) -> dict[str, Any]:
         public = ("hospital", "text", "preset", "valid_from", "valid_until")
         said = {name: getattr(self.statement, name) for name in public}
-        return {"commitment": self.commitment, "attestation": "portal-key", **said} | changes
+        return {"commitment": self.commitment, "attestation": self.attestation, **said} | changes
 
-    def evidence(self, **changes: bytes) -> dict[str, str]:
-        parts = {"statement": self.data, "key": self.key, "signature": self.signature} | changes
-        return {name: to_base64url(part) for name, part in parts.items()}
+    def evidence(self, **changes: Any) -> dict[str, Any]:
+        return shown({"statement": self.data, "key": self.key, "signature": self.signature} | changes)
 
-    def withdrawal(self, *, signature: bytes | None = None, code: bytes | None = None) -> dict[str, str | None]:
-        shown = {"signature": signature, "code": code}
-        return {
-            "statement": to_base64url(self.data),
-            "key": to_base64url(self.key),
-            **{name: None if part is None else to_base64url(part) for name, part in shown.items()},
-        }
+    def withdrawal(
+        self, *, signature: Any = None, code: bytes | None = None, replacement: bytes | None = None
+    ) -> dict[str, Any]:
+        parts = {"statement": self.data, "key": self.key, "signature": signature, "code": code}
+        return shown(parts | ({} if replacement is None else {"replacement": replacement}))
+
+
+def shown(parts: dict[str, Any]) -> dict[str, Any]:
+    """Evidence as it is sent: bytes in base64url, everything else as it is."""
+    return {name: to_base64url(part) if isinstance(part, bytes) else part for name, part in parts.items()}
 
 
 @dataclass

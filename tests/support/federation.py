@@ -10,7 +10,7 @@ import os
 import uuid
 from calendar import monthrange
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,8 @@ class Hospital:
             nonce=fingerprint("nonce", self.msp, patient, number).hex(),
         )
         evidence = grants.new_grant(statement, details, key)
+        if attestation == "hospital-attested":
+            evidence = replace(evidence, signature=grants.Paper())
         made = Grant(patient, key, evidence, statement, details, secret, attestation)
         sealed = {
             "commitment": made.commitment,
@@ -133,7 +135,8 @@ class Hospital:
             "valid_until": months[1],
             "attestation": attestation,
         }
-        shown = {name: to_base64url(getattr(evidence, name)) for name in ("statement", "key", "signature")}
+        parts = {"statement": evidence.statement, "key": evidence.key, "signature": evidence.signature}
+        shown = {name: to_base64url(part) if isinstance(part, bytes) else part for name, part in parts.items()}
         self.submit("registrar", "consents:Record", {"grant": sealed}, shown)
         self.grants[made.commitment] = made
         return made

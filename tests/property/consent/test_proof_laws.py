@@ -46,7 +46,9 @@ def world(history: list[Attempt], withdrawn: int | None) -> tuple[CohortProof, C
         tree = CohortTree(pad_keys(OTHERS + [KEY] * attempt.member, seed, "20-49"))
         trees.append((CommittedRoot(number, "training", f"{HOSPITAL}/heart", tree.root.hex(), attempt.opened), tree))
     made = proof.build_proof(GRANT, PATIENT.details(), PATIENT.secret, study=STUDY, round_=1, trees=trees)
-    standing = Standing(HOSPITAL, 4, "ab" * 32, withdrawn, None if withdrawn is None else "cd" * 32, TERMS)
+    standing = Standing(
+        HOSPITAL, 4, "ab" * 32, withdrawn, None if withdrawn is None else "cd" * 32, TERMS, "portal-key"
+    )
     headers = [f"{number:064x}" for number in range(60)]
     return made, Chain({COMMITMENT: standing}, {(HOSPITAL, STUDY, 1): [root for root, _ in trees]}, headers)
 

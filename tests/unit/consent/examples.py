@@ -14,6 +14,7 @@ from consent.decide import ConsentView
 from consent.grant import Details, Evidence, Statement
 from consent.ledger_view import CommittedRoot, Standing, Terms
 from consent.purpose import Purpose
+from consent.webauthn import RelyingParty
 
 HEART, CORONARY, CANCER = "MONDO:0005267", "MONDO:0005010", "MONDO:0004992"
 STUDY = "6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11"
@@ -99,12 +100,16 @@ class Chain:
     standings: dict[str, Standing] = field(default_factory=dict)
     committed: dict[tuple[str, str, int], list[CommittedRoot]] = field(default_factory=dict)
     headers: list[str] = field(default_factory=list)
+    parties: dict[str, RelyingParty] = field(default_factory=dict)
 
     def standing(self, commitment: str) -> Standing | None:
         return self.standings.get(commitment)
 
     def roots(self, hospital: str, study: str, round_: int) -> list[CommittedRoot]:
         return self.committed.get((hospital, study, round_), [])
+
+    def relying_party(self, hospital: str, block: int) -> RelyingParty | None:
+        return self.parties.get(hospital)
 
     def header_hash(self, height: int) -> str | None:
         return self.headers[height - 1] if 0 < height <= len(self.headers) else None

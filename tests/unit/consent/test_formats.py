@@ -16,6 +16,7 @@ from consent.encoding import to_base64url
 from consent.grant import Details, Statement
 from consent.purpose import Purpose
 from consent.receipt import Acknowledgement, acknowledgement_bytes
+from consent.webauthn import Assertion, RelyingParty
 
 PAGE = (Path(__file__).parents[3] / "docs/formats/consent.md").read_text()
 VECTORS = {
@@ -59,6 +60,26 @@ def recompute_statement() -> dict[str, str]:
         "signature": to_base64url(evidence.signature),
         "commitment": evidence.commitment.hex(),
     }
+
+
+def recompute_passkey() -> dict[str, str]:
+    """Client data as Chromium writes it; counter 7; signed deterministically, as no authenticator does."""
+    rp_id, origin = "cleveland.localhost", "http://cleveland.localhost:8001"
+    challenge = to_base64url(sha256(SIGNED).digest())
+    client = f'{{"type":"webauthn.get","challenge":"{challenge}","origin":"{origin}","crossOrigin":false}}'.encode()
+    data = sha256(rp_id.encode()).digest() + b"\x05" + (7).to_bytes(4)
+    made = Assertion(
+        authenticator_data=to_base64url(data),
+        client_data=to_base64url(client),
+        signature=to_base64url(keys.sign(KEY, data + sha256(client).digest())),
+    )
+    made.verify(KEY.public_key(), SIGNED, RelyingParty(rp_id, (origin,)))
+    return {"rp_id": rp_id, **{name: getattr(made, name) for name in made.__struct_fields__}}
+
+
+def recompute_replacement() -> dict[str, str]:
+    new_key = bytes.fromhex(VECTORS["replacement"]["new_key"])
+    return {"new_key": new_key.hex(), "replacement": grant.replacement_digest(COMMITMENT, new_key)}
 
 
 def recompute_withdrawal() -> dict[str, str]:
@@ -112,6 +133,8 @@ RECOMPUTED = {
     "details": recompute_details,
     "mandate": recompute_mandate,
     "statement": recompute_statement,
+    "passkey": recompute_passkey,
+    "replacement": recompute_replacement,
     "withdrawal": recompute_withdrawal,
     "purpose": recompute_purpose,
     "cohort": recompute_cohort,

@@ -12,9 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from consent import canonical, keys, receipt
 from consent.encoding import to_base64url
 from consent.errors import ProofRefused
+from consent.grant import Evidence, Paper
 from consent.ledger_view import Standing
 from consent.receipt import Acknowledgement, LedgerHead, Receipt
+from consent.webauthn import RelyingParty
+from portal.demo.authenticator import Passkey
 from tests.unit.consent.examples import IN_2026, OTHER_TERMS, TERMS, Chain, Patient
+
+PARTY = RelyingParty("cleveland.localhost", ("http://cleveland.localhost:8001",))
 
 PATIENT = Patient()
 GRANT = PATIENT.grant()
@@ -32,9 +37,17 @@ RECEIPT = receipt.build_receipt(
 
 def chain(headers: int = 10, **changed: Any) -> Chain:
     standing = Standing(
-        "ClevelandMSP", recorded_block=4, recorded_tx=TX, withdrawn_block=None, withdrawn_tx=None, terms=TERMS
-    )
+        "ClevelandMSP", recorded_block=4, recorded_tx=TX, withdrawn_block=None, withdrawn_tx=None, terms=TERMS,
+        attestation="portal-key", attested_now="portal-key",
+    )  # fmt: skip
     return Chain({COMMITMENT: replace(standing, **changed)}, headers=HEADERS[:headers])
+
+
+def of(evidence: Evidence) -> Receipt:
+    """The receipt of PATIENT's grant with another signature."""
+    return receipt.build_receipt(
+        evidence, PATIENT.details(), secret=PATIENT.secret, code=PATIENT.code, tx_id=TX, head=RECEIPT.head
+    )
 
 
 def refusal(receipt_: Receipt, ledger: Chain) -> str:
@@ -53,6 +66,39 @@ def test_a_receipt_shows_the_grant_and_what_became_of_it() -> None:
     )
     withdrawn = receipt.verify_receipt(RECEIPT, chain(withdrawn_block=8, withdrawn_tx="cd" * 32))
     assert (withdrawn.status, withdrawn.withdrawn_block) == ("withdrawn", 8)
+
+
+def test_a_passkeys_receipt_shows_where_it_signed() -> None:
+    passkey = Passkey(PARTY.rp_id, PARTY.origins[0], PATIENT.key)
+    made = of(Evidence(GRANT.statement, GRANT.key, passkey.sign(GRANT.statement)))
+    assert receipt.read_receipt(made.to_bytes()) == made
+    ledger = chain(attestation="passkey", attested_now="passkey")
+    ledger.parties["ClevelandMSP"] = PARTY
+    report = receipt.verify_receipt(made, ledger)
+    assert (report.attestation, report.rekeyed) == ("passkey", False)
+    elsewhere = Passkey("hungary.localhost", PARTY.origins[0], PATIENT.key)
+    for wrong, cause in (
+        (passkey.sign(b"another statement"), "grant.passkey-challenge"),
+        (elsewhere.sign(GRANT.statement), "grant.passkey-rp-id"),
+        (Passkey(PARTY.rp_id, PARTY.origins[0]).sign(GRANT.statement), "grant.signature-invalid"),
+    ):
+        with pytest.raises(ProofRefused) as raised:
+            receipt.verify_receipt(of(Evidence(GRANT.statement, GRANT.key, wrong)), ledger)
+        assert (raised.value.code, raised.value.context["cause"]) == ("receipt.signature-invalid", cause)
+
+
+def test_a_receipt_on_paper_says_so_and_a_new_key_is_told() -> None:
+    paper = of(Evidence(GRANT.statement, GRANT.key, Paper()))
+    assert receipt.read_receipt(paper.to_bytes()) == paper
+    attested = {"attestation": "hospital-attested", "attested_now": "hospital-attested"}
+    assert receipt.verify_receipt(paper, chain(**attested)).attestation == "hospital-attested"
+    report = receipt.verify_receipt(RECEIPT, chain(attested_now="hospital-attested"))
+    assert (report.attestation, report.rekeyed) == ("portal-key", True)
+
+
+@pytest.mark.parametrize("attestation", ["passkey", "hospital-attested", "", "another"])
+def test_a_ledger_that_says_it_was_signed_in_another_way_makes_the_receipt_false(attestation: str) -> None:
+    assert refusal(RECEIPT, chain(attestation=attestation)) == "receipt.attestation-mismatch"
 
 
 def test_a_receipt_comes_back_from_its_file() -> None:

@@ -14,7 +14,7 @@ import pytest
 from ledger.contracts import host
 from ledger.errors import Refused
 from tests.contract.memory import MemoryLedger
-from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, uuid
+from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, fresh, uuid
 
 ALPHA, BETA, DELTA, GAMMA = HOSPITALS
 ROOT = Path(__file__).parents[4]
@@ -62,6 +62,14 @@ def give_and_take_back(world: World) -> None:
         world.ledger.submit(f"{BETA}.site", "consents:Withdraw", arguments, grant.withdrawal(code=person.code))
     world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", {"commitment": taken.commitment})
     world.ledger.submit(f"{BETA}.site", "consents:Acknowledge", {"commitments": [taken.commitment]})
+    holder = Patient.with_passkey()
+    touched = holder.grant()
+    world.record(touched)
+    lost = {"commitment": touched.commitment, "replacement": fresh()}
+    world.ledger.submit(f"{ALPHA}.registrar", "consents:Rekey", lost)
+    arguments = {"commitment": touched.commitment, "by": "passkey"}
+    evidence = touched.withdrawal(signature=holder.take_back(touched))
+    world.ledger.submit(f"{BETA}.site", "consents:Withdraw", arguments, evidence)
     with pytest.raises(Refused):
         world.record(signed)
 
