@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from portal.errors import ConfigurationError
 
@@ -36,3 +37,8 @@ def database(url: str) -> dict[str, Any]:
             "CONN_HEALTH_CHECKS": True,
         }
     raise ConfigurationError("config.database", "use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+
+
+def sqlite(file: Path) -> str:
+    """The URL of an SQLite file, whatever its path is made of."""
+    return f"sqlite:///{quote(str(file))}"

@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from ledger.embedded.create import create
 from ledger.identity.ca import Authority
+from portal import databases
 from portal.config import IDENTITIES
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, port_of, write_json
 
@@ -78,7 +79,7 @@ def configure(layout: Layout, choices: Choices, ledgers: Mapping[str, Any], brok
             "title": site.title,
             "host": f"{site.name}.localhost",
             "port": port_of(site, choices.port),
-            "database": f"sqlite:///{node / 'store.sqlite3'}",
+            "database": databases.sqlite(node / "store.sqlite3"),
             "ledger": ledgers[site.name],
             "identities": {role: str(node / "identities" / role) for role in IDENTITIES[role_of(site)]},
             "broker": {"url": brokers[site.name]},

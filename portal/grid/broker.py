@@ -146,18 +146,24 @@ def settings(directory: Path, port: int) -> str:
             "bind 127.0.0.1",
             f"port {port}",
             "protected-mode yes",
-            f'dir "{directory}"',
-            f'aclfile "{directory / "users.acl"}"',
+            f"dir {quoted(directory)}",
+            f"aclfile {quoted(directory / 'users.acl')}",
             "appendonly yes",
             "appendfsync always",  # a restart, even after a power cut, loses nothing
             'save ""',
             "maxmemory-policy noeviction",
             "daemonize no",
-            f'logfile "{directory / "valkey.log"}"',
+            f"logfile {quoted(directory / 'valkey.log')}",
             "loglevel notice",
             "",
         ]
     )
+
+
+def quoted(path: Path) -> str:
+    """`path` as Valkey's settings spell one that may hold anything."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def accounts(directory: Path) -> dict[str, Any]:

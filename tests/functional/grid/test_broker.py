@@ -88,6 +88,13 @@ def test_preparing_again_keeps_port_and_passwords_and_adds_sites(tmp_path):
     assert broker.url(tmp_path, "GammaMSP").startswith("redis://GammaMSP:")
 
 
+def test_it_may_lie_in_a_directory_of_any_name(tmp_path, served_by):
+    directory = tmp_path / 'Anna\'s "new" #1 $HOME \\ demo'
+    broker.prepare(directory, SITES)
+    with broker.running(directory), client(directory, broker.HUB) as hub:
+        assert hub.ping()
+
+
 @pytest.mark.parametrize("name", ["hub", "a b", "x*", "a.b", "", "~*", "A" * 80])
 def test_a_name_that_could_widen_a_rule_is_refused(tmp_path, name):
     with pytest.raises(PortalError, match=r"broker\.name"):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from portal.databases import database
+from portal.databases import database, sqlite
 from portal.errors import ConfigurationError
 
 
@@ -42,3 +42,9 @@ def test_postgres_with_all_its_parts(scheme):
 def test_anything_else_is_refused(url):
     with pytest.raises(ConfigurationError, match="config.database"):
         database(url)
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "demo#1", "100%25", "who?me", "q&a=1", "Müller"])
+def test_an_sqlite_file_is_found_under_its_url(name, tmp_path):
+    file = tmp_path / name / "store.sqlite3"
+    assert database(sqlite(file))["NAME"] == str(file)
