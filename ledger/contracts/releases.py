@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from consent.canonical import Document
+from ledger.contracts import embargoes
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Digest, Seconds, Uuid
 from ledger.contracts.functions import Contract, Role, transaction
@@ -75,7 +76,8 @@ class Releases(Contract):
         """Release the trained model; nothing of the study changes afterwards.
 
         Refuses `studies.unknown`, `studies.not-sponsor`, `studies.known-differently`, `studies.wrong-status`,
-        `studies.model-differs`, `studies.round-open`, `studies.confirmation-missing`, `studies.certificate-differs`.
+        `studies.model-differs`, `studies.round-open`, `studies.embargo` (names the first day),
+        `studies.confirmation-missing`, `studies.certificate-differs`.
         """
         standing = studies.require(ledger, study)
         studies.require_sponsor(ledger, standing)
@@ -91,6 +93,7 @@ class Releases(Contract):
             )
         if head.status not in {"closed", "aborted"}:
             raise Refused("studies.round-open", "close or abort the evaluation first")
+        embargoes.check(ledger, standing.plan)
         given = {site: confirmed(ledger, study, site) for site in head.participants}
         if missing := [site for site, file in given.items() if file is None]:
             raise Refused(

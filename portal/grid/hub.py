@@ -28,6 +28,7 @@ from portal.grid.transport import CeleryTransport, Replies
 
 log = structlog.get_logger(__name__)
 TRANSIENT = UNAVAILABLE | {"rounds.projection-stale", "rounds.unconfirmed", "hub.lease-lost"}
+HOLDS = {"hub.held", "studies.embargo"}  # nothing is wrong: the researcher goes on another day
 TRIES = 20  # a study that failed this often for want of a ledger, broker or site waits for somebody to ask again
 
 
@@ -114,7 +115,7 @@ def finish(study: str, alive: Callable[[], None]) -> None:
 
 def failed(study: str, error: CovenantError) -> None:
     """A study that met an absent part is queued again, so long as it makes sense; any other refusal ends the run."""
-    if error.code == "hub.held":
+    if error.code in HOLDS:
         note(study, State.HELD, error.code, error.message)
         return
     log.warning("study stopped", study=study, code=error.code)

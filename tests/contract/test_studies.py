@@ -5,12 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
+from consent.purpose import Asking
 from tests.contract.refusals import refused
-from tests.contract.world import HOSPITALS, INSTITUTE, fresh, uuid
+from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, fresh, uuid, wanted
 
 ALPHA, BETA, DELTA, GAMMA = HOSPITALS
 ONE = (ALPHA,)
+MOR = "DUO:0000024"
 
 
 def spent(world, hospital=ALPHA):
@@ -292,6 +295,31 @@ def test_the_cap_is_checked_at_the_smaller_delta_of_plan_and_account(world):
         world.propose_study(strict)
     study = world.propose_study(strict | {"privacy": strict["privacy"] | {"delta": "0.001"}})
     assert quoted(world, study["plan"], ALPHA)[ALPHA]["delta"] == "0.0001"
+
+
+@pytest.mark.parametrize(
+    ("terms", "promised", "held"), [(-2, -1, False), (-2, 2, True), (None, 2, True), (None, -1, False), (2, 3, True)]
+)
+def test_a_model_is_not_released_before_the_day_of_an_embargo(world, terms, promised, held):
+    """The data set's own day, and the day that the researcher promised: the later counts."""
+    own = {} if terms is None else {
+        "duo": ["DUO:0000007", MOR], "conditions": [{"term": MOR, "values": [world.day(terms)]}],
+    }  # fmt: skip
+    dataset = world.register(ALPHA, **own)
+    asking = Asking(publishes_from=world.day(promised))
+    request = world.request([dataset], purpose=replace(PURPOSE, asking=asking))
+    world.decide(request, dataset)
+    plan = world.plan(ONE, quorum=1) | {"request": request["request"]}
+    plan["datasets"] = [{**wanted(dataset), "weight": 100, "expected_batch": "10"}]
+    study = world.propose_study(plan)
+    world.approve(study, ALPHA)
+    model = world.finished(study)
+    world.confirm(ALPHA, study, model)
+    if held:
+        with refused(world.ledger, "studies.embargo"):
+            world.release(study, model)
+    else:
+        assert world.release(study, model)["model"] == model
 
 
 def test_only_the_sponsor_stops_a_study(world):
