@@ -25,7 +25,7 @@ COMMANDS = {
 }
 HELP = {
     "backup": "Copy a hospital's store, or the embedded ledger, to one file.",
-    "consent": "Check what the rules of consent rest on.",
+    "consent": "Check what the rules of consent rest on; say what rests on a consent.",
     "demo": "Run the whole main job on real data and serve the portal.",
     "doctor": "Say what this machine has, lacks, and which command mends it.",
     "ledger": "Serve, export and verify the ledger; rebuild a projection of it.",

@@ -1,4 +1,4 @@
-"""`covenant consent`: what an operator checks about the rules of consent."""
+"""`covenant consent`: what an operator checks about the rules of consent, and what rests on one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from consent import mondo
 from consent.diseases import DISEASES
+from portal.cli import NODE, start
 from portal.errors import PortalError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -16,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _group() -> None:
-    """Check what the rules of consent rest on."""
+    """Check what the rules of consent rest on, and say what rests on a consent."""
 
 
 @app.command()
@@ -32,3 +33,21 @@ def diseases(file: Annotated[Path, typer.Argument(help="The ontology's own file,
     if found:
         raise typer.Exit(1)
     typer.echo(f"The {len(DISEASES)} diseases bundled here stand in this file as they stand here.")
+
+
+@app.command()
+def impact(
+    commitment: Annotated[str, typer.Argument(help="The consent's number in the ledger: 64 hexadecimal digits.")],
+    node: Path = NODE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what rests on a consent of this hospital: studies, rounds, models, epsilon, permissions.
+
+    It tells what one patient's record was used for: print it for that patient or their hospital alone.
+    """
+    start(node)
+    from consent import canonical
+    from portal.patients.impact import of_commitment
+
+    found = of_commitment(commitment)
+    typer.echo(canonical.encode(found).decode() if as_json else "\n".join(found.lines()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.patients import giving, narrowing, public, stewards, views
+from portal.patients import giving, narrowing, public, stewards, views, withdrawing
 
 app_name = "patients"
 urlpatterns = [
@@ -19,7 +19,7 @@ urlpatterns = [
     path("consent/<uuid:pk>/narrow/", narrowing.purpose, name="narrow"),
     path("consent/<uuid:pk>/narrow/until/", narrowing.until, name="narrow-until"),
     path("consent/<uuid:pk>/narrow/check/", narrowing.check, name="narrow-check"),
-    path("consent/<uuid:pk>/withdraw/", views.withdraw, name="withdraw"),
+    path("consent/<uuid:pk>/withdraw/", withdrawing.withdraw, name="withdraw"),
     path("consent/<uuid:pk>/receipt/", views.receipt, name="receipt"),
     path("consent/<uuid:pk>/receipt.json", views.receipt_file, name="receipt-file"),
     path("consent/<uuid:pk>/acknowledgement.json", views.acknowledgement, name="acknowledgement"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import persona
-from portal.patients import access, files, selectors, services, words
+from portal.patients import access, files, selectors, words
 from portal.patients.models import Grant
 
 
@@ -34,17 +34,6 @@ def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
     heard = selectors.heard_by(found.commitment) if found.withdrawn_block else []
     shown = {"grant": found, "facts": facts(found), "heard": heard, "answer": selectors.answer(found)}
     return render(request, "patients/grant.html", shown)
-
-
-@persona("patient")
-def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
-    found = access.grant(request, pk)
-    if found.patient_withdrew:
-        return redirect("patients:grant", pk=pk)
-    if request.method == "POST":
-        services.withdraw(grant=found)
-        return redirect("patients:grant", pk=pk)
-    return render(request, "patients/withdraw.html", {"grant": found, "facts": facts(found)})
 
 
 @persona("patient")

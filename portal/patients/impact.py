@@ -1,0 +1,166 @@
+"""What rests on a patient's consents here (consent.impact): from this hospital's rows and its mirror of the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from django.conf import settings
+
+from consent.errors import CovenantError
+from consent.impact import LIVE, Facts, Impact, Last, Licence, Model, Resting, Use, resting
+from portal.catalogue import manifests
+from portal.catalogue.selectors import organisation_title
+from portal.errors import PortalError
+from portal.grid.ledgers import Mirror
+from portal.grid.stores import NOW, Consents
+from portal.patients import words
+from portal.patients.models import CohortEntry, Grant, Patient
+from portal.reactor import selectors as mirror
+from training.federation.studies import Studies
+from training.site.gate import Gate
+from training.site.stores import EVALUATION, TRAINING
+
+
+def of_commitment(commitment: str) -> Impact:
+    """The report of one consent by its name on the ledger (hex); PortalError `patients.grant-unknown`."""
+    grant = Grant.objects.filter(commitment=commitment.lower()).select_related("patient").first()
+    if grant is None:
+        raise PortalError("patients.grant-unknown", "no consent of this hospital has that name: give its 64 digits")
+    return report(grant.patient, [grant])
+
+
+def of_patient(patient: Patient) -> Impact:
+    """The report of all that a patient ever consented to here: what was learned does not end with the consent."""
+    return report(patient, list(patient.grants.only("commitment", "patient_id")))
+
+
+def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
+    entered = CohortEntry.objects.filter(grant__in=[grant.pk for grant in grants]).values_list(
+        "cohort__study", "cohort__round", "cohort__attempt", "cohort__kind"
+    )
+    uses: dict[str, list[Use]] = defaultdict(list)
+    for study, *place in entered:
+        uses[str(study)].append(Use(*place))
+    coming = [study for study in would_use(patient, {grant.commitment for grant in grants}) if study not in uses]
+    spent = {study: events(study, found) for study, found in uses.items()}
+    found = [of_study(study, uses.get(study, []), spent.get(study, [])) for study in (*sorted(uses), *coming)]
+    studies = tuple(one for one in found if one is not None)
+    delta = min((one.facts.delta for one in studies if one.used), key=float, default="")
+    together = [event for study in spent.values() for event in study]
+    return Impact(
+        hospital=settings.NODE.msp,
+        commitments=tuple(sorted(grant.commitment for grant in grants)),
+        studies=studies,
+        epsilon=epsilon(together, delta),
+        delta=delta,
+    )
+
+
+def would_use(patient: Patient, commitments: set[str]) -> list[str]:
+    """The studies under way into whose next cohort here one of the consents lets the patient, as the gate decides."""
+    studies, now = Studies(Mirror()), int(time.time())
+    standings = list(Consents().standings([str(patient.pk)]))
+    found = []
+    for body in mirror.records("studies/study/"):
+        if body["status"] not in LIVE or not holds(patient, body["plan"]):
+            continue
+        study = studies.study(body["study"])
+        try:
+            purpose = studies.entitlement(study.plan, study.plan.dataset(settings.NODE.msp), now).purpose
+        except CovenantError:  # its permission has ended: no round opens
+            continue
+        admitted = Gate(purpose, now, NOW, studies.occasion(study, settings.NODE.msp)).admit(standings)
+        if {one.commitment for one in admitted} & commitments:
+            found.append(study.study)
+    return found
+
+
+def holds(patient: Patient, plan: dict[str, Any]) -> bool:
+    """Whether this hospital's data set in the plan has a record of the patient."""
+    own = next((one for one in plan["datasets"] if one["dataset"].startswith(f"{settings.NODE.msp}/")), None)
+    if own is None:
+        return False
+    try:
+        parts = manifests.split_of(own["dataset"], own["version"])
+    except CovenantError:  # the file is gone: nothing is read of it
+        return False
+    return bool({*parts.training, *parts.held_out} & set(patient.record_ids))
+
+
+def of_study(study: str, uses: Sequence[Use], spent: Sequence[Any]) -> Resting | None:
+    """What of one study rests on `uses`; None for a study that the mirror does not hold (a rebuild is under way)."""
+    record = mirror.record(f"studies/study/{study}")
+    if record is None:
+        return None
+    plan, head = record["plan"], mirror.record(f"studies/head/{study}")
+    request = mirror.record(f"access/request/{plan['request']}") or {}
+    release = mirror.record(f"studies/release/{study}")
+    delta = plan["privacy"]["delta"]
+    facts = Facts(
+        study=study,
+        title=plan["title"],
+        purpose=words.purpose(request.get("purpose")),
+        status=record["status"],
+        planned=plan["rounds"],
+        last=None if head is None else Last(round=head["round"], status=head["status"]),
+        on_withdrawal=plan["on_withdrawal"],
+        epsilon=epsilon(spent, delta),
+        delta=delta,
+        model=None if release is None else Model(model=release["model"], certificate=release["certificate"]),
+        licences=tuple(licences(record)),
+    )
+    return resting(facts, uses)
+
+
+def licences(study: dict[str, Any]) -> Iterable[Licence]:
+    """What this hospital permitted for the study's request: its own data sets of the plan alone."""
+    plan = study["plan"]
+    for one in plan["datasets"]:
+        if one["dataset"].startswith(f"{settings.NODE.msp}/"):
+            found = mirror.record(f"access/entitlement/{plan['request']}/{one['dataset']}/{one['version']}")
+            if found is not None:
+                yield Licence(
+                    holder=organisation_title(study["sponsor"]),
+                    dataset=one["dataset"],
+                    version=one["version"],
+                    request=plan["request"],
+                    until=found["until"],
+                    status=found["status"],
+                )
+
+
+def events(study: str, uses: Sequence[Use]) -> list[Any]:
+    """The mechanism events that this hospital released of attempts with the patient in them."""
+    from training.privacy.events import Gaussian, PoissonSampledGaussian  # numpy: only where it is used
+
+    record = mirror.record(f"studies/study/{study}")
+    if record is None:
+        return []
+    plan = record["plan"]
+    privacy, metric = plan["privacy"], Gaussian(float(plan["metrics"]["sigma"]))
+    trained, tested = released("update", study, uses, TRAINING), released("measurement", study, uses, EVALUATION)
+    found: list[Any] = [metric] * tested
+    if trained:
+        sigma, q = float(privacy["sigma"]), float(privacy["q"])
+        found.append(PoissonSampledGaussian(sigma, q, int(privacy["steps"]) * trained))
+    return found
+
+
+def released(what: str, study: str, uses: Sequence[Use], kind: str) -> int:
+    """How many of `uses` this hospital released a result of: what was not released cost nothing."""
+    keys = mirror.standing(f"studies/{what}/{study}/").filter(key__endswith=f"/{settings.NODE.msp}")
+    places = {tuple(map(int, key.split("/")[3:5])) for key in keys.values_list("key", flat=True)}
+    return sum((use.round, use.attempt) in places for use in uses if use.kind == kind)
+
+
+def epsilon(events: Sequence[Any], delta: str) -> str:
+    """By RDP, rounded up."""
+    from training.privacy.accountants import rdp_epsilon  # numpy: only where it is used
+
+    if not events:
+        return "0"
+    return str(Decimal(rdp_epsilon(events, float(delta))).quantize(Decimal("0.001"), ROUND_CEILING))
