@@ -20,7 +20,7 @@ from ledger.gateway.retry import Retry
 from ledger.gateway.status import Status
 from ledger.gateway.transaction import Transaction
 
-SETTLING = 5.0  # seconds that other hospitals' peers may be behind ours before their refusal counts
+SETTLING = 5.0  # seconds until peers have a block of others, or know what the others run, before a refusal counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,13 @@ class Contract:
                     raise
                 pause = self._retry.delay(3)
             except GatewayError as error:
-                attempt += 1
-                if attempt >= self._retry.attempts or deadline.passed or not self._retry.worthwhile(error):
-                    raise
-                pause = self._retry.delay(attempt - 1)
+                if self._retry.settles(error) and not settling.passed:
+                    pause = self._retry.delay(5)
+                else:
+                    attempt += 1
+                    if attempt >= self._retry.attempts or deadline.passed or not self._retry.worthwhile(error):
+                        raise
+                    pause = self._retry.delay(attempt - 1)
             time.sleep(min(pause, deadline.left))
 
     def evaluate(self, function: str, arguments: dict[str, Any], *, timeout: float = 30) -> Any:

@@ -34,6 +34,13 @@ class Retry:
             return error.validation in _CONFLICTS
         return isinstance(error, EndorseError) and _endorsers_differ(error)
 
+    @staticmethod
+    def settles(error: GatewayError) -> bool:
+        """Whether the peer will know better in a few seconds: who runs the contracts it hears from the other peers,
+        and after its own start, or once another version was committed, it has not heard of enough of them yet.
+        """
+        return isinstance(error, EndorseError) and "no combination of peers can be derived" in error.message
+
 
 def _endorsers_differ(error: EndorseError) -> bool:
     """Peers a block apart answered from different states (Fabric's gateway says so in these words)."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from ledger.identity import files
 from ledger.network import material
@@ -19,15 +15,12 @@ from ledger.network.errors import NetworkError
 from ledger.network.lifecycle import committed
 from ledger.network.network import Network, together
 from ledger.network.node import Node
+from ledger.network.operations import UNHEARD, Answer, ask, ask_host, leader
 from ledger.network.plan import Organisation
-from ledger.protocol.consortium import Address
 
 SOON = timedelta(days=30)
 SKEW = 5.0  # seconds; the contracts' hosts refuse at 300
-PATIENCE = 3.0
 SETTLING = 10.0  # seconds in which the orderers agree on a new leader, or one that starts follows it
-LEADER = "consensus_smartbft_view_leader_id{"
-UNHEARD = (OSError, ValueError, KeyError, http.client.HTTPException)  # how a process fails to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +33,6 @@ class Finding:
     mend: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a process says of itself on its operations address, and how far its clock is from ours (seconds)."""
-
-    version: str
-    skew: float
-
-
 def examine(network: Network) -> list[Finding]:
     """Everything, one hospital after another; the hospitals are asked at the same time."""
     findings = [each for node in together(lambda node: list(_node(network, node)), network.nodes) for each in node]
@@ -57,51 +42,6 @@ def examine(network: Network) -> list[Finding]:
 
 def healthy(findings: list[Finding]) -> bool:
     return all(finding.state != "broken" for finding in findings)
-
-
-def ask(network: Network, organisation: Organisation, address: Address) -> Answer:
-    """Ask a peer or orderer for its version, showing the organisation's own certificate. OSError where it fails."""
-    said, date = _get(network, organisation, address, "/version")
-    return Answer(str(json.loads(said)["Version"]), _skew(date))
-
-
-def leader(network: Network, organisation: Organisation) -> int | None:
-    """The number of the orderer that this hospital's orderer follows; None before it follows one, and under Raft.
-
-    OSError where it does not answer.
-    """
-    said, _ = _get(network, organisation, organisation.address("orderer_operations"), "/metrics")
-    number = next((line.rpartition(" ")[2] for line in said.splitlines() if line.startswith(LEADER)), "0")
-    return int(float(number)) or None
-
-
-def _get(network: Network, organisation: Organisation, address: Address, page: str) -> tuple[str, str]:
-    """A page of a process's operations address, and the date that stands over it."""
-    tls = network.layout.client_tls(organisation)
-    context = ssl.create_default_context(cafile=str(network.layout.tls_ca(organisation)))
-    context.load_cert_chain(tls / "server.pem", tls / "server.key")
-    connection = http.client.HTTPSConnection(address.host, address.port, timeout=PATIENCE, context=context)
-    try:
-        connection.request("GET", page)
-        response = connection.getresponse()
-        return response.read().decode(), response.headers["Date"]
-    finally:
-        connection.close()
-
-
-def ask_host(address: Address) -> float:
-    """How far the clock of a host of the contracts is from ours, seconds. OSError where it does not answer."""
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
-    try:
-        connection.request("GET", "/healthz")
-        return _skew(connection.getresponse().headers["Date"])
-    finally:
-        connection.close()
-
-
-def _skew(date: str) -> float:
-    behind = time.time() - parsedate_to_datetime(date).timestamp()
-    return 0.0 if 0 <= behind < 1 else behind  # the header holds whole seconds: up to one is no skew
 
 
 def _node(network: Network, node: Node) -> Iterator[Finding]:

@@ -32,6 +32,10 @@ from ledger.protocol import envelope, proposal, rwset
 from tests.unit.ledger.verify.forge import VERSION, Forge
 
 REFUSAL = "chaincode response 500, members.unknown: this organisation is not a member of the consortium"
+UNPLANNED = (
+    "no combination of peers can be derived which satisfy the endorsement policy: "
+    "required chaincodes are not installed on sufficient peers"
+)
 
 
 class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated code is untyped
@@ -43,13 +47,16 @@ class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
         self.orderers: list[str] = []  # what orderers said to each failed submission, in turn
         self.codes: list[int] = []
         self.submitted: list[bytes] = []
-        self.proposed = self.evaluated = self.refusals = 0
+        self.proposed = self.evaluated = self.refusals = self.unplanned = 0
         self.accepts = True  # whether Evaluate does
         self.answers = threading.Event()  # CommitStatus waits for it
         self.answers.set()
 
     def Endorse(self, request: Any, context: Any) -> Any:
         self.proposed += 1
+        if self.unplanned:
+            self.unplanned -= 1
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, UNPLANNED)
         if self.refusals:
             self.refusals -= 1
             context.abort(grpc.StatusCode.ABORTED, REFUSAL)
@@ -190,6 +197,20 @@ def test_lost_races_are_proposed_anew_a_bounded_number_of_times(liar: tuple[Liar
         contract.submit("members:List", {})
     assert (error.value.code, error.value.validation) == ("commit.phantom-read-conflict", "PHANTOM_READ_CONFLICT")
     assert servicer.proposed == 6
+
+
+def test_a_peer_that_has_not_heard_of_the_others_yet_is_asked_again_for_some_seconds(
+    liar: tuple[Liar, Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servicer, gateway = liar
+    patient = Contract(gateway.contract._connection, Retry(attempts=2, pause=0.0001))
+    servicer.unplanned = 10
+    assert patient.submit("members:List", {}).block == 5
+    assert servicer.proposed == 11
+    monkeypatch.setattr(contract, "SETTLING", 0.2)
+    servicer.unplanned = 99_999
+    with pytest.raises(EndorseError):
+        patient.submit("members:List", {})
 
 
 def test_any_other_verdict_is_final(liar: tuple[Liar, Gateway]) -> None:
