@@ -34,21 +34,13 @@ FIRST = "1900-01-01"  # no day is earlier
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `start` up to, not including, `end` (epoch seconds, UTC); empty where they are equal."""
+    """From `start` up to, not including, `end` (epoch seconds, UTC)."""
 
     start: int
     end: int
 
-    def contains(self, when: int) -> bool:
-        return self.start <= when < self.end
-
     def covers(self, other: Period) -> bool:
         return self.start <= other.start and other.end <= self.end
-
-    def overlap(self, other: Period) -> Period:
-        """The time that both have in common; empty where they have none."""
-        start = max(self.start, other.start)
-        return Period(start, max(start, min(self.end, other.end)))
 
 
 def months(first: str, last: str) -> Period:

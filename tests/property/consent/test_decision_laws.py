@@ -295,11 +295,9 @@ def test_outside_the_months_the_days_and_the_record_nothing_is_permitted(
     view, purpose, _ = case
     assert view.details is not None
     assert view.recorded_at is not None
-    inside = (
-        periods.months(view.valid_from, view.valid_until).contains(when)
-        and periods.days(view.details.starts, view.details.ends).contains(when)
-        and view.recorded_at <= when
-    )
+    signed = periods.months(view.valid_from, view.valid_until)
+    chosen = periods.days(view.details.starts, view.details.ends)
+    inside = signed.start <= when < signed.end and chosen.start <= when < chosen.end and view.recorded_at <= when
     assert decide(view, purpose, when).permits == inside
 
 
