@@ -35,7 +35,7 @@ lint: $(VENV)/.test ## style, types and who imports whom
 bench: $(VENV)/.test $(filter fabric,$(LEDGER)) ## every performance claim, as a ratio or rate in one run (LEDGER=fabric: a Fabric network's)
 	@.ci/checks bench $(addprefix --ledger ,$(LEDGER)) $(ARGS)
 
-soak: $(VENV)/.test ## the randomised and kill tests at their full counts
+soak: $(VENV)/.test ## the randomised and kill tests at their full counts, every walk on either ledger
 	@COVENANT_SOAK=1 .ci/checks soak
 
 docs: $(VENV)/.test ## check the documentation's links, commands and test vectors

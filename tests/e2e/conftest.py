@@ -1,10 +1,12 @@
 """One demo a ledger for all of these tests: run with an interruption, read offline, then served and walked through.
 
-Tests of a demo run on the embedded ledger; those marked `every_ledger` on a Fabric network too.
+Tests of a demo run on the embedded ledger; those marked `every_ledger` on a Fabric network too, and all of them where
+COVENANT_SOAK=1 asks for it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -19,13 +21,14 @@ from tests.support.desks import broker_url, desks
 __all__ = ["broker_url", "desks", "identities", "ledger", "ledger_process"]
 
 
+SOAK = os.environ.get("COVENANT_SOAK") == "1"
 ROUNDS = {Kind.embedded.value: 6, Kind.fabric.value: 4}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "demo" in metafunc.fixturenames:
-        marked = metafunc.definition.get_closest_marker("every_ledger") is not None
-        metafunc.parametrize("demo", list(ROUNDS)[: 2 if marked else 1], indirect=True, scope="session")
+        both = SOAK or metafunc.definition.get_closest_marker("every_ledger") is not None
+        metafunc.parametrize("demo", list(ROUNDS)[: 2 if both else 1], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,7 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     first.send_signal(signal.SIGINT)
     assert first.wait(60) == 130
     assert processes_of(made.directory) == []
-    second = made.start("--no-serve")
+    second = made.start("--no-serve", "--report", str(made.copy))
     output = second.communicate(timeout=600)[0]
     assert second.returncode == 0, output
     return made

@@ -22,6 +22,7 @@ def test_it_leaves_no_process_behind(demo: Demo) -> None:
 @pytest.mark.every_ledger
 def test_the_report_holds_what_it_promises(demo: Demo) -> None:
     report = json.loads((demo.out / "report.json").read_text())
+    assert json.loads(demo.copy.read_text()) == report
     assert report["ledger"]["kind"] == demo.ledger
     assert [one["patients"] for one in report["hospitals"]] == [304, 260, 46, 130]
     assert all(one["in_cohort"] < one["patients"] for one in report["hospitals"])

@@ -84,6 +84,7 @@ def house(served: Demo, addresses: list[str], program: Callable[..., str]) -> It
         yield House(served, page)
 
 
+@pytest.mark.every_ledger
 def test_a_patient_who_withdrew_takes_home_what_proves_it(house: House, tmp_path: Path) -> None:
     page = house.page
     house.enter(CLEVELAND, "patient2")
@@ -183,6 +184,7 @@ def test_a_researcher_reads_the_finished_study_and_takes_its_files(house: House,
         assert sha256(file.read_bytes()).hexdigest() == release[name]
 
 
+@pytest.mark.every_ledger
 def test_a_second_study_from_the_request_to_the_release_through_the_pages(house: House) -> None:
     page = house.page
     hub = house.enter(HUB, "researcher")
@@ -220,6 +222,7 @@ def test_a_steward_sees_what_left_and_pauses_the_hospital(house: House) -> None:
         walks.check(page)
 
 
+@pytest.mark.every_ledger
 def test_an_auditor_takes_the_whole_ledger_home_and_verifies_it(house: House, tmp_path: Path) -> None:
     page = house.page
     hub = house.enter(HUB, "auditor")

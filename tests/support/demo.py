@@ -31,6 +31,7 @@ class Demo:
         wanted = needed_ports(0, ledger)
         self.port = free_block(max(wanted) + 1)
         self.out = directory / "out"
+        self.copy = directory.parent / "report.json"  # where --report puts one
         self.lines: list[str] = []
 
     def start(self, *arguments: str, own_network: bool = True) -> subprocess.Popen[str]:
