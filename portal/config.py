@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from consent.countries import COUNTRIES
 from portal.errors import ConfigurationError
 
 VARIABLE = "COVENANT_NODE"
@@ -81,6 +82,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     peers: tuple[Peer, ...] = ()
     channel: str = "covenant"
     https: bool = False
+    country: str = ""  # two letters: where patients who allow their own country only let their records be used
     matching: Literal["strict", "compatible"] = "strict"  # how this hospital's committee reads its data sets' own terms
 
     @property
@@ -170,6 +172,8 @@ def odd(config: NodeConfig) -> Iterator[tuple[str, str]]:
             yield f"identities.{role}", f"a {config.role} signs only as {', '.join(IDENTITIES[config.role])}"
         elif not folder.is_dir():
             yield f"identities.{role}", f"no folder {folder}"
+    if config.country and config.country not in COUNTRIES:
+        yield "country", "two letters of ISO 3166-1, such as DE"
     if not config.data.is_dir():
         yield "data", f"no folder {config.data}"
     if config.role == "hospital" and config.ledger.others:

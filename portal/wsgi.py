@@ -8,3 +8,10 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 application = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402  # the settings are read above
+
+if settings.NODE.role == "hospital":
+    from portal.patients import texts
+
+    texts.report_changed()

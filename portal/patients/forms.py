@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 
 from consent import periods
-from portal.patients import services, texts, words
+from consent.texts import Question
+from portal.patients import choices, services, texts, words
 
 YEARS = ((12, "1 year"), (24, "2 years"), (60, "5 years"))
 
 
-class AgreeForm(forms.Form):
-    read = forms.BooleanField(
-        label="I have read this, or somebody has read it to me",
-        error_messages={"required": "Tick the box when you have read it. Take all the time you need."},
-    )
+class UnderstandForm(forms.Form):
+    """A text's quiz, and that it was read. A wrong answer is explained, and can be given again."""
+
+    def __init__(self, *args: Any, questions: Sequence[Question], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._questions = questions
+        for number, one in enumerate(questions, 1):
+            self.fields[f"q{number}"] = forms.ChoiceField(
+                label=one.question,
+                choices=[(str(index), answer.text) for index, answer in enumerate(one.answers)],
+                widget=forms.RadioSelect,
+                error_messages={"required": "Choose an answer. You can try as often as you like."},
+            )
+        self.fields["read"] = forms.BooleanField(
+            label="I have read this, or somebody has read it to me",
+            error_messages={"required": "Tick the box when you have read it. Take all the time you need."},
+        )
+
+    @property
+    def quiz(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name != "read"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for number, one in enumerate(self._questions, 1):
+            chosen = cleaned.get(f"q{number}")
+            if chosen is not None and not one.answers[int(chosen)].right:
+                self.add_error(f"q{number}", one.answers[int(chosen)].why)
+        return cleaned
 
 
 class PurposeForm(forms.Form):
@@ -30,10 +56,113 @@ class PurposeForm(forms.Form):
 
     def __init__(self, *args: Any, allowed: list[str] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        names = allowed or list(texts.PRESETS[texts.CURRENT])
+        names = allowed or [name for name in texts.text(texts.current()).front.presets if name in words.PLAIN]
         preset = self.fields["preset"]
         assert isinstance(preset, forms.ChoiceField)
         preset.choices = [(name, label) for name, label in words.PRESETS.items() if name in names]
+
+    @property
+    def meanings(self) -> list[tuple[str, list[str]]]:
+        """Each choice, and what it expands to."""
+        preset = self.fields["preset"]
+        assert isinstance(preset, forms.ChoiceField)
+        return [(str(label), words.expansion(str(name))) for name, label in preset.choices]
+
+
+class ExactlyForm(forms.Form):
+    """What may be said more exactly; whoever asks nothing of this leaves it as it is."""
+
+    recipients = forms.ChoiceField(
+        label="Who may use it?",
+        choices=[
+            (choices.NON_PROFIT, "Only those who do not work for profit: hospitals, universities, charities"),
+            (choices.NOT_FOR_GAIN, "Companies too, but nobody may use it to make money"),
+            (choices.ALL, "Companies too, also to make money"),
+        ],
+        initial=choices.NOT_FOR_GAIN,
+        widget=forms.RadioSelect,
+    )
+    countries = forms.ChoiceField(
+        label="In which countries?",
+        choices=[(choices.ANYWHERE, "In any country"), (choices.HERE, "Only in the country of this hospital")],
+        initial=choices.ANYWHERE,
+        widget=forms.RadioSelect,
+    )
+    categories = forms.MultipleChoiceField(
+        label="Which parts of your record?",
+        help_text="A study that needs a part that you leave out cannot use your record at all.",
+        choices=list(words.CATEGORIES.items()),
+        initial=list(words.CATEGORIES),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Tick at least one part. To say no to all of it, do not give consent."},
+    )
+    studies = forms.ChoiceField(
+        label="Which studies?",
+        choices=[
+            (choices.ANY, "Every study that fits what I chose"),
+            (choices.LISTED, "Only those that I tick below; for others, ask me"),
+        ],
+        initial=choices.ANY,
+        widget=forms.RadioSelect,
+    )
+    listed = forms.MultipleChoiceField(
+        label="Studies at this hospital", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    data_from = forms.DateField(
+        label="Only records made on or after", required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    data_until = forms.DateField(
+        label="Only records made on or before",
+        help_text="Records whose day nobody knows are then left out.",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    feedback = forms.BooleanField(label="I want to hear what was learned", required=False)
+    contact = forms.ChoiceField(
+        label="How may we reach you about it?",
+        choices=list(words.CONTACTS.items()),
+        initial="portal",
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, titles: Mapping[str, str], country: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        listed = self.fields["listed"]
+        assert isinstance(listed, forms.ChoiceField)
+        listed.choices = list(titles.items())
+        if not titles:
+            del self.fields["listed"]
+        if not country:
+            del self.fields["countries"]
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """The questions by subject, as (heading, fields, whether to show them at once)."""
+        subjects = (
+            ("Who and where", ("recipients", "countries")),
+            ("Parts of my record", ("categories", "data_from", "data_until")),
+            ("Study by study", ("studies", "listed")),
+            ("Results and how to reach me", ("feedback", "contact")),
+        )
+        return [
+            (
+                heading,
+                [self[name] for name in names if name in self.fields],
+                any(self[name].errors for name in names if name in self.fields),
+            )
+            for heading, names in subjects
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        first, last = cleaned.get("data_from"), cleaned.get("data_until")
+        if first and last and last < first:
+            self.add_error("data_until", "This day is before the other one: choose a later day.")
+        if cleaned.get("listed") and cleaned.get("studies") == choices.ANY:
+            self.add_error("studies", "You ticked studies below: choose that only those may use it, or untick them.")
+        return cleaned | {
+            name: day.isoformat() if day else None for name, day in (("data_from", first), ("data_until", last))
+        }
 
 
 class UntilForm(forms.Form):

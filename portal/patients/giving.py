@@ -1,29 +1,76 @@
-"""Giving consent: read, what for, how long, check, confirm. Answers wait in the session until they are confirmed."""
+"""Giving consent: understand, what for, how long, say more exactly, check, confirm.
+
+Answers wait in the session until they are confirmed, with the digest of the text that was read: where another text is
+the current one by then, it has to be read first.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from consent.texts import ConsentText
 from portal.accounts.access import persona
-from portal.patients import access, selectors, services, texts, words
-from portal.patients.forms import AgreeForm, PurposeForm, UntilForm
+from portal.errors import PortalError
+from portal.patients import access, choices, selectors, services, texts, words
+from portal.patients.forms import ExactlyForm, PurposeForm, UnderstandForm, UntilForm
+from portal.patients.models import Grant
 
 ANSWERS = "giving"
+EXACTLY = (
+    "recipients",
+    "countries",
+    "categories",
+    "studies",
+    "listed",
+    "data_from",
+    "data_until",
+    "feedback",
+    "contact",
+)
 
 
 @persona("patient")
 def read(request: HttpRequest) -> HttpResponse:
-    if standing := selectors.current(list(selectors.grants_of(access.patient(request)))):
+    """Understand: the text, and a short quiz that explains mistakes."""
+    standing = selectors.current(list(selectors.grants_of(access.patient(request))))
+    if standing and not texts.is_old(standing.text):
         return redirect("patients:grant", pk=standing.pk)
-    form = AgreeForm(request.POST or None)
+    wording = wanted(request)
+    form = UnderstandForm(request.POST or None, questions=wording.front.quiz)
     if form.is_valid():
-        text = texts.text()
-        request.session[ANSWERS] = {"text": text.id, "language": text.language}
+        known = {"text": wording.id, "language": wording.language, "digest": wording.digest}
+        request.session[ANSWERS] = former(standing) | request.session.get(ANSWERS, {}) | known
         return redirect("patients:give-purpose")
-    shown = {"form": form, "text": texts.text()}
+    shown = {
+        "form": form,
+        "text": wording,
+        "html": texts.html(wording),
+        "languages": [(one, texts.LANGUAGES.get(one, one)) for one in texts.languages(wording.id)],
+    }
     return render(request, "patients/give_read.html", shown, status=422 if form.is_bound else 200)
+
+
+@persona("patient")
+def news(request: HttpRequest) -> HttpResponse:
+    """What changed in the newer text, and what the old yes still permits."""
+    standing = selectors.current(list(selectors.grants_of(access.patient(request))))
+    if standing is None or not texts.is_old(standing.text):
+        return redirect("patients:home")
+    language = standing.opened().language
+    version = texts.current()
+    language = language if language in texts.languages(version) else texts.LANGUAGE
+    shown = {
+        "grant": standing,
+        "language": language,
+        "changes": texts.changes(standing.text, version, language),
+        "still": words.STILL_PERMITS[selectors.lapses()[standing.text].still_permits],
+    }
+    return render(request, "patients/news.html", shown)
 
 
 @persona("patient")
@@ -39,25 +86,72 @@ def until(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
+def exactly(request: HttpRequest) -> HttpResponse:
+    """Depth on demand: who, where, which parts, which studies, results."""
+    answers = answered(request, ("text", "preset", "until"))
+    if answers is None:
+        return redirect("patients:give")
+    said = {name: answers[name] for name in EXACTLY if name in answers}
+    titles = selectors.studies_here()
+    form = ExactlyForm(request.POST or None, initial=said, titles=titles, country=settings.NODE.country)
+    if form.is_valid():
+        request.session[ANSWERS] = {**answers, **form.cleaned_data}
+        return redirect("patients:give-check")
+    return render(request, "patients/give_exactly.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@persona("patient")
 def check(request: HttpRequest) -> HttpResponse:
     """Check answers; a POST is the confirmation."""
-    answers = request.session.get(ANSWERS, {})
-    if not {"text", "preset", "until"} <= answers.keys():
+    answers = answered(request, ("text", "preset", "until"))
+    if answers is None:
         return redirect("patients:give")
+    chosen = choices.chosen(answers, settings.NODE.country)
+    preset = choices.preset(answers["preset"], answers)
     if request.method == "POST":
         access.GIVING.count(str(access.patient(request).pk))
         grant = services.give(
             patient=access.patient(request),
-            preset=answers["preset"],
+            preset=preset,
             valid_from=services.this_month(),
             valid_until=answers["until"],
             text=answers["text"],
             language=answers["language"],
+            choices=chosen,
         )
         del request.session[ANSWERS]
         return redirect("patients:grant", pk=grant.pk)
-    shown = {"purpose": words.PRESETS[answers["preset"]], "until": words.month(answers["until"])}
+    shown = {
+        "purpose": words.PLAIN[answers["preset"]],
+        "meaning": words.expansion(preset),
+        "until": words.month(answers["until"]),
+        "exactly": words.exactly(chosen, selectors.titles(chosen.limits.studies or ())),
+    }
     return render(request, "patients/give_check.html", shown)
+
+
+def wanted(request: HttpRequest) -> ConsentText:
+    """The current text in the language asked for, where it is there."""
+    version = texts.current()
+    language = request.GET.get("language", texts.LANGUAGE)
+    return texts.text(version, language if language in texts.languages(version) else texts.LANGUAGE)
+
+
+def former(standing: Grant | None) -> dict[str, Any]:
+    """The answers that led to the consent that stands, to start from where a newer text asks again."""
+    if standing is None:
+        return {}
+    return choices.answers(standing.preset, choices.Choices.of(standing.opened()))
+
+
+def answered(request: HttpRequest, needs: tuple[str, ...]) -> dict[str, Any] | None:
+    """The answers so far, if `needs` are among them and the text that was read is still the one to ask under."""
+    found: dict[str, Any] = request.session.get(ANSWERS, {})
+    if not set(needs) <= found.keys() or found["text"] != texts.current():
+        return None
+    if texts.text(found["text"], found["language"]).digest != found["digest"]:
+        raise PortalError("patients.text-changed", "this is not the text that you have read: read it again")
+    return found
 
 
 def ask(
@@ -70,8 +164,8 @@ def ask(
     back: str,
 ) -> HttpResponse:
     """One question; its answer is kept and can be changed until it is confirmed."""
-    answers = request.session.get(ANSWERS, {})
-    if not all(need in answers for need in needs):
+    answers = answered(request, needs)
+    if answers is None:
         return redirect("patients:give")
     form = kind(request.POST or None, initial={name: answers.get(name)})
     if form.is_valid():

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from consent import presets
 from portal.accounts.access import persona
 from portal.patients import access, services, texts, words
 from portal.patients.forms import PurposeForm, UntilForm
@@ -17,8 +18,9 @@ from portal.patients.models import Grant
 @persona("patient")
 def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
     grant = access.standing_grant(request, pk)
-    wide = services.WIDER.get(grant.preset, 0)
-    allowed = [name for name in texts.PRESETS[grant.text] if services.WIDER.get(name, 0) < wide or name == grant.preset]
+    if texts.is_old(grant.text):
+        return redirect("patients:news")
+    allowed = [name for name in texts.text(grant.text).front.presets if presets.within(name, grant.preset)]
     form = PurposeForm(request.POST or None, allowed=allowed, initial={"preset": grant.preset})
     if form.is_valid():
         request.session[place(grant)] = {"preset": form.cleaned_data["preset"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -45,9 +46,38 @@ class StudyUse:
         return sum(one.used for one in self.rounds)
 
 
+def studies_here() -> dict[str, str]:
+    """Study -> title, of those that this hospital has approved and that have not ended."""
+    approved = {
+        key.split("/")[2] for key, _ in mirror.items("studies/approval/") if key.endswith(f"/{settings.NODE.msp}")
+    }
+    return {
+        body["study"]: body["plan"]["title"]
+        for body in mirror.records("studies/study/")
+        if body["study"] in approved and body["status"] in ("approved", "running", "trained")
+    }
+
+
+def titles(wanted: Iterable[str]) -> dict[str, str]:
+    """Study -> title, for those of `wanted` that the ledger knows."""
+    found = {study: mirror.record(f"studies/study/{study}") for study in wanted}
+    return {study: body["plan"]["title"] for study, body in found.items() if body}
+
+
 def lapses() -> dict[str, Lapse]:
     """Of every consent version that a newer one has superseded: since when, and what it still permits."""
     return {body["text"]: Lapse(body["since"], body["still_permits"]) for body in mirror.records("consents/successor/")}
+
+
+def published(version: str) -> dict[str, Any] | None:
+    """What the ledger says of a consent version, as far as this node has read it."""
+    found: dict[str, Any] | None = mirror.record(f"consents/text/{version}")
+    return found
+
+
+def successors() -> dict[str, str]:
+    """Superseded consent version -> the one that superseded it."""
+    return {body["text"]: body["by"] for body in mirror.records("consents/successor/")}
 
 
 def grants_of(patient: Patient) -> QuerySet[Grant]:

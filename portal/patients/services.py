@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from consent import grant as grants
+from consent import presets
+from consent.texts import ConsentText
 from portal.accounts import services as accounts
 from portal.accounts.models import Role
 from portal.errors import PortalError
 from portal.patients import sending, signing, texts
+from portal.patients.choices import PLAIN, Choices
 from portal.patients.models import Grant, Key, Patient
 from portal.withdrawals import acknowledging
 from training.federation.crashpoint import reach
-
-WIDER = {"general-research": 2, "health-research": 1}  # heart-disease and cancer: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Wish:
     preset: str
     valid_from: str
     valid_until: str
+    choices: Choices = PLAIN
 
 
 @transaction.atomic
@@ -60,26 +62,40 @@ def open_account(*, patient: Patient, username: str) -> str:
 
 
 def give(
-    *, patient: Patient, preset: str, valid_from: str, valid_until: str, text: str = texts.CURRENT, language: str = "en"
+    *,
+    patient: Patient,
+    preset: str,
+    valid_from: str,
+    valid_until: str,
+    text: str | None = None,
+    language: str = texts.LANGUAGE,
+    choices: Choices = PLAIN,
 ) -> Grant:
-    """Sign and send a consent of `patient`. It stands as pending until the ledger's event arrives.
+    """Sign and send a consent of `patient`, under the current text where none is named. It stands as pending until the
+    ledger's event arrives. One that stands under an older text is replaced; no other is.
 
-    Raises PortalError `patients.preset-unknown`, `patients.text-unknown`, `patients.has-grant`, ConsentError
-    `periods.*`; Refused when the ledger says no (the grant is kept as refused).
+    Raises PortalError `patients.preset-unknown`, `patients.text-unknown`, `patients.text-changed`,
+    `patients.has-grant`, ConsentError `periods.*`; Refused when the ledger says no (the grant is kept as refused).
     """
+    wording = texts.text(text or texts.current(), language)
     with transaction.atomic():
         patient = Patient.objects.select_for_update().get(pk=patient.pk)
-        if any(grant.stands for grant in patient.grants.defer("secret", "code", "details")):
+        standing = [one for one in patient.grants.defer("secret", "code", "details") if one.stands]
+        if any(not texts.is_old(one.text) for one in standing):
             raise PortalError("patients.has-grant", "you have a consent already: change that one, or withdraw it first")
-        grant = prepare(Wish(patient, preset, valid_from, valid_until), texts.text(text, language))
+        grant = prepare(Wish(patient, preset, valid_from, valid_until, choices), wording)
+        grant.replaces = standing[0] if standing else None
         grant.save()
+        for old in standing:
+            take_back(old)
+    sending.send_withdrawals(standing)
     sending.send_grants([grant])
     return grant
 
 
-def give_all(wishes: Sequence[Wish], *, text: str = texts.CURRENT, language: str = "en") -> list[Grant]:
+def give_all(wishes: Sequence[Wish], *, text: str | None = None, language: str = texts.LANGUAGE) -> list[Grant]:
     """As `give` for many patients at once (enrolment on paper, migration, the demo): batches of 500 to the ledger."""
-    wording = texts.text(text, language)
+    wording = texts.text(text or texts.current(), language)
     with transaction.atomic():
         given = [prepare(wish, wording) for wish in wishes]
         Grant.objects.bulk_create(given, batch_size=500)
@@ -90,7 +106,8 @@ def give_all(wishes: Sequence[Wish], *, text: str = texts.CURRENT, language: str
 def narrow(*, grant: Grant, preset: str, valid_until: str) -> Grant:
     """Replace `grant` by one that allows less: the new one is signed, the old one withdrawn, both saved together.
 
-    Raises PortalError `patients.not-narrower`, `patients.withdrawn`.
+    What was said more exactly stays. Raises PortalError `patients.not-narrower`, `patients.withdrawn`,
+    `patients.text-old`.
     """
     with transaction.atomic():
         old = locked(grant)
@@ -98,8 +115,11 @@ def narrow(*, grant: Grant, preset: str, valid_until: str) -> Grant:
             raise PortalError("patients.withdrawn", "this consent is withdrawn: give a new one instead")
         if not allows_less(old, preset, valid_until):
             raise PortalError("patients.not-narrower", "choose less than before; to allow more, give a new consent")
-        wish = Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until)
-        new = prepare(wish, texts.text(old.text, old.opened().language))
+        if texts.is_old(old.text):
+            raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
+        details = old.opened()
+        wish = Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until, Choices.of(details))
+        new = prepare(wish, texts.text(old.text, details.language))
         new.replaces = old
         new.save()
         take_back(old)
@@ -140,9 +160,9 @@ def locked(grant: Grant) -> Grant:
     return Grant.objects.select_for_update().select_related("patient").get(pk=grant.pk)
 
 
-def prepare(wish: Wish, text: texts.Text) -> Grant:
+def prepare(wish: Wish, text: ConsentText) -> Grant:
     """A signed grant, not yet saved."""
-    if wish.preset not in texts.PRESETS[text.id]:
+    if wish.preset not in text.front.presets:
         raise PortalError("patients.preset-unknown", "this consent text does not offer that choice")
     key = Key.objects.get(patient_id=wish.patient.pk)
     earlier = Grant.objects.filter(patient_id=wish.patient.pk).only("secret").first()
@@ -154,13 +174,14 @@ def prepare(wish: Wish, text: texts.Text) -> Grant:
         valid_until=wish.valid_until,
         text=text,
         secret=secret,
+        choices=wish.choices,
     )
 
 
 def allows_less(grant: Grant, preset: str, valid_until: str) -> bool:
     """Whether `preset` until `valid_until` is within what `grant` allows, and not all of it."""
     same = preset == grant.preset
-    smaller = WIDER.get(preset, 0) < WIDER.get(grant.preset, 0)
+    smaller = not same and presets.within(preset, grant.preset)
     shorter = this_month() <= valid_until < grant.valid_until
     return (same and shorter) or (smaller and (shorter or valid_until == grant.valid_until))
 

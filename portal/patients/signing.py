@@ -17,7 +17,8 @@ from django.conf import settings
 
 from consent import canonical, grant, keys, periods
 from consent.grant import Details, Statement
-from portal.patients import texts
+from consent.texts import ConsentText
+from portal.patients.choices import Choices
 from portal.patients.models import Grant, Key, Patient
 
 ATTESTATION = "portal-key"
@@ -36,7 +37,9 @@ def open_key(key: Key) -> ec.EllipticCurvePrivateKey:
     return private
 
 
-def new_grant(key: Key, *, preset: str, valid_from: str, valid_until: str, text: texts.Text, secret: bytes) -> Grant:
+def new_grant(
+    key: Key, *, preset: str, valid_from: str, valid_until: str, text: ConsentText, secret: bytes, choices: Choices
+) -> Grant:
     """A signed grant, not yet saved. Months are "YYYY-MM", both included; the exact days are those months' days.
 
     A grant that starts this month starts today: nobody consents to yesterday. Raises ConsentError `periods.*`.
@@ -48,7 +51,12 @@ def new_grant(key: Key, *, preset: str, valid_from: str, valid_until: str, text:
         language=text.language,
         starts=first_day(valid_from),
         ends=last_day(valid_until),
+        data_from=choices.data_from,
+        data_until=choices.data_until,
         retrospective=True,  # the texts speak of the record as it is, not of what is yet to be written
+        limits=choices.limits,
+        feedback=choices.feedback,
+        contact=choices.contact,
         secret_digest=grant.secret_digest(secret),
     )
     statement = Statement(

@@ -1,45 +1,146 @@
 """The consent texts patients are shown, word for word as they lie in `wording/`: changed words are a new version.
 
-A text's digest stands in the signed details and on the ledger (`consents:PublishText`).
+A text's digest stands in the signed details and on the ledger (`consents:PublishText`). A file that is not the one
+published is neither shown nor signed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from consent import canonical
+import structlog
+from markdown_it import MarkdownIt
+
+from consent import texts
+from consent.errors import ConsentError
+from consent.texts import ConsentText
 from portal.errors import PortalError
+from portal.patients import selectors
+
+log = structlog.get_logger(__name__)
 
 WORDING = Path(__file__).parent / "wording"
-CURRENT = "heart-2026.1"
+FIRST = "heart-2026.1"  # what a new consortium starts with
 LANGUAGE = "en"
-PRESETS = {CURRENT: ("cancer", "general-research", "health-research", "heart-disease")}
+LANGUAGES = {"de": "Deutsch", "en": "English"}  # as their speakers call them
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One wording: `digest` is 64 hex characters, over tag covenant.consent-text.v1 and the text in UTF-8."""
+def text(version: str, language: str = LANGUAGE) -> ConsentText:
+    """The wording of `version` in `language`, as it was published.
 
-    id: str
-    language: str
-    body: str
-    digest: str
-
-
-@lru_cache(maxsize=32)
-def text(version: str = CURRENT, language: str = LANGUAGE) -> Text:
-    """The wording of `version` in `language`; PortalError `patients.text-unknown`."""
-    file = WORDING / f"{version}.{language}.txt"
-    if version not in PRESETS or not file.is_file():
+    Raises PortalError `patients.text-unknown`, `patients.text-changed`, ConsentError `texts.*`.
+    """
+    found = version_files(WORDING, version).get(language)
+    if found is None:
         raise PortalError("patients.text-unknown", "this hospital has no consent text of that name and language")
-    body = file.read_text(encoding="utf-8")
-    return Text(version, language, body, canonical.digest("covenant.consent-text.v1", body.encode()).hex())
+    record = selectors.published(version)
+    if record is not None and record["digests"].get(language) != found.digest:
+        raise PortalError(
+            "patients.text-changed",
+            f"{version}.{language}.md is not the file that was published: put that file back, or publish the new words"
+            " as a new version",
+        )
+    return found
 
 
-def publication(version: str = CURRENT) -> dict[str, object]:
+def current() -> str:
+    """The version to ask under: the last that stands on the ledger. Before any does, the first: the ledger decides.
+
+    Raises PortalError `patients.text-missing`.
+    """
+    series = [one for one in versions() if selectors.published(one)]
+    superseded = selectors.successors()
+    standing = [one for one in series if one not in superseded]
+    if series and not standing:
+        newer = superseded[series[-1]]
+        raise PortalError("patients.text-missing", f"consent text {newer} stands on the ledger: install its files here")
+    return standing[-1] if standing else FIRST
+
+
+def is_old(version: str) -> bool:
+    """Whether a newer version of this text stands on the ledger."""
+    return version in selectors.successors()
+
+
+def languages(version: str) -> list[str]:
+    """The languages that `version` can be read in here."""
+    return sorted(version_files(WORDING, version))
+
+
+def versions() -> list[str]:
+    """Every version in `wording/`, each after the one it supersedes."""
+    before = {one: next(iter(version_files(WORDING, one).values())).front.supersedes for one in names(WORDING)}
+
+    def depth(one: str) -> tuple[int, str]:
+        steps, older = 0, before[one]
+        while older is not None and steps < len(before):
+            steps, older = steps + 1, before.get(older)
+        return steps, one
+
+    return sorted(before, key=depth)
+
+
+def changes(since: str, version: str, language: str) -> list[str]:
+    """What is new in `version` for somebody who said yes under `since`, the newest first."""
+    said: list[str] = []
+    step: str | None = version
+    while step is not None and step != since:
+        front = text(step, language).front
+        said += front.changes
+        step = front.supersedes
+    return said
+
+
+def publication(version: str = FIRST) -> dict[str, Any]:
     """The arguments of `consents:PublishText` for `version`, all its languages."""
-    languages = sorted(file.name.removesuffix(".txt").rpartition(".")[2] for file in WORDING.glob(f"{version}.*.txt"))
-    digests = {language: text(version, language).digest for language in languages}
-    return {"text": version, "digests": digests, "presets": list(PRESETS[version])}
+    files = version_files(WORDING, version)
+    front = next(iter(files.values())).front
+    return {
+        "text": version,
+        "digests": {language: one.digest for language, one in files.items()},
+        "presets": list(front.presets),
+        "supersedes": front.supersedes,
+        "still_permits": front.still_permits,
+    }
+
+
+def html(wording: ConsentText) -> str:
+    """The words as HTML. Headings, lists and emphasis are all there is: anything else stands as it was typed."""
+    rendered: str = MarkdownIt("zero").enable(["heading", "list", "emphasis"]).render(wording.body)
+    return rendered
+
+
+def report_changed() -> None:
+    """Log every file that cannot be shown. The hospital's pages go on: a withdrawal needs no text."""
+    for version in versions():
+        for language in languages(version):
+            try:
+                text(version, language)
+            except PortalError as error:
+                log.error("consent text refused", code=error.code, text=version, language=language)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted({version_of(file) for file in folder.glob("*.md")})
+
+
+def version_of(file: Path) -> str:
+    return file.name.removesuffix(".md").rpartition(".")[0]
+
+
+@lru_cache(maxsize=64)
+def version_files(folder: Path, version: str) -> dict[str, ConsentText]:
+    """The wordings of `version` by language. Raises ConsentError `texts.*`, naming the file."""
+    found: dict[str, ConsentText] = {}
+    for file in sorted(file for file in folder.glob("*.md") if version_of(file) == version):
+        try:
+            one = ConsentText.read(file.read_bytes())
+        except ConsentError as error:
+            raise ConsentError(error.code, f"{file.name}: {error.message}") from None
+        if file.name != f"{one.front.id}.{one.front.language}.md":
+            raise ConsentError("texts.front-matter", f"{file.name}: name the file after its id and language")
+        found[one.front.language] = one
+    texts.agree(found.values())
+    return found

@@ -129,7 +129,10 @@ SAMPLES = {
 }
 PUBLIC = ("/", "/accounts/login/", "/accounts/logout/", "/withdraw/")
 EVERYBODY = ("/accounts/password/", "/accounts/password/changed/")
-NEEDS_ANSWERS = ("/consent/give/until/", "/consent/give/purpose/", "/consent/give/check/")  # else back to the start
+NEEDS_ANSWERS = (  # else back to the start
+    *(f"/consent/give/{step}/" for step in ("purpose", "until", "exactly", "check")),
+    "/consent/new-text/",
+)
 MATRIX = [
     (path, pattern)
     for path, pattern in addresses(get_resolver("portal.urls.hospital"))

@@ -16,12 +16,13 @@ from portal.errors import PortalError
 from portal.patients import hearing, services
 from portal.patients.models import Grant, HandedIn, Status, Unheard
 from portal.withdrawals import acknowledging
+from tests.support.understanding import understood
 
 pytestmark = pytest.mark.django_db
 
 
 def give(client, preset="heart-disease"):
-    client.post("/consent/give/", {"read": "on"})
+    client.post("/consent/give/", understood())
     client.post("/consent/give/purpose/", {"preset": preset})
     page = client.get("/consent/give/until/")
     until = page.context["form"].fields["until"].choices[-1][0]

@@ -25,6 +25,7 @@ from portal.config import Peer
 from portal.patients import sending, services, signing
 from portal.patients.models import Grant, HandedIn, Key
 from portal.withdrawals import handed as handing
+from tests.support.understanding import understood
 
 pytestmark = pytest.mark.django_db
 PEER = Peer("cleveland", "ClevelandMSP", "Cleveland Clinic", "http://cleveland.localhost:8001")
@@ -49,7 +50,7 @@ def stranger(ledger, number: int = 0) -> dict[str, str]:
     """A consent that no ledger knows, which anybody can make, with its code."""
     patient = services.enrol([(f"made-up-{number}",)])[0]
     wish = services.Wish(patient, "heart-disease", services.this_month(), "2040-01")
-    made = services.prepare(wish, services.texts.text())  # signed, never saved
+    made = services.prepare(wish, services.texts.text(services.texts.FIRST))  # signed, never saved
     return {"text": receipt(made), "code": bytes(made.code).hex()}
 
 
@@ -212,7 +213,7 @@ def test_giving_is_limited_and_withdrawing_is_not(ledger, as_patient, monkeypatc
     _, client = as_patient
 
     def give() -> int:
-        client.post("/consent/give/", {"read": "on"})
+        client.post("/consent/give/", understood())
         client.post("/consent/give/purpose/", {"preset": "heart-disease"})
         until = client.get("/consent/give/until/").context["form"].fields["until"].choices[0][0]
         client.post("/consent/give/until/", {"until": until})

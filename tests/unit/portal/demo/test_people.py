@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from portal.demo.people import WITHDRAWN_BEFORE, month, wishes
-from portal.patients.texts import CURRENT, PRESETS
+from portal.patients.texts import FIRST, publication
 
 TODAY = date(2026, 11, 22)
 PATIENTS = [f"row-{number}" for number in range(2000)]
@@ -31,7 +31,7 @@ def test_everybody_decides_once_and_about_15_percent_do_not_permit():
     )
     assert set(shares) == {"none", "other", "expired"}
     assert all(60 <= count <= 140 for count in shares.values()), shares
-    assert {one.preset for one in decided} - {None} <= set(PRESETS[CURRENT])
+    assert {one.preset for one in decided} - {None} <= set(publication(FIRST)["presets"])
 
 
 def test_those_who_withdraw_had_given_a_consent_that_still_counted():

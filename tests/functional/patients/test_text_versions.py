@@ -1,0 +1,132 @@
+"""A newer text: what changed is shown, everybody is asked again, and nobody's old yes is moved to it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from consent import duo
+from consent.grant import verify_grant
+from consent.occasion import Occasion
+from ledger.errors import Refused
+from portal.grid.stores import Consents
+from portal.patients import services, texts
+from portal.patients.models import Grant, Status
+from tests.support.understanding import understood
+from tests.unit.consent.examples import HEART, study
+from training.site.gate import Gate
+
+pytestmark = pytest.mark.django_db
+SERIES = itertools.count(1)
+NEW = "We ask about pictures too."
+
+
+@pytest.fixture
+def series(ledger, catch_up, tmp_path, monkeypatch):
+    """The texts `<series>.1` and `.2` in a folder of their own, the first of them published."""
+    name = f"trial-{next(SERIES)}"
+    body = texts.text(texts.FIRST)
+    source = (texts.WORDING / f"{texts.FIRST}.en.md").read_text()
+    first, second = f"{name}.1", f"{name}.2"
+    assert body.body in source
+    (tmp_path / f"{first}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', f'id = "{first}"'))
+    newer = f'id = "{second}"\nsupersedes = "{first}"\nchanges = ["{NEW}"]'
+    (tmp_path / f"{second}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', newer) + "\nNew words.\n")
+    monkeypatch.setattr(texts, "WORDING", tmp_path)
+    ledger.submit("steward", "consents:PublishText", texts.publication(first))
+    catch_up()
+    return first, second
+
+
+def publish(ledger, catch_up, version):
+    done = ledger.submit("steward", "consents:PublishText", texts.publication(version))
+    catch_up()
+    return done["published"]
+
+
+def given(new_patient, catch_up):
+    patient = new_patient()
+    now = services.this_month()
+    grant = services.give(patient=patient, preset="heart-disease", valid_from=now, valid_until="2040-01")
+    catch_up()
+    grant.refresh_from_db()
+    assert grant.status == Status.RECORDED
+    return patient, grant
+
+
+def admitted(patient, when, agreed):
+    gate = Gate(study(duo.DS, [HEART]), when, 10**9, Occasion("s", agreed))
+    return bool(gate.admit(Consents().standings([str(patient.pk)])))
+
+
+def test_a_newer_text_asks_again_and_upgrades_nobody(ledger, catch_up, series, new_patient, visitor):
+    first, second = series
+    assert texts.current() == first
+    patient, old = given(new_patient, catch_up)
+    client = visitor(patient.account)
+    assert client.get("/consent/new-text/").status_code == 302 and client.get("/consent/give/").status_code == 302
+    since = publish(ledger, catch_up, second)
+    assert texts.current() == second
+    assert (admitted(patient, since, since - 1), admitted(patient, since, since)) == (True, False)
+
+    assert "There is a newer text" in client.get("/consent/").content.decode()
+    page = client.get("/consent/new-text/").content.decode()
+    assert NEW in page and "counts for studies that had begun before" in page
+    assert client.get(f"/consent/{old.pk}/narrow/")["location"] == "/consent/new-text/"
+    with pytest.raises(Exception, match="patients.text-old"):
+        services.narrow(grant=old, preset="heart-disease", valid_until=services.this_month())
+
+    assert "New words." in client.get("/consent/give/").content.decode()
+    client.post("/consent/give/", understood(second))
+    assert client.get("/consent/give/purpose/").context["form"].initial == {"preset": "heart-disease"}
+    client.post("/consent/give/purpose/", {"preset": "heart-disease"})
+    until = client.get("/consent/give/until/").context["form"].fields["until"].choices[0][0]
+    client.post("/consent/give/until/", {"until": until})
+    assert client.post("/consent/give/check/").status_code == 302
+    catch_up()
+    old.refresh_from_db()
+    new = Grant.objects.get(replaces=old)
+    assert (old.text, old.status, new.text, new.status) == (first, Status.WITHDRAWN, second, Status.RECORDED)
+    words = verify_grant(bytes(new.statement), bytes(patient.key.public), bytes(new.signature))
+    assert words.text == second and new.opened().text_digest == texts.text(second).digest
+    assert admitted(patient, since + 1, since + 1)
+
+
+def test_a_grant_under_a_superseded_text_is_refused_by_the_ledger(ledger, catch_up, series, new_patient):
+    first, second = series
+    publish(ledger, catch_up, second)
+    wish = services.Wish(new_patient(), "heart-disease", services.this_month(), "2040-01")
+    with pytest.raises(Refused):
+        services.give_all([wish], text=first)
+    assert list(Grant.objects.values_list("status", "refusal")) == [("refused", "consents.text-superseded")]
+
+
+def test_somebody_who_read_the_old_text_reads_the_new_one(ledger, catch_up, series, new_patient, visitor):
+    first, second = series
+    client = visitor(new_patient().account)
+    client.post("/consent/give/", understood(first))
+    assert client.get("/consent/give/purpose/").status_code == 200
+    publish(ledger, catch_up, second)
+    assert client.get("/consent/give/purpose/")["location"] == "/consent/give/"
+
+
+def test_a_text_that_stands_elsewhere_alone_is_asked_for(ledger, catch_up, series):
+    first, second = series
+    publish(ledger, catch_up, second)
+    (texts.WORDING / f"{second}.en.md").unlink()
+    texts.version_files.cache_clear()
+    with pytest.raises(Exception, match=f"patients.text-missing.*{second}"):
+        texts.current()
+
+
+def test_what_is_new_since_an_older_text_adds_up(series, tmp_path):
+    first, second = series
+    third = first.removesuffix(".1") + ".3"
+    source = (tmp_path / f"{second}.en.md").read_text()
+    again = source.replace(f'id = "{second}"', f'id = "{third}"').replace(
+        f'supersedes = "{first}"', f'supersedes = "{second}"'
+    )
+    (tmp_path / f"{third}.en.md").write_text(again.replace(NEW, "And sounds."))
+    assert texts.versions() == [first, second, third]
+    assert texts.changes(first, third, "en") == ["And sounds.", NEW]
