@@ -29,6 +29,7 @@ COVERED = (  # folders with all below them, and single files
     "portal/grid",
     "portal/ledger.py",
     "portal/limits.py",
+    "portal/patients/choices.py",
     "portal/patients/models.py",
     "portal/patients/projections.py",
     "portal/patients/selectors.py",
