@@ -37,6 +37,11 @@ def http_status(error: CovenantError) -> HTTPStatus:
     return HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+def sentence(error: CovenantError) -> str:
+    """What went wrong as a whole sentence, for a page."""
+    return f"{error.message[0].upper()}{error.message[1:]}."
+
+
 def problem(error: CovenantError) -> dict[str, object]:
     """`error` as an RFC 9457 problem. The context stays out: it is for the log, not for whoever asks."""
     status = http_status(error)

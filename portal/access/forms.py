@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from consent import diseases, duo
 from consent.errors import ConsentError
 from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
+from portal.errors import sentence
 
 LONGEST = 730  # days: the longest entitlement the contracts allow
 
@@ -24,6 +25,12 @@ HOW = {
     "ancestry": "It touches population origins or ancestry",
     "genetic": "It is a genetic study",
 }
+
+
+class DayField(forms.DateField):
+    """A day, chosen from a calendar where the browser has one."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
 class PurposeForm(forms.Form):
@@ -67,9 +74,8 @@ class RequestForm(PurposeForm):
         widget=forms.CheckboxSelectMultiple,
         help_text="Each hospital decides on its own.",
     )
-    until = forms.DateField(
+    until = DayField(
         label="Until",
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="At most two years from today. Access always ends.",
     )
     protocol = forms.CharField(
@@ -94,10 +100,9 @@ class RequestForm(PurposeForm):
         help_text="The SHA-256 of the document, 64 characters; sha256sum prints it.",
         error_messages={"invalid": "Write the 64 characters that sha256sum prints, 0 to 9 and a to f."},
     )
-    ethics_until = forms.DateField(
+    ethics_until = DayField(
         label="Ethics approval valid until",
         required=False,
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     accepts = forms.MultipleChoiceField(
         label="What you accept",
@@ -105,10 +110,9 @@ class RequestForm(PurposeForm):
         widget=forms.CheckboxSelectMultiple,
         help_text="Obligations that a data set's terms may name.",
     )
-    publishes_from = forms.DateField(
+    publishes_from = DayField(
         label="Results published from",
         required=False,
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="The earliest day. Some data sets have an embargo.",
     )
 
@@ -134,7 +138,7 @@ class RequestForm(PurposeForm):
             try:
                 answers["purpose"] = replace(answers["purpose"], asking=asking_of(said))
             except ConsentError as error:
-                self.add_error(ASKED.get(error.code), f"{error.message[0].upper()}{error.message[1:]}.")
+                self.add_error(ASKED.get(error.code), sentence(error))
         return answers
 
     def clean_datasets(self) -> list[dict[str, Any]]:
@@ -153,9 +157,8 @@ class DecisionForm(forms.Form):
         widget=forms.RadioSelect,
         choices=[("permit", "Permit"), ("deny", "Deny")],
     )
-    until = forms.DateField(
+    until = DayField(
         label="Until",
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="Not later than asked for.",
     )
     reason = forms.CharField(

@@ -12,6 +12,7 @@ from consent.errors import ConsentError
 from consent.terms import KINDS, LONGEST_VALUE, Condition
 from portal.access.forms import PurposeForm, disease_choices, require_diseases, term_choices
 from portal.catalogue import manifests
+from portal.errors import sentence
 
 
 class RegisterForm(forms.Form):
@@ -78,7 +79,7 @@ class RegisterForm(forms.Form):
             try:
                 found.append(Condition(term=code, values=tuple(sorted(parts - {""}))))
             except ConsentError as error:
-                self.add_error(name, f"{error.message[0].upper()}{error.message[1:]}.")
+                self.add_error(name, sentence(error))
         return found
 
 

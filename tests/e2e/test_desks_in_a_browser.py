@@ -85,6 +85,8 @@ def test_every_page_of_every_desk_is_accessible(visitor: Visitor, desk_addresses
         if paths := [desk_addresses[name] for name in sorted(ALLOWED) if role in ALLOWED[name] and name not in FILES]:
             visitor.turn(role)
             walks.look_around(visitor.page, visitor.base, paths)
+    visitor.page.goto(f"{visitor.base}/nowhere/")
+    walks.check(visitor.page)
 
 
 def test_a_form_that_needs_mending_is_accessible(visitor: Visitor, desk_addresses: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.errors import Refused
-from portal.errors import LedgerUnavailable, PortalError, TooMany, http_status, problem
+from portal.errors import LedgerUnavailable, PortalError, TooMany, http_status, problem, sentence
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_a_problem_has_the_stable_code_and_no_context():
         "status": 422,
         "detail": "of the own hospital only",
     }
+
+
+def test_a_message_becomes_a_sentence():
+    assert sentence(PortalError("patients.has-grant", "change that one")) == "Change that one."
