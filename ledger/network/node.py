@@ -21,7 +21,10 @@ from ledger.protocol.consortium import Address
 
 TEMPLATES = resources("ledger.network").joinpath("templates")
 BUILDER = Path(__file__).parents[1] / "chaincode" / "builder"
-GO = {"GOGC": "400"}  # collecting garbage less often wins a tenth of the throughput for some 20 MB a process
+# Collecting garbage less often wins a tenth of the throughput. The limits, which batches of 500 consents would pass by
+# far, cost nothing that can be measured: under 100 MiB live in a peer then, under 30 in an orderer.
+GO = {"GOGC": "400"}
+MEMORY = {"peer": "176MiB", "orderer": "96MiB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Node:
 
     def _start_orderer(self, binaries: Binaries) -> None:
         folder = self._configure("orderer", "orderer.yaml")
-        env = {"FABRIC_CFG_PATH": str(folder), "FABRIC_LOGGING_SPEC": "INFO", **GO}
+        env = {"FABRIC_CFG_PATH": str(folder), "FABRIC_LOGGING_SPEC": "INFO", **GO, "GOMEMLIMIT": MEMORY["orderer"]}
         self.orderer.start([binaries.path("orderer")], env, folder)
 
     def _start_peer(self, binaries: Binaries) -> None:
@@ -86,6 +89,7 @@ class Node:
             "FABRIC_LOGGING_SPEC": "INFO",
             "COVENANT_CONNECTIONS": str(self.layout.connections(self.organisation)),
             **GO,
+            "GOMEMLIMIT": MEMORY["peer"],
         }
         self.peer.start([binaries.path("peer"), "node", "start"], env, folder)
 
