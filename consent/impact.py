@@ -6,7 +6,7 @@ same in every jurisdiction; the rule in the signed text is about what is kept an
     >>> facts = Facts(study="6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11", title="Hearts", purpose="to learn about hearts",
     ...     status="running", planned=5, last=Last(round=2, status="training"), on_withdrawal="finish", delta="0.0001",
     ...     epsilon="0.8", model=None, licences=())
-    >>> one = resting(facts, [Use(1, 1, "training"), Use(2, 1, "training")])
+    >>> one = resting(facts, [Use(1, 1, "training"), Use(2, 1, "training")], waits=True)
     >>> one.rounds, one.next_round, one.running
     ((1, 2), 3, 2)
 """
@@ -134,8 +134,8 @@ class Impact(canonical.Document, frozen=True, kw_only=True):
         return [head, *(line for one in self.studies for line in _lines(one)), *_permissions(self.licences)]
 
 
-def resting(facts: Facts, uses: Iterable[Use]) -> Resting:
-    """What of the study rests on a consent that let the patient into `uses`."""
+def resting(facts: Facts, uses: Iterable[Use], *, waits: bool) -> Resting:
+    """What of the study rests on a consent that let the patient into `uses`; `waits`: it would let them into more."""
     found = sorted(set(uses))
     last, live = facts.last, facts.status in LIVE
     busy = live and last is not None and last.status in RUNNING
@@ -145,7 +145,7 @@ def resting(facts: Facts, uses: Iterable[Use]) -> Resting:
         rounds=_numbers(found, "training"),
         tests=_numbers(found, "evaluation"),
         running=last.round if busy and inside and last is not None else None,
-        next_round=_next(facts) if live else None,
+        next_round=_next(facts) if live and waits else None,
     )
 
 

@@ -18,6 +18,7 @@ from portal.accounts.access import persona
 from portal.accounts.models import Role
 from portal.catalogue import selectors as catalogue
 from portal.pages import page, sent
+from portal.withdrawals import monthly
 
 
 @require_safe
@@ -61,7 +62,8 @@ def decide(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpRespo
 def case(request: HttpRequest, pk: UUID, slug: str, version: int) -> HttpResponse:
     found = access.own_case(pk, slug, version)
     reason = Reason.objects.filter(digest=(found.entitlement or {}).get("reason", "")).first()
-    return render(request, "access/case.html", {"case": found, "check": checks.checked(found), "reason": reason})
+    shown = {"case": found, "check": checks.checked(found), "reason": reason, "withdrawals": monthly.last()}
+    return render(request, "access/case.html", shown)
 
 
 @persona("steward")

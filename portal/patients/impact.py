@@ -45,9 +45,10 @@ def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
     uses: dict[str, list[Use]] = defaultdict(list)
     for study, *place in entered:
         uses[str(study)].append(Use(*place))
-    coming = [study for study in would_use(patient, {grant.commitment for grant in grants}) if study not in uses]
+    coming = would_use(patient, {grant.commitment for grant in grants})
     spent = {study: events(study, found) for study, found in uses.items()}
-    found = [of_study(study, uses.get(study, []), spent.get(study, [])) for study in (*sorted(uses), *coming)]
+    names = (*sorted(uses), *(study for study in coming if study not in uses))
+    found = [of_study(study, uses.get(study, []), spent.get(study, []), waits=study in coming) for study in names]
     studies = tuple(one for one in found if one is not None)
     delta = min((one.facts.delta for one in studies if one.used), key=float, default="")
     together = [event for study in spent.values() for event in study]
@@ -91,8 +92,11 @@ def holds(patient: Patient, plan: dict[str, Any]) -> bool:
     return bool({*parts.training, *parts.held_out} & set(patient.record_ids))
 
 
-def of_study(study: str, uses: Sequence[Use], spent: Sequence[Any]) -> Resting | None:
-    """What of one study rests on `uses`; None for a study that the mirror does not hold (a rebuild is under way)."""
+def of_study(study: str, uses: Sequence[Use], spent: Sequence[Any], *, waits: bool) -> Resting | None:
+    """What of one study rests on `uses`; `waits`: its next round here would, too.
+
+    None for a study that the mirror does not hold: a rebuild is under way.
+    """
     record = mirror.record(f"studies/study/{study}")
     if record is None:
         return None
@@ -113,7 +117,7 @@ def of_study(study: str, uses: Sequence[Use], spent: Sequence[Any]) -> Resting |
         model=None if release is None else Model(model=release["model"], certificate=release["certificate"]),
         licences=tuple(licences(record)),
     )
-    return resting(facts, uses)
+    return resting(facts, uses, waits=waits)
 
 
 def licences(study: dict[str, Any]) -> Iterable[Licence]:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("consent/<uuid:pk>/narrow/until/", narrowing.until, name="narrow-until"),
     path("consent/<uuid:pk>/narrow/check/", narrowing.check, name="narrow-check"),
     path("consent/<uuid:pk>/withdraw/", withdrawing.withdraw, name="withdraw"),
+    path("consent/<uuid:pk>/withdraw/<uuid:study>/", withdrawing.withdraw_study, name="withdraw-study"),
     path("consent/<uuid:pk>/receipt/", views.receipt, name="receipt"),
     path("consent/<uuid:pk>/receipt.json", views.receipt_file, name="receipt-file"),
     path("consent/<uuid:pk>/acknowledgement.json", views.acknowledgement, name="acknowledgement"),

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from msgspec.structs import replace
 
 from portal.accounts.access import persona
-from portal.patients import access, impact, services
+from portal.errors import PortalError
+from portal.patients import access, impact, leaving, services, texts
+from portal.patients.models import Grant
 from portal.patients.views import facts
+
+RULES: Final = {
+    "future-permits-only": "Your stop is for all that comes. What was learned before may still be used.",
+    "reliance": "Others may go on using what they made while your yes stood. They may add nothing new.",
+    "stop-now": "Those who use what was learned before should stop that too. The hospital has to ask them. "
+    "What has been given out cannot be fetched back.",
+}
 
 
 @persona("patient")
@@ -21,5 +33,29 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         services.withdraw(grant=found)
         return redirect("patients:grant", pk=pk)
-    shown = {"grant": found, "facts": facts(found), "impact": impact.of_patient(access.patient(request))}
-    return render(request, "patients/withdraw.html", shown)
+    shown = {"impact": impact.of_patient(access.patient(request)), "rule": rule(found)}
+    return render(request, "patients/withdraw.html", {"grant": found, "facts": facts(found), **shown})
+
+
+@persona("patient")
+def withdraw_study(request: HttpRequest, pk: UUID, study: UUID) -> HttpResponse:
+    """One study that would use the record; the consent goes on for the others. 404 for a study that would not."""
+    found = access.standing_grant(request, pk)
+    report = impact.of_patient(access.patient(request))
+    one = next((one for one in report.stops if one.facts.study == str(study)), None)
+    if one is None:
+        raise Http404
+    if request.method == "POST":
+        new = leaving.leave(grant=found, study=str(study))
+        return redirect("patients:grant", pk=new.pk)
+    shown = {"grant": found, "only": one, "impact": replace(report, studies=(one,)), "rule": rule(found)}
+    return render(request, "patients/withdraw_study.html", shown)
+
+
+def rule(grant: Grant) -> str:
+    """What the signed text says about models that are made already; empty where the text's file is gone."""
+    try:
+        front = texts.text(grant.text, grant.opened().language).front
+    except PortalError:  # nobody is kept from withdrawing by that
+        return ""
+    return RULES[front.rule_in(settings.NODE.country)]

@@ -17,6 +17,7 @@ from portal.accounts.models import Role
 from portal.pages import page, sent
 from portal.studies import access, budget, cost, plans, progress, selectors, services
 from portal.studies.forms import ApproveForm, PlanForm, StartForm, StopForm
+from portal.withdrawals import monthly
 
 
 @require_safe
@@ -45,8 +46,9 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "can_start": own and study["startable"],
         "can_stop": own and study["status"] not in ("released", "stopped"),
     }
-    template = "studies/_live.html" if request.htmx.target == "live" else "studies/study.html"
-    return render(request, template, context)
+    if request.htmx.target == "live":
+        return render(request, "studies/_live.html", context)
+    return render(request, "studies/study.html", {**context, "withdrawals": monthly.last()})
 
 
 @persona("researcher")

@@ -30,6 +30,7 @@ COVERED = (  # folders with all below them, and single files
     "portal/ledger.py",
     "portal/limits.py",
     "portal/patients/choices.py",
+    "portal/patients/hearing.py",
     "portal/patients/models.py",
     "portal/patients/projections.py",
     "portal/patients/selectors.py",

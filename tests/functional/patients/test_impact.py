@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 
 import pytest
 from typer.testing import CliRunner
 
 from consent import canonical
 from consent.impact import Impact
+from consent.limits import Limits
 from portal import consent_cli
 from portal.catalogue import manifests
-from portal.patients import impact, services
+from portal.patients import impact, leaving, services
 from portal.patients.models import Cohort, CohortEntry, Grant
 from portal.reactor import selectors as mirror
 from tests.functional.studies.test_studies_pages import approved, run_round
@@ -66,6 +68,7 @@ def test_what_was_learned_stays_with_its_price_and_the_permission_behind_it(desk
     assert (one.rounds, one.next_round, one.running, one.facts.model) == ((1,), 2, None, None)
     assert 0 < float(one.facts.epsilon) < 0.5 and found.epsilon == one.facts.epsilon
     assert f"your record helped in 1 round. Privacy used up: {one.facts.epsilon}" in text
+    assert "Your stop is for all that comes." in text and "Whatever it says, no new round uses your record." in text
     plan = mirror.record(f"studies/study/{study}")["plan"]
     assert [(one.dataset, one.request, one.status) for one in found.licences] == [
         (plan["datasets"][0]["dataset"], plan["request"], "live")
@@ -101,6 +104,53 @@ def test_a_consent_that_does_not_fit_or_has_no_record_there_is_not_waited_for(de
     for one in (grant, other):
         one.refresh_from_db()
         assert impact.of_patient(one.patient).studies == ()
+
+
+def test_one_study_is_left_and_the_consent_goes_on_for_others(desks, consenting, visitor, settings):
+    patient, grant, study = consenting
+    client = visitor(patient.account)
+    page = client.get(f"/consent/{grant.pk}/withdraw/{study}/")
+    assert "Stop using my record for" in page.content.decode() and len(page.context["impact"].studies) == 1
+    answer = client.post(f"/consent/{grant.pk}/withdraw/{study}/")
+    new = Grant.objects.get(replaces=grant)
+    assert answer["location"] == f"/consent/{new.pk}/"
+    desks.follow()
+    for one in (grant, new):
+        one.refresh_from_db()
+    assert (grant.status, new.status, new.preset, new.valid_until) == (
+        "withdrawn", "recorded", grant.preset, grant.valid_until,
+    )  # fmt: skip
+    assert leaving.left(new.opened().limits) == {study}
+    assert impact.of_patient(patient).stops == ()
+    assert client.get(f"/consent/{new.pk}/withdraw/{study}/").status_code == 404
+    assert leaving.leave(grant=new, study=study) == new and Grant.objects.count() == 2
+    other = approved(desks, mirror.record(f"studies/study/{study}")["plan"]["datasets"][0]["dataset"].split("/")[1])
+    desks.at("steward")
+    assert [one.facts.study for one in impact.of_patient(patient).stops] == [other]
+
+
+def test_narrowing_keeps_the_no_to_a_study(desks, consenting):
+    _, grant, study = consenting
+    new = leaving.leave(grant=grant, study=study)
+    desks.follow()
+    less = services.narrow(grant=new, preset=new.preset, valid_until=services.this_month())
+    assert leaving.left(less.opened().limits) == {study}
+
+
+def test_nobody_else_leaves_a_study_for_a_patient(consenting, visitor, new_patient):
+    _, grant, study = consenting
+    stranger = visitor(new_patient(records=("another row",)).account)
+    for path in (f"/consent/{grant.pk}/withdraw/", f"/consent/{grant.pk}/withdraw/{study}/"):
+        assert (stranger.get(path).status_code, stranger.post(path).status_code) == (404, 404)
+    grant.refresh_from_db()
+    assert grant.stands
+
+
+def test_many_studies_are_left_in_as_few_denials_as_fit():
+    limits, names = Limits(), [str(uuid.UUID(int=number)) for number in range(40)]
+    for name in names:
+        limits = leaving.without(limits, name)
+    assert leaving.left(limits) == set(names) and [len(one.studies) for one in limits.denied] == [32, 8]
 
 
 def test_a_consent_of_no_patient_here_is_refused_by_name(db):

@@ -49,23 +49,28 @@ def impact(*studies):
     ],
 )
 def test_the_next_round_is_the_first_without_the_patient(last, status, running, following):
-    one = resting(replace(FACTS, last=last, status=status), IN_TWO)
+    one = resting(replace(FACTS, last=last, status=status), IN_TWO, waits=True)
     assert (one.running, one.next_round, one.rounds) == (running, following, (1, 2))
 
 
 def test_a_round_that_runs_without_the_patient_is_not_said_to_run_with_them():
-    one = resting(replace(FACTS, last=Last(round=3, status="training")), IN_TWO)
+    one = resting(replace(FACTS, last=Last(round=3, status="training")), IN_TWO, waits=True)
     assert (one.running, one.next_round) == (None, 4)
 
 
+def test_a_study_that_the_consent_lets_in_no_more_has_nothing_left_to_stop():
+    one = resting(FACTS, IN_TWO, waits=False)
+    assert (one.next_round, one.used) == (None, True)
+
+
 def test_a_study_that_has_not_used_the_record_stops_and_leaves_nothing_behind():
-    report = impact(resting(replace(FACTS, last=None, status="approved", epsilon="0"), []))
+    report = impact(resting(replace(FACTS, last=None, status="approved", epsilon="0"), [], waits=True))
     assert (len(report.stops), report.stays, report.models, report.licences, report.rounds) == (1, (), (), (), 0)
 
 
 def test_a_released_model_cannot_be_undone_and_two_studies_may_rest_on_one_permission():
     done = replace(FACTS, status="released", last=Last(round=4, status="closed"), model=MODEL)
-    report = impact(resting(done, [*IN_TWO, Use(4, 1, "evaluation")]), resting(FACTS, IN_TWO))
+    report = impact(resting(done, [*IN_TWO, Use(4, 1, "evaluation")], waits=False), resting(FACTS, IN_TWO, waits=True))
     assert [one.facts.model for one in report.models] == [MODEL]
     assert (report.rounds, report.licences, len(report.stops)) == (5, (LICENCE,), 1)
     said = "\n".join(report.lines())
@@ -76,9 +81,9 @@ def test_a_released_model_cannot_be_undone_and_two_studies_may_rest_on_one_permi
 @pytest.mark.parametrize(("plan", "words"), [("finish", "it finishes"), ("discard", "it is discarded and made again")])
 def test_the_plan_says_what_becomes_of_the_round_that_runs(plan, words):
     facts = replace(FACTS, last=Last(round=2, status="training"), on_withdrawal=plan)
-    assert any(words in line for line in impact(resting(facts, IN_TWO)).lines())
+    assert any(words in line for line in impact(resting(facts, IN_TWO, waits=True)).lines())
 
 
 def test_the_report_is_canonical_json_and_reads_back():
-    report = impact(resting(FACTS, IN_TWO))
+    report = impact(resting(FACTS, IN_TWO, waits=True))
     assert canonical.decode_as(canonical.encode(report), Impact) == report
