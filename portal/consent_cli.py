@@ -36,6 +36,18 @@ def diseases(file: Annotated[Path, typer.Argument(help="The ontology's own file,
 
 
 @app.command()
+def publish(
+    version: Annotated[str, typer.Argument(help="The text's id, such as heart-2026.1.")], node: Path = NODE
+) -> None:
+    """Publish a consent text, all its languages, once it is easy enough to read. It can never be changed after."""
+    start(node)
+    from portal.patients import texts
+
+    block = texts.publish(version).block
+    typer.echo(f"{version} stands in block {block}, in {', '.join(texts.languages(version))}.")
+
+
+@app.command()
 def impact(
     commitment: Annotated[str, typer.Argument(help="The consent's number in the ledger: 64 hexadecimal digits.")],
     node: Path = NODE,

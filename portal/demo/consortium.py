@@ -93,6 +93,7 @@ def configure(layout: Layout, choices: Choices, ledgers: Mapping[str, Any], brok
         }
         if site is not HUB:
             settings["encryption_key_file"] = str(node / "encryption.key")
+            settings["country"] = site.country
         write_json(layout.config(site), settings)
 
 

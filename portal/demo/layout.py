@@ -30,20 +30,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A node of the demo. `source` is the hospital's name in the UCI files; the hub has none."""
+    """A node of the demo. `source` is the hospital's name in the UCI files, `country` two letters; the hub has none."""
 
     name: str
     title: str
     msp: str
     source: str = ""
+    country: str = ""
 
 
 HUB = Site("hub", "Heart Research Institute", "InstituteMSP")
 HOSPITALS = (
-    Site("cleveland", "Cleveland Clinic", "ClevelandMSP", "Cleveland"),
-    Site("hungary", "Hungarian Institute of Cardiology", "HungaryMSP", "Hungary"),
-    Site("switzerland", "University Hospitals of Switzerland", "SwitzerlandMSP", "Switzerland"),
-    Site("longbeach", "VA Long Beach", "LongBeachMSP", "VA Long Beach"),
+    Site("cleveland", "Cleveland Clinic", "ClevelandMSP", "Cleveland", "US"),
+    Site("hungary", "Hungarian Institute of Cardiology", "HungaryMSP", "Hungary", "HU"),
+    Site("switzerland", "University Hospitals of Switzerland", "SwitzerlandMSP", "Switzerland", "CH"),
+    Site("longbeach", "VA Long Beach", "LongBeachMSP", "VA Long Beach", "US"),
 )
 SITES = (HUB, *HOSPITALS)
 

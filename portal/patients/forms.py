@@ -113,7 +113,7 @@ class ExactlyForm(forms.Form):
     )
     data_until = forms.DateField(
         label="Only records made on or before",
-        help_text="Records whose day nobody knows are then left out.",
+        help_text="A record whose day nobody knows is then left out. The data sets here know no days so far.",
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )

@@ -123,7 +123,7 @@ def check(request: HttpRequest) -> HttpResponse:
         return redirect("patients:grant", pk=grant.pk)
     shown = {
         "purpose": words.PLAIN[answers["preset"]],
-        "meaning": words.expansion(preset),
+        "meaning": words.expansion(preset, chosen.limits),
         "until": words.month(answers["until"]),
         "exactly": words.exactly(chosen, selectors.titles(chosen.limits.studies or ())),
     }

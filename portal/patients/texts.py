@@ -16,8 +16,10 @@ from markdown_it import MarkdownIt
 from consent import texts
 from consent.errors import ConsentError
 from consent.texts import ConsentText
+from portal import ledger
 from portal.errors import PortalError
-from portal.patients import selectors
+from portal.ledger import Committed
+from portal.patients import reading_level, selectors
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +106,25 @@ def publication(version: str = FIRST) -> dict[str, Any]:
         "supersedes": front.supersedes,
         "still_permits": front.still_permits,
     }
+
+
+def publish(version: str) -> Committed:
+    """Put `version` on the ledger, once every language of it is easy enough to read.
+
+    Raises PortalError `patients.text-unknown`, `patients.text-hard`, `patients.reading-level`, ConsentError `texts.*`,
+    and the contract's refusals.
+    """
+    files = version_files(WORDING, version)
+    if not files:
+        raise PortalError("patients.text-unknown", f"there is no file {version}.en.md among the consent texts")
+    for language, one in files.items():
+        if (found := reading_level.grade(one.body, language)) > reading_level.HARDEST:
+            raise PortalError(
+                "patients.text-hard",
+                f"{version}.{language}.md asks for {found:.1f} years at school: write shorter words and sentences, for"
+                f" {reading_level.HARDEST:.0f} at most",
+            )
+    return ledger.submit("steward", "consents:PublishText", publication(version))
 
 
 def html(wording: ConsentText) -> str:

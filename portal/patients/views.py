@@ -25,7 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
         details = current.opened()
         lapse = selectors.lapses().get(current.text)
         shown |= {
-            "meaning": words.expansion(current.preset),
+            "meaning": words.expansion(current.preset, details.limits),
             "exactly": words.exactly(details, selectors.titles(named(details))),
             "old_text": words.STILL_PERMITS[lapse.still_permits] if lapse else None,
         }

@@ -8,6 +8,7 @@ from datetime import date
 from consent import duo, presets
 from consent.diseases import DISEASES
 from consent.grant import Details
+from consent.limits import NO_LIMITS, Limits
 from consent.presets import FOR_ALL
 from portal.patients.choices import Choices
 from portal.patients.models import Grant, Status
@@ -25,7 +26,7 @@ PERMISSIONS = {
     duo.GRU: "Any research, also beyond health. Where it is about where families come from, a person decides.",
 }
 CONDITIONS = {
-    duo.NCU: "Companies may take part, but nobody may use it to make money.",
+    duo.NCU: "Nobody may use it to make money.",
     duo.NPU: "Only those who do not work for profit: hospitals, universities, charities.",
     duo.GS: "Only in {}.",
 }
@@ -61,13 +62,14 @@ MONTHS = (
 )
 
 
-def expansion(preset: str) -> list[str]:
-    """What a preset means, a sentence each."""
+def expansion(preset: str, limits: Limits = NO_LIMITS) -> list[str]:
+    """What a preset means under a patient's own limits, a sentence each."""
     terms = presets.preset(preset)
     names = " or ".join(DISEASES[code].plain for code in terms.diseases)
     said = [PERMISSIONS[code].format(names) for code in terms.permissions]
-    said += [CONDITIONS[code] for code in terms.modifiers]
-    return said if terms.modifiers else [*said, "Companies may use it too, also to make money."]
+    if all(one.term != duo.NPU for one in limits.conditions):
+        said.append("Companies may take part." if terms.modifiers else "Companies may take part, also to make money.")
+    return said + [CONDITIONS[code] for code in terms.modifiers]
 
 
 def exactly(details: Details | Choices, titles: Mapping[str, str]) -> list[tuple[str, str]]:

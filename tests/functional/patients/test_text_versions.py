@@ -10,6 +10,7 @@ from consent import duo
 from consent.grant import verify_grant
 from consent.occasion import Occasion
 from ledger.errors import Refused
+from portal.errors import PortalError
 from portal.grid.stores import Consents
 from portal.patients import services, texts
 from portal.patients.models import Grant, Status
@@ -118,6 +119,25 @@ def test_a_text_that_stands_elsewhere_alone_is_asked_for(ledger, catch_up, serie
     texts.version_files.cache_clear()
     with pytest.raises(Exception, match=f"patients.text-missing.*{second}"):
         texts.current()
+
+
+def test_a_text_is_published_once_it_is_easy_to_read(ledger, catch_up, series, tmp_path):
+    _, second = series
+    file = tmp_path / f"{second}.en.md"
+    easy = file.read_text()
+    file.write_text(
+        easy + "\nPseudonymised information concerning participating individuals is computationally analysed.\n" * 20
+    )
+    texts.version_files.cache_clear()
+    with pytest.raises(PortalError, match="patients.text-hard"):
+        texts.publish(second)
+    file.write_text(easy)
+    texts.version_files.cache_clear()
+    texts.publish(second)
+    catch_up()
+    assert texts.current() == second
+    with pytest.raises(PortalError, match="patients.text-unknown"):
+        texts.publish("nothing-1")
 
 
 def test_what_is_new_since_an_older_text_adds_up(series, tmp_path):

@@ -16,6 +16,7 @@ from consent.encoding import to_base64url
 from consent.grant import Details, Statement
 from consent.purpose import Purpose
 from consent.receipt import Acknowledgement, acknowledgement_bytes
+from consent.texts import ConsentText
 from consent.webauthn import Assertion, RelyingParty
 
 PAGE = (Path(__file__).parents[3] / "docs/formats/consent.md").read_text()
@@ -128,8 +129,14 @@ def recompute_acknowledgement() -> dict[str, str]:
     }
 
 
+def recompute_text() -> dict[str, str]:
+    file = VECTORS["text"]["file"]
+    return {"file": file, "digest": ConsentText.read(file.replace("\\n", "\n").encode()).digest}
+
+
 RECOMPUTED = {
     "keys": recompute_keys,
+    "text": recompute_text,
     "details": recompute_details,
     "mandate": recompute_mandate,
     "statement": recompute_statement,
