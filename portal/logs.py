@@ -19,7 +19,7 @@ ALLOWED = {
     *("block", "tx_id", "index", "events", "seconds", "count", "height", "status", "method", "key", "name", "command"),
     *("study", "round", "attempt", "kind", "dataset", "version", "site"),
 }
-QUIET = ("axes", "django.db.backends", "django.security", "django.template")  # they quote what people typed
+QUIET = ("axes", "django.db.backends", "django.security", "django.template", "fido2")  # they quote what people typed
 
 Event = MutableMapping[str, Any]
 

@@ -25,6 +25,7 @@ STUDIES = Tab("Studies", "studies:home", ("studies:",))
 TABS = {
     Role.PATIENT: (
         Tab("My consent", "patients:home", ("patients:",)),
+        Tab("My passkey", "patients:passkey", ("patients:sign-anew",)),
         Tab("Where my data was used", "patients:uses"),
         PASSWORD,
     ),
@@ -37,6 +38,7 @@ TABS = {
         Tab("Budget", "studies:budget", ("studies:settle",)),
         Tab("Pause", "studies:pause"),
         Tab("Proposals", "governance:home", ("governance:",)),
+        Tab("Patients", "patients:desk", ("patients:desk-patient", "patients:desk-paper", "patients:desk-lost")),
         Tab("Withdrawals", "patients:refused-withdrawals"),
         PASSWORD,
     ),

@@ -38,15 +38,15 @@ class Passkey:
     def public(self) -> bytes:
         return keys.public_bytes(self.key)
 
-    def create(self, challenge: bytes, *, flags: int = SEEN, **client: Any) -> dict[str, Any]:
-        """What `navigator.credentials.create()` answers: the RegistrationResponseJSON of WebAuthn."""
+    def create(self, digest: bytes, *, flags: int = SEEN, **client: Any) -> dict[str, Any]:
+        """What `navigator.credentials.create()` answers to the challenge `digest`: a RegistrationResponseJSON."""
         known = AttestedCredentialData.create(
             Aaguid.NONE, self.credential, ES256.from_cryptography_key(self.key.public_key())
         )
         data = AuthenticatorData.create(sha256(self.rp_id.encode()).digest(), flags | ATTESTED, self._count(), known)
         named = {"type": "webauthn.create", **client}
         response = {
-            "clientDataJSON": to_base64url(self.client_data(challenge, **named)),
+            "clientDataJSON": to_base64url(self.client_data(digest, **named)),
             "attestationObject": to_base64url(bytes(AttestationObject.create("none", data, {}))),
         }
         name = to_base64url(self.credential)

@@ -14,8 +14,8 @@ from consent.receipt import LedgerHead, build_receipt
 from ledger.gateway import GatewayError
 from portal import ledger
 from portal.errors import PortalError
-from portal.patients import selectors
-from portal.patients.models import Cohort, Grant, Key
+from portal.patients import proofs, selectors
+from portal.patients.models import Cohort, Grant
 
 
 def receipt(grant: Grant) -> bytes:
@@ -64,8 +64,9 @@ def tree(cohort: Cohort) -> CohortTree:
 
 
 def evidence(grant: Grant) -> Evidence:
-    point = bytes(Key.objects.get(patient_id=grant.patient_id).public)
-    return Evidence(bytes(grant.statement), point, bytes(grant.signature))
+    signature = proofs.read(bytes(grant.signature))
+    assert not isinstance(signature, proofs.ByCode)
+    return Evidence(bytes(grant.statement), grant.point, signature)
 
 
 def head() -> LedgerHead:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from consent.texts import ConsentText
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, choices, selectors, services, texts, words
+from portal.patients import access, choices, passkeys, selectors, services, texts, words
 from portal.patients.forms import ExactlyForm, PurposeForm, UnderstandForm, UntilForm
 from portal.patients.models import Grant
 
@@ -108,26 +108,33 @@ def check(request: HttpRequest) -> HttpResponse:
         return redirect("patients:give")
     chosen = choices.chosen(answers, settings.NODE.country)
     preset = choices.preset(answers["preset"], answers)
-    if request.method == "POST":
-        access.GIVING.count(str(access.patient(request).pk))
+    patient, problem = access.patient(request), ""
+    if request.method == "POST" and (how := passkeys.chosen(patient, request.POST)) is False:
+        problem = passkeys.UNANSWERED
+    elif request.method == "POST":
+        access.GIVING.count(str(patient.pk))
         grant = services.give(
-            patient=access.patient(request),
+            patient=patient,
             preset=preset,
             valid_from=services.this_month(),
             valid_until=answers["until"],
             text=answers["text"],
             language=answers["language"],
             choices=chosen,
+            how=how or None,
         )
         del request.session[ANSWERS]
         return redirect("patients:grant", pk=grant.pk)
+    wish = services.Wish(patient, preset, services.this_month(), answers["until"], chosen)
     shown = {
+        "options": services.draft(wish, texts.text(answers["text"], answers["language"])),
+        "problem": problem,
         "purpose": words.PLAIN[answers["preset"]],
         "meaning": words.expansion(preset, chosen.limits),
         "until": words.month(answers["until"]),
         "exactly": words.exactly(chosen, selectors.titles(chosen.limits.studies or ())),
     }
-    return render(request, "patients/give_check.html", shown)
+    return render(request, "patients/give_check.html", shown, status=422 if problem else 200)
 
 
 def wanted(request: HttpRequest) -> ConsentText:

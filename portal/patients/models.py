@@ -38,7 +38,10 @@ class Patient(models.Model):
 
 
 class Key(models.Model):
-    """The one key this patient signs with here. `private`: PKCS 8, DER; `public`: the 65-byte point."""
+    """The key that this hospital holds for the patient, to sign with where there is no passkey.
+
+    `private`: PKCS 8, DER; `public`: the 65-byte point.
+    """
 
     patient = models.OneToOneField(Patient, models.CASCADE, related_name="key")
     private = Encrypted()
@@ -46,6 +49,41 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return f"key of {self.patient_id}"
+
+
+class Passkey(models.Model):
+    """A passkey of the patient; one at a time. `public`: the 65-byte point. `counter`: the highest seen.
+
+    `lost`: when the registrar was told so; from then on it signs nothing. `copied`: when its counter went back.
+    """
+
+    patient = models.ForeignKey(Patient, models.CASCADE, related_name="passkeys")
+    credential = models.BinaryField(unique=True)
+    public = models.BinaryField()
+    counter = models.BigIntegerField()
+    registered = models.DateTimeField(auto_now_add=True)
+    lost = models.DateTimeField(null=True)
+    copied = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-registered",)
+        constraints = [
+            models.UniqueConstraint(fields=("patient",), condition=models.Q(lost=None), name="one_passkey_at_a_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"passkey of {self.patient_id}"
+
+
+class Draft(models.Model):
+    """A consent that waits for the passkey's touch: what will be signed (JSON). The newest of a patient counts."""
+
+    patient = models.OneToOneField(Patient, models.CASCADE, related_name="draft")
+    sealed = Encrypted()
+    made = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"draft of {self.patient_id}"
 
 
 class Status(models.TextChoices):
@@ -59,7 +97,9 @@ class Grant(models.Model):
     """One signed consent. `status` follows the ledger; `local_withdrawn_at` counts from the moment it is set.
 
     `details` (canonical JSON), `secret` (32 bytes; one a patient, kept from grant to grant, so that no new grant makes
-    old proofs of absence hollow) and `code` (16 bytes) are opened at this hospital alone.
+    old proofs of absence hollow) and `code` (16 bytes) are opened at this hospital alone. Signatures: `proofs`.
+    `passkey`: what signed; None: the key kept here, or nobody's on paper. `replacement`: the passkey that took a lost
+    one's place; `rekeyed_at`: when the ledger recorded that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -92,6 +132,10 @@ class Grant(models.Model):
     withdrawal_refusal = models.CharField(max_length=64, blank=True)  # the ledger's code; counts here all the same
     acknowledgement = models.BinaryField(null=True)
 
+    passkey = models.ForeignKey(Passkey, models.PROTECT, null=True, related_name="grants")
+    replacement = models.ForeignKey(Passkey, models.PROTECT, null=True, related_name="replaces")
+    rekeyed_at = models.BigIntegerField(null=True)  # epoch seconds, contract time
+
     class Meta:
         ordering = ("-made",)
         indexes = [models.Index(fields=("status",), name="grant_status")]
@@ -108,6 +152,11 @@ class Grant(models.Model):
     @property
     def stands(self) -> bool:
         return not self.is_withdrawn and self.status != Status.REFUSED
+
+    @property
+    def point(self) -> bytes:
+        """The public key that the statement names (65 bytes)."""
+        return bytes(self.passkey.public if self.passkey else Key.objects.get(patient_id=self.patient_id).public)
 
     def opened(self) -> Details:
         return canonical.decode_as(bytes(self.details), Details)

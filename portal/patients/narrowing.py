@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from consent import presets
 from portal.accounts.access import persona
-from portal.patients import access, services, texts, words
+from portal.patients import access, passkeys, services, texts, words
 from portal.patients.forms import PurposeForm, UntilForm
 from portal.patients.models import Grant
 
@@ -47,18 +47,26 @@ def check(request: HttpRequest, pk: UUID) -> HttpResponse:
     answers = request.session.get(place(grant), {})
     if not {"preset", "until"} <= answers.keys():
         return redirect("patients:narrow", pk=pk)
-    if request.method == "POST":
+    problem = ""
+    if request.method == "POST" and (how := passkeys.chosen(grant.patient, request.POST)) is False:
+        problem = passkeys.UNANSWERED
+    elif request.method == "POST":
         access.GIVING.count(str(access.patient(request).pk))
-        new = services.narrow(grant=grant, preset=answers["preset"], valid_until=answers["until"])
+        new = services.narrow(grant=grant, preset=answers["preset"], valid_until=answers["until"], how=how or None)
         del request.session[place(grant)]
         return redirect("patients:grant", pk=new.pk)
+    less = services.allows_less(grant, answers["preset"], answers["until"])
+    wish = services.like(grant, answers["preset"], answers["until"])
+    options = services.draft(wish, texts.text(grant.text, grant.opened().language)) if less else None
     shown = {
         "grant": grant,
+        "options": options,
+        "problem": problem,
         "purpose": words.PRESETS[answers["preset"]],
         "until": words.month(answers["until"]),
-        "less": services.allows_less(grant, answers["preset"], answers["until"]),
+        "less": less,
     }
-    return render(request, "patients/narrow_check.html", shown)
+    return render(request, "patients/narrow_check.html", shown, status=422 if problem else 200)
 
 
 def place(grant: Grant) -> str:

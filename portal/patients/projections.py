@@ -47,6 +47,15 @@ def heard(events: list[Arrival]) -> None:
     hearing.said(record["commitment"] for record in own)
 
 
+def rekeyed(events: list[Arrival]) -> None:
+    """A lost key was replaced: from now on the hospital alone attests the grant."""
+    changed = []
+    for grant, _, record in ours(events):
+        grant.rekeyed_at, grant.attestation = record["rekeyed"], record["attestation"]
+        changed.append(grant)
+    Grant.objects.bulk_update(changed, ["rekeyed_at", "attestation"], batch_size=100)
+
+
 def ours(events: list[Arrival]) -> list[tuple[Grant, Arrival, dict[str, Any]]]:
     """This hospital's grants among the events' records, each with the last event about it."""
     known = commitments(events)
@@ -75,6 +84,7 @@ def reset() -> None:
         withdrawn_block=None,
         withdrawn_at=None,
         withdrawn_by="",
+        rekeyed_at=None,
     )
     HandedIn.objects.update(withdrawn_block=None)
     Unheard.objects.all().delete()
@@ -85,4 +95,9 @@ def sweep() -> None:
     hearing.acknowledge()
 
 
-RUN_HANDLERS = {"consents.recorded": recorded, "consents.withdrawn": withdrawn, "consents.heard": heard}
+RUN_HANDLERS = {
+    "consents.recorded": recorded,
+    "consents.withdrawn": withdrawn,
+    "consents.heard": heard,
+    "consents.rekeyed": rekeyed,
+}

@@ -80,6 +80,12 @@ def successors() -> dict[str, str]:
     return {body["text"]: body["by"] for body in mirror.records("consents/successor/")}
 
 
+def patient_of(record: str) -> Patient | None:
+    """The patient who has this record; records are sealed, so that all are opened to find one."""
+    every = Patient.objects.only("pk", "sealed_records").iterator()
+    return next((patient for patient in every if record in patient.record_ids), None)
+
+
 def grants_of(patient: Patient) -> QuerySet[Grant]:
     """The patient's grants, the newest first, without their secrets."""
     return patient.grants.defer("details", "secret", "code", "statement", "signature")

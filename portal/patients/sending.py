@@ -11,9 +11,11 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from consent.encoding import to_base64url
+from consent.grant import replacement_digest
 from ledger.errors import Refused
 from portal import ledger
 from portal.errors import LedgerUnavailable
+from portal.patients import proofs
 from portal.patients.models import Grant, HandedIn, Key, Status
 from portal.withdrawals.handed import Handed, evidence
 from training.site.gate import BY_PATIENT
@@ -43,7 +45,7 @@ def send_grants(grants: Sequence[Grant]) -> None:
 
 
 def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
-    shown_of = [shown(bytes(grant.statement), points[grant.patient_id], bytes(grant.signature)) for grant in batch]
+    shown_of = [shown(grant, points[grant.patient_id]) for grant in batch]
     if len(batch) == 1:
         done = ledger.submit("registrar", "consents:Record", {"grant": sealed(batch[0])}, shown_of[0])
     else:
@@ -71,14 +73,38 @@ def send_withdrawals(grants: Iterable[Grant]) -> None:
     for grant in grants:
         if grant.withdrawal_signature is None or grant.withdrawn_by in BY_PATIENT:
             continue
-        point, signature = bytes(Key.objects.get(patient_id=grant.patient_id).public), bytes(grant.withdrawal_signature)
-        shown_then = evidence(bytes(grant.statement), point, code=None, signature=signature)
         try:
-            withdraw(grant.commitment, "signature", shown_then)
+            withdraw(grant.commitment, *taken_back(grant))
         except LedgerUnavailable:
             return
         except Refused as refusal:
             keep_refusal(Grant.objects.filter(pk=grant.pk), "withdrawal_refusal", refusal)
+
+
+def taken_back(grant: Grant) -> tuple[str, dict[str, Any]]:
+    """How the patient withdrew `grant` here, and what endorsers see of it."""
+    proof = proofs.read(bytes(grant.withdrawal_signature or b""))
+    if isinstance(proof, proofs.ByCode):
+        return "code", evidence(bytes(grant.statement), grant.point, code=bytes(grant.code), signature=None)
+    seen = {"statement": to_base64url(bytes(grant.statement)), "key": to_base64url(grant.point), "code": None}
+    seen |= {"signature": proofs.shown(bytes(grant.withdrawal_signature or b""))}
+    if grant.replacement is not None and grant.rekeyed_at is not None:
+        seen |= {"replacement": to_base64url(bytes(grant.replacement.public))}
+    return "signature" if isinstance(proof, bytes) else "passkey", seen
+
+
+def send_rekeys(grants: Iterable[Grant]) -> None:
+    """Say on the ledger which key took a lost one's place, for grants that stand there."""
+    for grant in grants:
+        if grant.replacement is None or grant.recorded_block is None or not grant.stands:
+            continue
+        named = replacement_digest(bytes.fromhex(grant.commitment), bytes(grant.replacement.public))
+        try:
+            ledger.submit("registrar", "consents:Rekey", {"commitment": grant.commitment, "replacement": named})
+        except LedgerUnavailable:
+            return
+        except Refused as refusal:
+            log.error("replacement of a key refused", code=refusal.code)
 
 
 def send_handed_in(rows: Iterable[HandedIn]) -> None:
@@ -118,7 +144,7 @@ def refused_here() -> Q:
     return ~Q(withdrawn_by__in=BY_PATIENT) & ~Q(withdrawal_refusal="")
 
 
-def withdraw(commitment: str, by: str, evidence: dict[str, str | None]) -> None:
+def withdraw(commitment: str, by: str, evidence: dict[str, Any]) -> None:
     ledger.submit("registrar", "consents:Withdraw", {"commitment": commitment, "by": by}, evidence)
 
 
@@ -129,6 +155,7 @@ def sweep() -> None:
     unsent &= ~Q(withdrawn_by__in=BY_PATIENT)
     send_withdrawals(Grant.objects.filter(unsent).defer("details", "secret", "code")[:MOST])
     send_handed_in(HandedIn.objects.filter(received__lt=before, withdrawn_block=None, refusal="")[:MOST])
+    send_rekeys(Grant.objects.filter(replacement__isnull=False, rekeyed_at=None, status=Status.RECORDED)[:MOST])
     waiting = Grant.objects.filter(status=Status.PENDING, made__lt=before, local_withdrawn_at=None)
     if found := list(waiting.defer("details", "secret", "code")[:MOST]):
         try:
@@ -139,13 +166,16 @@ def sweep() -> None:
 
 def sealed(grant: Grant) -> dict[str, Any]:
     """What the block keeps of `grant`."""
-    names = ("commitment", "text", "preset", "valid_from", "valid_until", "attestation")
-    return {"hospital": settings.NODE.msp, **{name: getattr(grant, name) for name in names}}
+    names = ("commitment", "text", "preset", "valid_from", "valid_until")
+    how = {"hospital": settings.NODE.msp, "attestation": proofs.attested(bytes(grant.signature))}
+    return how | {name: getattr(grant, name) for name in names}
 
 
-def shown(statement: bytes, key: bytes, signature: bytes) -> dict[str, str]:
-    """What endorsers see of a grant, and no block holds."""
-    return {"statement": to_base64url(statement), "key": to_base64url(key), "signature": to_base64url(signature)}
+def shown(grant: Grant, key: bytes) -> dict[str, Any]:
+    """What endorsers see of a grant, and no block holds. `key`: the one kept here, where no passkey signed."""
+    point = key if grant.passkey is None else bytes(grant.passkey.public)
+    named = {"statement": to_base64url(bytes(grant.statement)), "key": to_base64url(point)}
+    return named | {"signature": proofs.shown(bytes(grant.signature))}
 
 
 def batches(grants: Sequence[Grant]) -> Iterator[Sequence[Grant]]:

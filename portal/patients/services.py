@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from django.db import transaction
 
@@ -19,22 +20,28 @@ from consent.texts import ConsentText
 from portal.accounts import services as accounts
 from portal.accounts.models import Role
 from portal.errors import PortalError
-from portal.patients import sending, signing, texts
+from portal.patients import passkeys, proofs, sending, signing, texts
 from portal.patients.choices import PLAIN, Choices
-from portal.patients.models import Grant, Key, Patient
+from portal.patients.models import Grant, Key, Passkey, Patient
 from portal.withdrawals import acknowledging
 from training.federation.crashpoint import reach
+
+How = passkeys.Touch | str | None  # a passkey's touch, the digest of a scanned paper, or the key that is kept here
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What one patient allows: `preset`, from month `valid_from` to month `valid_until` ("YYYY-MM", both included)."""
+    """What one patient allows: `preset`, from month `valid_from` to month `valid_until` ("YYYY-MM", both included).
+
+    `document`: SHA-256 (hex) of the scanned paper, where that was signed and no key was.
+    """
 
     patient: Patient
     preset: str
     valid_from: str
     valid_until: str
     choices: Choices = PLAIN
+    document: str | None = None
 
 
 @transaction.atomic
@@ -70,12 +77,14 @@ def give(
     text: str | None = None,
     language: str = texts.LANGUAGE,
     choices: Choices = PLAIN,
+    how: How = None,
 ) -> Grant:
     """Sign and send a consent of `patient`, under the current text where none is named. It stands as pending until the
     ledger's event arrives. One that stands under an older text is replaced; no other is.
 
     Raises PortalError `patients.preset-unknown`, `patients.text-unknown`, `patients.text-changed`,
-    `patients.has-grant`, ConsentError `periods.*`; Refused when the ledger says no (the grant is kept as refused).
+    `patients.has-grant`, `patients.draft-old`, `patients.passkey-refused`, `patients.other-passkey`, ConsentError
+    `periods.*`; Refused when the ledger says no (the grant is kept as refused).
     """
     wording = texts.text(text or texts.current(), language)
     with transaction.atomic():
@@ -83,7 +92,7 @@ def give(
         standing = [one for one in patient.grants.defer("secret", "code", "details") if one.stands]
         if any(not texts.is_old(one.text) for one in standing):
             raise PortalError("patients.has-grant", "you have a consent already: change that one, or withdraw it first")
-        grant = prepare(Wish(patient, preset, valid_from, valid_until, choices), wording)
+        grant = prepare(Wish(patient, preset, valid_from, valid_until, choices), wording, how)
         grant.replaces = standing[0] if standing else None
         grant.save()
         for old in standing:
@@ -103,7 +112,13 @@ def give_all(wishes: Sequence[Wish], *, text: str | None = None, language: str =
     return given
 
 
-def narrow(*, grant: Grant, preset: str, valid_until: str) -> Grant:
+def draft(wish: Wish, text: ConsentText) -> str | None:
+    """What the patient's passkey is asked to sign (JSON for the browser); None for a patient without one."""
+    passkey = passkeys.active(wish.patient)
+    return None if passkey is None else passkeys.draft(make(wish, text, passkey))
+
+
+def narrow(*, grant: Grant, preset: str, valid_until: str, how: How = None) -> Grant:
     """Replace `grant` by one that allows less: the new one is signed, the old one withdrawn, both saved together.
 
     What was said more exactly stays. Raises PortalError `patients.not-narrower`, `patients.withdrawn`,
@@ -117,19 +132,48 @@ def narrow(*, grant: Grant, preset: str, valid_until: str) -> Grant:
             raise PortalError("patients.not-narrower", "choose less than before; to allow more, give a new consent")
         if texts.is_old(old.text):
             raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
-        details = old.opened()
-        wish = Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until, Choices.of(details))
-        new = prepare(wish, texts.text(old.text, details.language))
-        new.replaces = old
-        new.save()
-        take_back(old)
+        new = replaced(old, preset, valid_until, how)
     sending.send_withdrawals([old])
     sending.send_grants([new])
     return new
 
 
-def withdraw(*, grant: Grant) -> Grant:
-    """Withdraw `grant` with the patient's key. It counts here at once; the same withdrawal again changes nothing.
+def sign_anew(*, grant: Grant, touched: passkeys.Touch) -> Grant:
+    """Replace `grant` by the same consent, signed with the patient's passkey.
+
+    Raises PortalError `patients.withdrawn`, `patients.text-old`, `patients.draft-old`, `patients.passkey-refused`,
+    `patients.other-passkey`.
+    """
+    with transaction.atomic():
+        old = locked(grant)
+        if not old.stands:
+            raise PortalError("patients.withdrawn", "this consent is withdrawn: give a new one instead")
+        if texts.is_old(old.text):
+            raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
+        new = replaced(old, old.preset, old.valid_until, touched)
+    sending.send_withdrawals([old])
+    sending.send_grants([new])
+    return new
+
+
+def replaced(old: Grant, preset: str, valid_until: str, how: How) -> Grant:
+    """The grant that takes the place of `old`, which is withdrawn: both saved."""
+    new = prepare(like(old, preset, valid_until), texts.text(old.text, old.opened().language), how)
+    new.replaces = old
+    new.save()
+    take_back(old)
+    return new
+
+
+def like(old: Grant, preset: str, valid_until: str) -> Wish:
+    """What `old` says from now on, with another preset and end; what was said more exactly stays."""
+    return Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until, Choices.of(old.opened()))
+
+
+def withdraw(*, grant: Grant, touched: passkeys.Touch | None = None) -> Grant:
+    """Withdraw `grant`: by the patient's passkey, if it was touched; by the key or the code that is kept here, if not.
+
+    It counts here at once; the same withdrawal again changes nothing.
 
     Returns the grant with its signed acknowledgement, read back as it is kept, whether or not the ledger can be
     reached. Raises PortalError `withdrawals.acknowledgement-invalid` where that does not check; it counts all the same.
@@ -137,7 +181,7 @@ def withdraw(*, grant: Grant) -> Grant:
     with transaction.atomic():
         grant = locked(grant)
         if not grant.patient_withdrew:
-            take_back(grant)
+            take_back(grant, touched)
     reach("web.withdrawal-kept")
     sending.send_withdrawals([grant])
     grant.refresh_from_db(fields=["acknowledgement"])
@@ -146,35 +190,53 @@ def withdraw(*, grant: Grant) -> Grant:
     return grant
 
 
-def take_back(grant: Grant) -> None:
+def take_back(grant: Grant, touched: passkeys.Touch | None = None) -> None:
     """The withdrawal itself, signed and acknowledged, to be saved with whatever belongs to it."""
-    key = Key.objects.get(patient_id=grant.patient_id)
     commitment = bytes.fromhex(grant.commitment)
-    grant.withdrawal_signature = grants.sign_withdrawal(commitment, signing.open_key(key))
+    proof = withdrawal(grant, commitment, touched)
+    grant.withdrawal_signature = proofs.keep(proof)
     grant.local_withdrawn_at = datetime.now(UTC)
-    grant.acknowledgement = acknowledging.acknowledge(commitment, grant.local_withdrawn_at)
+    how: Literal["code", "signature"] = "code" if isinstance(proof, proofs.ByCode) else "signature"
+    grant.acknowledgement = acknowledging.acknowledge(commitment, grant.local_withdrawn_at, how)
     grant.save(update_fields=["withdrawal_signature", "local_withdrawn_at", "acknowledgement"])
+
+
+def withdrawal(grant: Grant, commitment: bytes, touched: passkeys.Touch | None) -> proofs.Kept:
+    """What takes `grant` back: never less than the code, so that a patient without the passkey can always stop."""
+    if touched is not None and passkeys.withdraws(grant) is not None:
+        return passkeys.checked(grant.patient, grants.withdrawal_bytes(commitment), touched)[1]
+    if grant.passkey_id is not None:
+        return proofs.ByCode()
+    return grants.sign_withdrawal(commitment, signing.open_key(Key.objects.get(patient_id=grant.patient_id)))
 
 
 def locked(grant: Grant) -> Grant:
     return Grant.objects.select_for_update().select_related("patient").get(pk=grant.pk)
 
 
-def prepare(wish: Wish, text: ConsentText) -> Grant:
-    """A signed grant, not yet saved."""
+def prepare(wish: Wish, text: ConsentText, how: How = None) -> Grant:
+    """A signed grant, not yet saved: by the passkey if it was touched, on paper if a scan is named, else by the key."""
+    key = Key.objects.get(patient_id=wish.patient.pk)
+    if isinstance(how, passkeys.Touch):
+        return passkeys.signed(wish.patient, how, like=make(wish, text, key))
+    return make(wish, text, key, document=how or wish.document)
+
+
+def make(wish: Wish, text: ConsentText, by: Key | Passkey, *, document: str | None = None) -> Grant:
+    """The grant as `by` signs it, or is to sign it. Raises PortalError `patients.preset-unknown`."""
     if wish.preset not in text.front.presets:
         raise PortalError("patients.preset-unknown", "this consent text does not offer that choice")
-    key = Key.objects.get(patient_id=wish.patient.pk)
     earlier = Grant.objects.filter(patient_id=wish.patient.pk).only("secret").first()
     secret = bytes(earlier.secret) if earlier else secrets.token_bytes(grants.SECRET_BYTES)
     return signing.new_grant(
-        key,
+        by,
         preset=wish.preset,
         valid_from=wish.valid_from,
         valid_until=wish.valid_until,
         text=text,
         secret=secret,
         choices=wish.choices,
+        document=document,
     )
 
 

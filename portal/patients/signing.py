@@ -1,4 +1,4 @@
-"""Making a grant with the key that this hospital holds for the patient (attestation `portal-key`)."""
+"""Making a grant: signed with the key that this hospital holds for the patient, or unsigned for a passkey to sign."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
 from django.conf import settings
 
 from consent import canonical, grant, keys, periods
-from consent.grant import Details, Statement
+from consent.grant import Details, Paper, Statement
 from consent.texts import ConsentText
+from portal.patients import proofs
 from portal.patients.choices import Choices
-from portal.patients.models import Grant, Key, Patient
-
-ATTESTATION = "portal-key"
+from portal.patients.models import Grant, Key, Passkey, Patient
 
 
 def new_key(patient: Patient) -> Key:
@@ -31,6 +30,10 @@ def new_key(patient: Patient) -> Key:
     return Key(patient=patient, private=der, public=keys.public_bytes(private))
 
 
+def sign(key: Key, message: bytes) -> bytes:
+    return keys.sign(open_key(key), message)
+
+
 def open_key(key: Key) -> ec.EllipticCurvePrivateKey:
     private = load_der_private_key(bytes(key.private), None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
@@ -38,7 +41,15 @@ def open_key(key: Key) -> ec.EllipticCurvePrivateKey:
 
 
 def new_grant(
-    key: Key, *, preset: str, valid_from: str, valid_until: str, text: ConsentText, secret: bytes, choices: Choices
+    by: Key | Passkey,
+    *,
+    preset: str,
+    valid_from: str,
+    valid_until: str,
+    text: ConsentText,
+    secret: bytes,
+    choices: Choices,
+    document: str | None = None,
 ) -> Grant:
     """A signed grant, not yet saved. Months are "YYYY-MM", both included; the exact days are those months' days.
 
@@ -55,6 +66,7 @@ def new_grant(
         data_until=choices.data_until,
         retrospective=True,  # the texts speak of the record as it is, not of what is yet to be written
         limits=choices.limits,
+        document=document,
         feedback=choices.feedback,
         contact=choices.contact,
         secret_digest=grant.secret_digest(secret),
@@ -62,7 +74,7 @@ def new_grant(
     statement = Statement(
         channel=settings.NODE.channel,
         hospital=settings.NODE.msp,
-        key_digest=sha256(bytes(key.public)).hexdigest(),
+        key_digest=sha256(bytes(by.public)).hexdigest(),
         text=text.id,
         preset=preset,
         valid_from=valid_from,
@@ -71,13 +83,16 @@ def new_grant(
         details_digest=details.digest(),
         nonce=secrets.token_hex(grant.NONCE_BYTES),
     )
-    evidence = grant.new_grant(statement, details, open_key(key))
+    message = grant.statement_bytes(statement)
+    grant.check_details(statement, details)
+    signature = b"" if isinstance(by, Passkey) else sign(by, message) if document is None else proofs.keep(Paper())
     return Grant(
-        patient_id=key.patient_id,
-        commitment=evidence.commitment.hex(),
-        statement=evidence.statement,
-        signature=evidence.signature,
-        attestation=ATTESTATION,
+        patient_id=by.patient_id,
+        commitment=grant.commitment(message, bytes(by.public)).hex(),
+        statement=message,
+        signature=signature,
+        attestation="passkey" if isinstance(by, Passkey) else proofs.attested(signature),
+        passkey=by if isinstance(by, Passkey) else None,
         text=text.id,
         preset=preset,
         valid_from=valid_from,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.patients import giving, narrowing, public, stewards, views, withdrawing
+from portal.patients import desk, giving, keeping, narrowing, public, stewards, views, withdrawing
 
 app_name = "patients"
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     path("consent/new-text/", giving.news, name="news"),
     path("consent/give/until/", giving.until, name="give-until"),
     path("consent/give/check/", giving.check, name="give-check"),
+    path("consent/passkey/", keeping.passkey, name="passkey"),
+    path("consent/<uuid:pk>/sign/", keeping.sign_anew, name="sign-anew"),
     path("consent/<uuid:pk>/", views.grant, name="grant"),
     path("consent/<uuid:pk>/narrow/", narrowing.purpose, name="narrow"),
     path("consent/<uuid:pk>/narrow/until/", narrowing.until, name="narrow-until"),
@@ -26,6 +28,10 @@ urlpatterns = [
     path("consent/<uuid:pk>/receipt/", views.receipt, name="receipt"),
     path("consent/<uuid:pk>/receipt.json", views.receipt_file, name="receipt-file"),
     path("consent/<uuid:pk>/acknowledgement.json", views.acknowledgement, name="acknowledgement"),
+    path("patients/", desk.find, name="desk"),
+    path("patients/<uuid:pk>/", desk.patient, name="desk-patient"),
+    path("patients/<uuid:pk>/paper/", desk.paper, name="desk-paper"),
+    path("patients/<uuid:pk>/lost/", desk.lost, name="desk-lost"),
     path("withdrawals/", stewards.refused, name="refused-withdrawals"),
     path("withdraw/", public.hand_in, name="handed-in"),
     path("withdraw/<uuid:pk>/", public.handed_in, name="handed-in-done"),

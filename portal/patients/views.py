@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -91,7 +93,7 @@ def named(details: Details) -> list[str]:
     return [*(details.limits.studies or ()), *denied]
 
 
-def facts(grant: Grant) -> dict[str, str]:
+def facts(grant: Grant) -> dict[str, Any]:
     """A grant in words, for every page that shows one."""
     colour, state = words.state(grant)
     return {
@@ -99,6 +101,8 @@ def facts(grant: Grant) -> dict[str, str]:
         "from": words.month(grant.valid_from),
         "until": words.month(grant.valid_until),
         "state": state,
+        "signed": words.ATTESTATIONS[grant.attestation],
+        "rekeyed": datetime.fromtimestamp(grant.rekeyed_at, UTC) if grant.rekeyed_at else None,
         "colour": colour,
     }
 

@@ -10,9 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from msgspec.structs import replace
 
+from consent.grant import withdrawal_bytes
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, impact, leaving, services, texts
+from portal.patients import access, impact, leaving, passkeys, services, texts
 from portal.patients.models import Grant
 from portal.patients.views import facts
 
@@ -30,11 +31,28 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = access.grant(request, pk)
     if found.patient_withdrew:
         return redirect("patients:grant", pk=pk)
+    problem = ""
     if request.method == "POST":
-        services.withdraw(grant=found)
-        return redirect("patients:grant", pk=pk)
-    shown = {"impact": impact.of_patient(access.patient(request)), "rule": rule(found)}
-    return render(request, "patients/withdraw.html", {"grant": found, "facts": facts(found), **shown})
+        try:
+            touched = None if "without" in request.POST else passkeys.touch(request.POST.get("passkey", ""))
+            services.withdraw(grant=found, touched=touched)
+        except PortalError as refusal:
+            if refusal.code != "patients.passkey-refused":
+                raise
+            problem = refusal.message
+        else:
+            return redirect("patients:grant", pk=pk)
+    passkey = passkeys.withdraws(found)
+    message = withdrawal_bytes(bytes.fromhex(found.commitment))
+    shown = {
+        "grant": found,
+        "facts": facts(found),
+        "impact": impact.of_patient(access.patient(request)),
+        "rule": rule(found),
+        "options": passkeys.request_options(passkey, message) if passkey else "",
+        "problem": problem,
+    }
+    return render(request, "patients/withdraw.html", shown, status=422 if problem else 200)
 
 
 @persona("patient")

@@ -50,6 +50,12 @@ STILL_PERMITS = {
     "no-new-studies": "Your old yes still counts for studies that had begun before. It does not count for new studies.",
     "nothing": "Your old yes does not count any more. Nothing new is learned from your record until you say yes again.",
 }
+ATTESTATIONS = {
+    "passkey": "With the patient's own passkey",
+    "device-key": "With the patient's own key",
+    "portal-key": "By the hospital, with a key that it keeps for the patient",
+    "hospital-attested": "The hospital says so; no key of the patient's stands for it",
+}
 KINDS = {
     "DUO:0000007": "to learn about",
     "DUO:0000006": "to learn about health and illness",

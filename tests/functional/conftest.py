@@ -107,8 +107,10 @@ def ledger_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerP
 
 def organisations() -> list[dict[str, Any]]:
     def organisation(msp: str, kind: str, roles: list[str]) -> dict[str, Any]:
-        return {"msp": msp, "name": msp, "kind": kind, "roles": sorted(roles), "origins": []}
+        return {"msp": msp, "name": msp, "kind": kind, "roles": sorted(roles), **addresses.get(msp, {"origins": []})}
 
+    own = {"origins": ["http://cleveland.localhost:8001"], "rp_id": "cleveland.localhost"}  # as tests.functional.node
+    addresses = {HOSPITAL: own}
     hospitals = [organisation(msp, "hospital", ["peer", *ROLES["hospital"]]) for msp in HOSPITALS]
     return [*hospitals, organisation(INSTITUTE, "institute", list(ROLES["hub"]))]
 

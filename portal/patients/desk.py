@@ -1,0 +1,119 @@
+"""The hospital's desk: a consent taken down on paper, with or without help; a patient's lost passkey."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
+
+from portal.accounts.access import persona
+from portal.errors import PortalError
+from portal.patients import passkeys, selectors, services, texts
+from portal.patients.forms import PurposeForm, UntilForm
+from portal.patients.models import Patient
+from portal.patients.views import facts
+
+LARGEST = 20_000_000  # bytes of a scan
+
+
+class FindForm(forms.Form):
+    record = forms.CharField(
+        label="The number of the patient's record",
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": "Type the number of a record in one of this hospital's data sets."},
+    )
+
+
+class PaperForm(PurposeForm, UntilForm):
+    """What the signed paper says, and the scan of it."""
+
+    scan = forms.FileField(
+        label="The scanned paper",
+        help_text="Only its fingerprint is kept here. Keep paper and scan in the patient's file.",
+        error_messages={"required": "Choose the scan of the paper that the patient signed."},
+    )
+    seen = forms.BooleanField(
+        label="The patient, or whoever speaks for the patient, signed this paper and had it read out, if wanted",
+        error_messages={"required": "Take it down only where somebody signed."},
+    )
+
+    def clean_scan(self) -> str:
+        """The digest (hex) of the scan."""
+        scan = self.cleaned_data["scan"]
+        if scan.size > LARGEST:
+            raise forms.ValidationError("This file is larger than 20 MB: scan it again, in a lower resolution.")
+        return sha256(scan.read()).hexdigest()
+
+
+@persona("steward")
+def find(request: HttpRequest) -> HttpResponse:
+    """Find a patient by the number of a record, which stays out of addresses and logs."""
+    form = FindForm(request.POST or None)
+    if form.is_valid():
+        found = selectors.patient_of(form.cleaned_data["record"].strip())
+        if found is not None:
+            return redirect("patients:desk-patient", pk=found.pk)
+        form.add_error("record", "No patient of this hospital has a record of this number.")
+    return render(request, "patients/desk.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@persona("steward")
+@require_safe
+def patient(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "patients/desk_patient.html", about(pk))
+
+
+@persona("steward")
+def paper(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A consent on paper: attested by this hospital, bound to the scan."""
+    found = get_object_or_404(Patient, pk=pk)
+    form = PaperForm(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        said = form.cleaned_data
+        try:
+            services.give(
+                patient=found,
+                preset=said["preset"],
+                valid_from=services.this_month(),
+                valid_until=said["until"],
+                how=said["scan"],
+            )
+        except PortalError as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            messages.success(request, "Taken down. It counts as soon as the ledger has recorded it.")
+            return redirect("patients:desk-patient", pk=pk)
+    shown = {"form": form, "patient": found, "text": texts.text(texts.current())}
+    return render(request, "patients/desk_paper.html", shown, status=422 if form.is_bound else 200)
+
+
+@persona("steward")
+def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Note that a passkey is lost; the patient sets up the next one, on their own device."""
+    shown = about(pk)
+    if shown["passkey"] is None:
+        return redirect("patients:desk-patient", pk=pk)
+    if request.method == "POST":
+        passkeys.lose(patient=get_object_or_404(Patient, pk=pk))
+        messages.success(request, "Noted as lost. It signs nothing any more; the patient can set up another one.")
+        return redirect("patients:desk-patient", pk=pk)
+    return render(request, "patients/desk_lost.html", shown)
+
+
+def about(pk: UUID) -> dict[str, object]:
+    found = get_object_or_404(Patient.objects.defer("sealed_records"), pk=pk)
+    grants = list(selectors.grants_of(found))
+    current = selectors.current(grants)
+    return {
+        "patient": found,
+        "grant": current,
+        "facts": facts(current) if current else None,
+        "passkey": found.passkeys.filter(lost=None).first(),
+        "past": list(found.passkeys.exclude(lost=None)),
+    }
