@@ -48,7 +48,7 @@ def test_the_ledger_can_be_looked_through_with_its_places(honest: Forge, tmp_pat
     assert ledger.state("members/consortium")["hospitals"] == list(HOSPITALS)
     assert ledger.state("members/nothing") is None
     keys = [key for key, _ in ledger.records("consents/")]
-    assert keys == sorted(keys) and len(keys) == 4  # three grants and a text
+    assert keys == sorted(keys) and len(keys) == 5  # three grants, a text, the last withdrawal
     withdrawn = next(key for key, record in ledger.records("consents/") if record.get("status") == "withdrawn")
     active, taken_back = ledger.history(withdrawn)
     assert (active.block, active.record["status"]) == (3, "active")
