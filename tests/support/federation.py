@@ -22,6 +22,8 @@ from consent import keys
 from consent.decide import ConsentView
 from consent.encoding import to_base64url
 from consent.grant import Details, Evidence, Statement
+from consent.limits import NO_LIMITS, Limits
+from consent.versions import Lapse
 from tests.support.memory_ledger import CHANNEL, MemoryLedger, MemoryView, MemoryWriter
 from training.errors import TrainingError
 from training.federation import flower
@@ -96,6 +98,7 @@ class Hospital:
         preset: str = "heart-disease",
         months: tuple[str, str] = ("2026-01", "2027-12"),
         attestation: str = "portal-key",
+        limits: Limits = NO_LIMITS,
     ) -> Grant:
         """Sign and record a new grant of `patient`."""
         number = len(self.grants)
@@ -108,6 +111,7 @@ class Hospital:
             starts=f"{months[0]}-01",
             ends=f"{months[1]}-{monthrange(*map(int, months[1].split('-')))[1]}",
             retrospective=True,
+            limits=limits,
             secret_digest=grants.secret_digest(secret),
         )
         statement = Statement(
@@ -177,6 +181,7 @@ class Hospital:
                     recorded_at=record.body["recorded"],
                     withdrawn_at=record.body["withdrawn"],
                     details=made.details,
+                    lapse=self.lapse(),
                 ),
                 attestation=made.attestation,
                 secret=made.secret,
@@ -185,6 +190,11 @@ class Hospital:
                 withdrawn_by=record.body["withdrawn_by"],
                 withdrawn_here=made.handed_in,
             )
+
+    def lapse(self) -> Lapse | None:
+        """Whether a newer text than everybody's is out."""
+        newer = self.world.view.entry(f"consents/successor/{TEXT}")
+        return None if newer is None else Lapse(newer.body["since"], newer.body["still_permits"])
 
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
         return [name for name in self.features if (name in self.held_out) != (kind == TRAINING)]
@@ -299,7 +309,9 @@ class World:
         hospitals[0].submit("steward", "members:Found", {"organisations": [*organisations, institute]})
         presets = ["cancer", "heart-disease"]
         hospitals[0].submit(
-            "steward", "consents:PublishText", {"text": TEXT, "digests": {"en": "00" * 32}, "presets": presets}
+            "steward",
+            "consents:PublishText",
+            {"text": TEXT, "digests": {"en": "00" * 32}, "presets": presets, "still_permits": "no-new-studies"},
         )
         for one in hospitals:
             one.submit("steward", "budget:Open", {"cap": "10", "delta": "0.0001"})
@@ -307,6 +319,7 @@ class World:
                 "dataset": one.dataset, "version": 1, "title": "Heart", "root": fingerprint(one.msp, "root").hex(),
                 "raw": fingerprint(one.msp, "raw").hex(), "parent": None, "transformation": f"fed-heart-1@{'11' * 32}",
                 "schema": "22" * 32, "duo": ["DUO:0000007"], "diseases": [HEART], "modality": "tabular",
+                "categories": ["diagnoses", "measurements"],
                 "size_bucket": "50-99", "records_per_patient": 1, "croissant": "33" * 32,
             })  # fmt: skip
         if len(hospitals) > 1:

@@ -15,10 +15,12 @@ from consent.conditions import Moment
 from consent.decide import ConsentView, Use, decide, decide_all, decide_dataset, judge_terms
 from consent.decision import openness
 from consent.limits import Denial, Limits
+from consent.occasion import CATEGORIES, Category, Occasion
 from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
 from consent.reasons import REASONS
 from consent.ruling import rule_on
 from consent.terms import KINDS, Condition, DatasetTerms, Terms
+from consent.versions import Lapse, StillPermits
 from tests.unit.consent.examples import Patient
 
 MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
@@ -26,6 +28,7 @@ PATIENT = Patient()
 USE = Use("2026-05-28", "2027-05-27")
 NAMES = ["ada", "bob", "eve"]
 COUNTRIES = ["DE", "FR", "US"]
+STUDIES = ["6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11", "7f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11"]
 
 
 def some(of: list[str], **sizes: int) -> st.SearchStrategy[tuple[str, ...]]:
@@ -36,6 +39,9 @@ known_diseases = st.lists(st.sampled_from(sorted(diseases.DISEASES)), max_size=3
 instants = st.integers(1_700_000_000, 1_900_000_000)
 months = instants.map(periods.month_of)
 days = instants.map(periods.day_of)
+occasions = st.builds(
+    Occasion, st.sampled_from(["", *STUDIES]), st.none() | instants, some(list(CATEGORIES), max_size=3)
+)
 flags = st.fixed_dictionaries(
     {name: st.none() | st.booleans() for name in ("commercial", "for_profit")}
     | {name: st.booleans() for name in ("methods", "ancestry", "genetic", "care", "ai_training")}
@@ -230,12 +236,37 @@ def test_two_permissions_never_permit_a_data_set(one: str, other: str, purpose: 
 
 
 @MANY
-@given(permitted(), limits)
-def test_what_a_patient_adds_never_widens(case: tuple[ConsentView, Purpose, int], added: Limits) -> None:
+@given(permitted(), limits, occasions, st.none() | some(list(CATEGORIES)), st.none() | some(STUDIES))
+def test_what_a_patient_adds_never_widens(
+    case: tuple[ConsentView, Purpose, int],
+    added: Limits,
+    occasion: Occasion,
+    kinds: tuple[Category, ...] | None,
+    studies: tuple[str, ...] | None,
+) -> None:
     """Clinical care apart, which a patient may open; these purposes are research."""
     view, purpose, when = case
+    added = msgspec.structs.replace(added, categories=kinds or (), studies=studies)
     more = msgspec.structs.replace(view, details=msgspec.structs.replace(view.details, limits=added))
-    assert openness(decide(more, purpose, when)) <= openness(decide(view, purpose, when))
+    decision = decide(more, purpose, when, occasion)
+    assert openness(decision) <= openness(decide(view, purpose, when, occasion))
+    if decision.permits:
+        assert studies is None or occasion.study in studies
+        assert not kinds or (occasion.categories and set(occasion.categories) <= set(kinds))
+
+
+@MANY
+@given(permitted(), occasions, st.integers(-2, 2), st.sampled_from(["all", "no-new-studies", "nothing"]))
+def test_a_newer_text_never_widens_an_old_yes(
+    case: tuple[ConsentView, Purpose, int], occasion: Occasion, ago: int, rule: StillPermits
+) -> None:
+    view, purpose, when = case
+    since = when - ago
+    decision = decide(msgspec.structs.replace(view, lapse=Lapse(since, rule)), purpose, when, occasion)
+    before = decide(view, purpose, when, occasion)
+    old_study = occasion.agreed is not None and occasion.agreed < since
+    goes_on = since > when or rule == "all" or (rule == "no-new-studies" and old_study)
+    assert decision == before if goes_on else not decision.permits
 
 
 @MANY
