@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from consent.countries import COUNTRIES
+from consent.mandate import Ages
 from portal.errors import ConfigurationError
 
 VARIABLE = "COVENANT_NODE"
@@ -83,6 +84,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     channel: str = "covenant"
     https: bool = False
     country: str = ""  # two letters: where patients who allow their own country only let their records be used
+    ages: Ages | None = None  # from when on children are asked here, and from when on they decide alone
     matching: Literal["strict", "compatible"] = "strict"  # how this hospital's committee reads its data sets' own terms
 
     @property

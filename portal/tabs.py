@@ -29,6 +29,7 @@ TABS = {
         Tab("Where my data was used", "patients:uses"),
         PASSWORD,
     ),
+    Role.PROXY: (Tab("Speaking for somebody", "patients:acting", ("patients:",)), PASSWORD),
     Role.STEWARD: (
         Tab("Waits for you", "desk:home"),
         Tab("Data sets", "catalogue:home", ("catalogue:",)),
@@ -40,6 +41,7 @@ TABS = {
         Tab("Proposals", "governance:home", ("governance:",)),
         Tab("Patients", "patients:desk", ("patients:desk-patient", "patients:desk-paper", "patients:desk-lost")),
         Tab("Withdrawals", "patients:refused-withdrawals"),
+        Tab("Who speaks for whom", "patients:mandates", ("patients:mandate-age", "patients:mandate-new")),
         PASSWORD,
     ),
     Role.RESEARCHER: (CATALOGUE, Tab("Access requests", "access:home", ("access:",)), STUDIES, PASSWORD),

@@ -8,12 +8,13 @@ from django.db import models
 
 class Role(models.TextChoices):
     PATIENT = "patient", "Patient"
+    PROXY = "proxy", "Speaks for a patient"
     STEWARD = "steward", "Data steward"
     RESEARCHER = "researcher", "Researcher"
     AUDITOR = "auditor", "Auditor"
 
 
-ROLES_OF = {"hospital": (Role.PATIENT, Role.STEWARD), "hub": (Role.RESEARCHER, Role.AUDITOR)}
+ROLES_OF = {"hospital": (Role.PATIENT, Role.PROXY, Role.STEWARD), "hub": (Role.RESEARCHER, Role.AUDITOR)}
 
 
 class User(AbstractBaseUser):

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.fernet import Fernet
 
 from ledger.embedded.create import create
 from ledger.identity.ca import Authority
 from portal import databases
 from portal.config import IDENTITIES
+from portal.demo.ages import AGES
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, port_of, write_json
 
 CHANNEL = "covenant"
@@ -94,6 +96,7 @@ def configure(layout: Layout, choices: Choices, ledgers: Mapping[str, Any], brok
         if site is not HUB:
             settings["encryption_key_file"] = str(node / "encryption.key")
             settings["country"] = site.country
+            settings["ages"] = msgspec.to_builtins(AGES[site.name])
         write_json(layout.config(site), settings)
 
 

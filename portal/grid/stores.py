@@ -23,6 +23,7 @@ NOW = 2**62  # a height above every block: what is known at present
 LOOKED_AT = (  # of a grant; the withdrawal code stays closed
     "patient_id", "commitment", "attestation", "text", "preset", "valid_from", "valid_until", "details", "secret",
     "recorded_block", "recorded_at", "withdrawn_block", "withdrawn_at", "withdrawn_by", "local_withdrawn_at",
+    "mandate__ended", "patient__sealed_age",
 )  # fmt: skip
 CHUNK = 500  # names in one query: SQLite takes at most 999 of any kind on old builds
 
@@ -34,9 +35,9 @@ class Consents:
         handed_in = set(HandedIn.objects.values_list("commitment", flat=True))
         lapses = selectors.lapses()
         for chunk in chunks(patients):
-            for grant in Grant.objects.filter(patient_id__in=chunk).only(*LOOKED_AT).order_by("commitment"):
-                if (standing := opened(grant, handed_in, lapses)) is not None:
-                    yield standing
+            found = Grant.objects.filter(patient_id__in=chunk).select_related("mandate", "patient")
+            for grant in found.only(*LOOKED_AT).order_by("commitment"):
+                yield opened(grant, handed_in, lapses)
 
 
 class RecordFiles:
@@ -99,14 +100,15 @@ class Cohorts:
             raise TrainingError("site.cohort-known", "this attempt's cohort is frozen already") from None
 
 
-def opened(grant: Grant, handed_in: Collection[str], lapses: Mapping[str, Lapse]) -> Standing | None:
-    """What the gate looks at, or None where this hospital cannot open the grant: unknown is no consent."""
+def opened(grant: Grant, handed_in: Collection[str], lapses: Mapping[str, Lapse]) -> Standing:
+    """What the gate looks at. A grant that stands and cannot be opened here may say no, so it comes without details."""
+    here = grant.local_withdrawn_at is not None or grant.commitment in handed_in
     try:
-        view, secret = grant.view(NOW, lapses.get(grant.text)), bytes(grant.secret)
+        view, secret, age = grant.view(NOW, lapses.get(grant.text)), bytes(grant.secret), grant.patient.age
     except (CovenantError, ValueError):
-        return None
+        view, secret, age = grant.unread, b"", None
     if len(secret) != 32:
-        return None
+        view = grant.unread
     return Standing(
         patient=str(grant.patient_id),
         commitment=grant.commitment,
@@ -116,7 +118,10 @@ def opened(grant: Grant, handed_in: Collection[str], lapses: Mapping[str, Lapse]
         recorded_block=grant.recorded_block,
         withdrawn_block=grant.withdrawn_block,
         withdrawn_by=grant.withdrawn_by or None,
-        withdrawn_here=grant.local_withdrawn_at is not None or grant.commitment in handed_in,
+        withdrawn_here=here,
+        speaker=str(grant.mandate_id or ""),
+        mandate_ended=None if grant.mandate is None else grant.mandate.ended_at,
+        age=age,
     )
 
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from portal.limits import Limit
-from portal.patients.models import Grant, HandedIn, Patient
+from portal.patients.models import Grant, HandedIn, Mandate, Patient
 
 HANDED = "handed-in"
 GIVING = Limit("giving", 20, 3600)  # consents a patient; a withdrawal needs one that stands, and is never counted
@@ -20,8 +20,18 @@ def patient(request: HttpRequest) -> Patient:
 
 
 def grant(request: HttpRequest, pk: UUID) -> Grant:
-    """One of the patient's own grants."""
-    return get_object_or_404(Grant, pk=pk, patient__account_id=request.user.pk)
+    """One of the grants that the patient signed."""
+    return get_object_or_404(Grant, pk=pk, patient__account_id=request.user.pk, mandate=None)
+
+
+def mandate(request: HttpRequest, pk: UUID) -> Mandate:
+    """One of the signed-in person's own mandates, also one that is over."""
+    return get_object_or_404(Mandate.objects.select_related("patient"), pk=pk, account_id=request.user.pk)
+
+
+def said(request: HttpRequest, pk: UUID) -> Grant:
+    """A grant that the signed-in person gave for somebody else."""
+    return get_object_or_404(Grant.objects.select_related("mandate"), pk=pk, mandate__account_id=request.user.pk)
 
 
 def standing_grant(request: HttpRequest, pk: UUID) -> Grant:

@@ -9,9 +9,11 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
+import consent.mandate
 from consent import canonical
 from consent.decide import ConsentView
 from consent.grant import Details
+from consent.mandate import Age
 from consent.versions import Lapse
 from portal.patients.vault import Encrypted
 from training.site.gate import BY_PATIENT
@@ -23,6 +25,7 @@ class Patient(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     account = models.OneToOneField(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="patient")
     sealed_records = Encrypted()  # JSON list: the ids of this patient's rows in the data sets
+    sealed_age = Encrypted(null=True)  # canonical JSON of consent.mandate.Age: of one who is, or was here, a child
     enrolled = models.DateTimeField(auto_now_add=True)
 
     @property
@@ -32,6 +35,10 @@ class Patient(models.Model):
     @record_ids.setter
     def record_ids(self, ids: Sequence[str]) -> None:
         self.sealed_records = json.dumps(list(ids)).encode()
+
+    @property
+    def age(self) -> Age | None:
+        return None if self.sealed_age is None else canonical.decode_as(bytes(self.sealed_age), Age)
 
     def __str__(self) -> str:
         return f"patient {self.pk}"
@@ -86,6 +93,40 @@ class Draft(models.Model):
         return f"draft of {self.patient_id}"
 
 
+class Mandate(models.Model):
+    """Somebody's right to speak for a patient, as a steward saw it, with the key they sign with for this patient alone.
+
+    `called`: how they know the patient. `sealed`: canonical JSON of consent.mandate.Mandate. `ended`: before its time.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="mandates")
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="mandates")
+    called = Encrypted()
+    sealed = Encrypted()
+    private = Encrypted()
+    public = models.BinaryField()
+    made = models.DateTimeField(auto_now_add=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("made",)
+
+    @property
+    def name(self) -> str:
+        return bytes(self.called).decode()
+
+    @property
+    def ended_at(self) -> int | None:
+        return None if self.ended is None else int(self.ended.timestamp())
+
+    def opened(self) -> consent.mandate.Mandate:
+        return canonical.decode_as(bytes(self.sealed), consent.mandate.Mandate)
+
+    def __str__(self) -> str:
+        return f"mandate {self.pk}"
+
+
 class Status(models.TextChoices):
     PENDING = "pending", "on its way to the ledger"
     RECORDED = "recorded", "recorded"
@@ -115,6 +156,7 @@ class Grant(models.Model):
     details = Encrypted()
     secret = Encrypted()
     code = Encrypted()
+    mandate = models.ForeignKey(Mandate, models.PROTECT, null=True, related_name="grants")  # None: the patient signed
     replaces = models.ForeignKey("self", models.SET_NULL, null=True, related_name="replaced_by")
     made = models.DateTimeField(auto_now_add=True)
 
@@ -135,6 +177,8 @@ class Grant(models.Model):
     passkey = models.ForeignKey(Passkey, models.PROTECT, null=True, related_name="grants")
     replacement = models.ForeignKey(Passkey, models.PROTECT, null=True, related_name="replaces")
     rekeyed_at = models.BigIntegerField(null=True)  # epoch seconds, contract time
+    lapse = models.CharField(max_length=32, blank=True)  # the rule by which it ended by itself
+    lapsed_at = models.DateTimeField(null=True)  # when this hospital took note of that
 
     class Meta:
         ordering = ("-made",)
@@ -151,12 +195,12 @@ class Grant(models.Model):
 
     @property
     def stands(self) -> bool:
-        return not self.is_withdrawn and self.status != Status.REFUSED
+        return not self.is_withdrawn and self.status != Status.REFUSED and not self.lapse
 
     @property
     def point(self) -> bytes:
         """The public key that the statement names (65 bytes)."""
-        return bytes(self.passkey.public if self.passkey else Key.objects.get(patient_id=self.patient_id).public)
+        return bytes((self.passkey or self.signer).public)
 
     def opened(self) -> Details:
         return canonical.decode_as(bytes(self.details), Details)
@@ -180,6 +224,17 @@ class Grant(models.Model):
             details=self.opened(),
             lapse=lapse,
         )
+
+    @property
+    def unread(self) -> ConsentView:
+        """What is known of a grant whose details cannot be opened: that it is there, or was taken back."""
+        gone = self.local_withdrawn_at is not None or self.withdrawn_block is not None
+        return ConsentView("withdrawn" if gone else "unknown", "", "", "", None, None, None)
+
+    @property
+    def signer(self) -> Key | Mandate:
+        """Whose key, kept here, signs for this grant: the patient's, or that of the mandate it was given under."""
+        return self.mandate or Key.objects.get(patient_id=self.patient_id)
 
     def __str__(self) -> str:
         return f"grant {self.pk}"

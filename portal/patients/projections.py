@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from portal.patients import hearing, sending
+from portal.patients import hearing, lapses, sending
 from portal.patients.models import Grant, HandedIn, Status, Unheard
 from portal.reactor.projection import Arrival
 from training.site.gate import BY_PATIENT
@@ -92,6 +92,7 @@ def reset() -> None:
 
 def sweep() -> None:
     sending.sweep()
+    lapses.notice()
     hearing.acknowledge()
 
 

@@ -87,8 +87,13 @@ def patient_of(record: str) -> Patient | None:
 
 
 def grants_of(patient: Patient) -> QuerySet[Grant]:
-    """The patient's grants, the newest first, without their secrets."""
-    return patient.grants.defer("details", "secret", "code", "statement", "signature")
+    """The grants that the patient signed, the newest first, without their secrets."""
+    return patient.grants.filter(mandate=None).defer("details", "secret", "code", "statement", "signature")
+
+
+def said_for(patient: Patient) -> QuerySet[Grant]:
+    """What others, under a mandate, signed for the patient."""
+    return patient.grants.filter(mandate__isnull=False).defer("details", "secret", "code", "statement", "signature")
 
 
 def current(grants: list[Grant]) -> Grant | None:

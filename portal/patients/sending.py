@@ -16,7 +16,7 @@ from ledger.errors import Refused
 from portal import ledger
 from portal.errors import LedgerUnavailable
 from portal.patients import proofs
-from portal.patients.models import Grant, HandedIn, Key, Status
+from portal.patients.models import Grant, HandedIn, Key, Mandate, Status
 from portal.withdrawals.handed import Handed, evidence
 from training.site.gate import BY_PATIENT
 
@@ -29,9 +29,7 @@ MENDABLE = frozenset({"role.missing", "members.unknown", "members.not-founded"})
 
 def send_grants(grants: Sequence[Grant]) -> None:
     """Send `grants`; what the ledger cannot take now stays pending. One refused grant raises Refused and is kept so."""
-    points = {
-        key.patient_id: bytes(key.public) for key in Key.objects.filter(patient__in={g.patient_id for g in grants})
-    }
+    points = points_of(grants)
     for batch in batches(sorted(grants, key=lambda grant: grant.commitment)):
         try:
             send_batch(batch, points)
@@ -44,8 +42,19 @@ def send_grants(grants: Sequence[Grant]) -> None:
             send_singly(batch, points)
 
 
+def points_of(grants: Sequence[Grant]) -> dict[Any, bytes]:
+    """The public key that each statement names, by the grant's id."""
+    owners = {grant.patient_id for grant in grants if grant.mandate_id is None}
+    mandates = Mandate.objects.in_bulk({grant.mandate_id for grant in grants if grant.mandate_id is not None})
+    patients = {key.patient_id: key for key in Key.objects.filter(patient__in=owners)}
+    return {
+        grant.pk: bytes((mandates[grant.mandate_id] if grant.mandate_id else patients[grant.patient_id]).public)
+        for grant in grants
+    }
+
+
 def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
-    shown_of = [shown(grant, points[grant.patient_id]) for grant in batch]
+    shown_of = [shown(grant, points[grant.pk]) for grant in batch]
     if len(batch) == 1:
         done = ledger.submit("registrar", "consents:Record", {"grant": sealed(batch[0])}, shown_of[0])
     else:

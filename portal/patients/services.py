@@ -6,7 +6,6 @@ at this hospital from the moment it is saved. The sweep sends again what did not
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +19,9 @@ from consent.texts import ConsentText
 from portal.accounts import services as accounts
 from portal.accounts.models import Role
 from portal.errors import PortalError
-from portal.patients import passkeys, proofs, sending, signing, texts
+from portal.patients import passkeys, proofs, sending, signing, speaking, texts
 from portal.patients.choices import PLAIN, Choices
-from portal.patients.models import Grant, Key, Passkey, Patient
+from portal.patients.models import Grant, Key, Mandate, Passkey, Patient
 from portal.withdrawals import acknowledging
 from training.federation.crashpoint import reach
 
@@ -84,12 +83,15 @@ def give(
 
     Raises PortalError `patients.preset-unknown`, `patients.text-unknown`, `patients.text-changed`,
     `patients.has-grant`, `patients.draft-old`, `patients.passkey-refused`, `patients.other-passkey`, ConsentError
-    `periods.*`; Refused when the ledger says no (the grant is kept as refused).
+    `periods.*`, `mandate.child-alone`, `mandate.represented`; Refused when the ledger says no (the grant is kept as
+    refused).
     """
     wording = texts.text(text or texts.current(), language)
     with transaction.atomic():
         patient = Patient.objects.select_for_update().get(pk=patient.pk)
-        standing = [one for one in patient.grants.defer("secret", "code", "details") if one.stands]
+        speaking.check_own(patient)
+        own = patient.grants.filter(mandate=None).defer("secret", "code", "details")
+        standing = [one for one in own if one.stands]
         if any(not texts.is_old(one.text) for one in standing):
             raise PortalError("patients.has-grant", "you have a consent already: change that one, or withdraw it first")
         grant = prepare(Wish(patient, preset, valid_from, valid_until, choices), wording, how)
@@ -207,7 +209,7 @@ def withdrawal(grant: Grant, commitment: bytes, touched: passkeys.Touch | None) 
         return passkeys.checked(grant.patient, grants.withdrawal_bytes(commitment), touched)[1]
     if grant.passkey_id is not None:
         return proofs.ByCode()
-    return grants.sign_withdrawal(commitment, signing.open_key(Key.objects.get(patient_id=grant.patient_id)))
+    return grants.sign_withdrawal(commitment, signing.open_key(grant.signer))
 
 
 def locked(grant: Grant) -> Grant:
@@ -222,19 +224,19 @@ def prepare(wish: Wish, text: ConsentText, how: How = None) -> Grant:
     return make(wish, text, key, document=how or wish.document)
 
 
-def make(wish: Wish, text: ConsentText, by: Key | Passkey, *, document: str | None = None) -> Grant:
+def make(wish: Wish, text: ConsentText, by: Key | Passkey | Mandate, *, document: str | None = None) -> Grant:
     """The grant as `by` signs it, or is to sign it. Raises PortalError `patients.preset-unknown`."""
     if wish.preset not in text.front.presets:
         raise PortalError("patients.preset-unknown", "this consent text does not offer that choice")
-    earlier = Grant.objects.filter(patient_id=wish.patient.pk).only("secret").first()
-    secret = bytes(earlier.secret) if earlier else secrets.token_bytes(grants.SECRET_BYTES)
+    mandate = by if isinstance(by, Mandate) else None
     return signing.new_grant(
         by,
+        age=wish.patient.age,
         preset=wish.preset,
         valid_from=wish.valid_from,
         valid_until=wish.valid_until,
         text=text,
-        secret=secret,
+        secret=speaking.secret_for(wish.patient, mandate),
         choices=wish.choices,
         document=document,
     )

@@ -17,10 +17,11 @@ from django.conf import settings
 
 from consent import canonical, grant, keys, periods
 from consent.grant import Details, Paper, Statement
+from consent.mandate import Age
 from consent.texts import ConsentText
 from portal.patients import proofs
 from portal.patients.choices import Choices
-from portal.patients.models import Grant, Key, Passkey, Patient
+from portal.patients.models import Grant, Key, Mandate, Passkey, Patient
 
 
 def new_key(patient: Patient) -> Key:
@@ -30,18 +31,18 @@ def new_key(patient: Patient) -> Key:
     return Key(patient=patient, private=der, public=keys.public_bytes(private))
 
 
-def sign(key: Key, message: bytes) -> bytes:
+def sign(key: Key | Mandate, message: bytes) -> bytes:
     return keys.sign(open_key(key), message)
 
 
-def open_key(key: Key) -> ec.EllipticCurvePrivateKey:
+def open_key(key: Key | Mandate) -> ec.EllipticCurvePrivateKey:
     private = load_der_private_key(bytes(key.private), None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     return private
 
 
 def new_grant(
-    by: Key | Passkey,
+    by: Key | Passkey | Mandate,
     *,
     preset: str,
     valid_from: str,
@@ -49,6 +50,7 @@ def new_grant(
     text: ConsentText,
     secret: bytes,
     choices: Choices,
+    age: Age | None,
     document: str | None = None,
 ) -> Grant:
     """A signed grant, not yet saved. Months are "YYYY-MM", both included; the exact days are those months' days.
@@ -69,6 +71,8 @@ def new_grant(
         document=document,
         feedback=choices.feedback,
         contact=choices.contact,
+        age=age,
+        mandate=by.opened() if isinstance(by, Mandate) else None,
         secret_digest=grant.secret_digest(secret),
     )
     statement = Statement(
@@ -88,6 +92,7 @@ def new_grant(
     signature = b"" if isinstance(by, Passkey) else sign(by, message) if document is None else proofs.keep(Paper())
     return Grant(
         patient_id=by.patient_id,
+        mandate=by if isinstance(by, Mandate) else None,
         commitment=grant.commitment(message, bytes(by.public)).hex(),
         statement=message,
         signature=signature,

@@ -12,17 +12,26 @@ from django.views.decorators.http import require_safe
 
 from consent.grant import Details
 from portal.accounts.access import persona
-from portal.patients import access, files, selectors, words
+from portal.patients import access, files, selectors, speaking, words
 from portal.patients.models import Grant
 
 
 @persona("patient")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    grants = list(selectors.grants_of(access.patient(request)))
+    patient = access.patient(request)
+    grants = list(selectors.grants_of(patient))
     current = selectors.current(grants)
     earlier = [(grant, facts(grant)) for grant in grants if grant is not current]
-    shown = {"grant": current, "facts": facts(current) if current else None, "earlier": earlier}
+    shown: dict[str, object] = {
+        "speaks": request.user.mandates.exists(),  # type: ignore[union-attr]
+        "said": [(grant, facts(grant)) for grant in selectors.said_for(patient)],
+        "child": speaking.is_child(patient),
+        "own": speaking.together_now(patient, current) if current else None,
+        "grant": current,
+        "facts": facts(current) if current else None,
+        "earlier": earlier,
+    }
     if current is not None:
         details = current.opened()
         lapse = selectors.lapses().get(current.text)

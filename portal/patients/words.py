@@ -62,6 +62,11 @@ KINDS = {
     "DUO:0000042": "for general research",
     "DUO:0000011": "to learn where people's families come from",
 }
+LAPSES = {
+    "consent.expired": "Ended",
+    "age.ask-again": "Ended: the patient is grown up and is asked again",
+    "mandate.not-held": "Ended: the right to speak is over",
+}
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -145,7 +150,8 @@ def state(grant: Grant) -> tuple[str, str]:
             return ("off", "Stopped here; the hospital looks into recording it")
         return ("wait", "Stopped here, recording it")
     if grant.status == Status.RECORDED:
-        return ("off", "Ended") if grant.valid_until < today_month() else ("right", "Recorded")
+        rule = grant.lapse or ("consent.expired" if grant.valid_until < today_month() else "")
+        return ("off", LAPSES[rule]) if rule else ("right", "Recorded")
     if grant.status == Status.REFUSED:
         return ("wrong", "Not accepted")
     return ("wait", "Pending: being recorded")

@@ -89,7 +89,7 @@ class Records:
 
 class ConsentStore(Protocol):
     def standings(self, patients: Collection[str]) -> Iterable[Standing]:
-        """Every grant that `patients` ever gave here, opened; those the hospital cannot open are left out."""
+        """Every grant about `patients` ever given here, opened; one that cannot be opened comes without details."""
 
 
 class RecordStore(Protocol):

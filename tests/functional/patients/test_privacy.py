@@ -102,7 +102,7 @@ def test_queries_do_not_grow_with_rounds(given):
     for number in range(2, 30):
         add_round(study, number, patient, grant)
     assert counted("/consent/uses/") == few <= 12
-    assert counted("/consent/") <= 6
+    assert counted("/consent/") <= 9  # with what others say for the patient, and the patient for others
 
 
 def add_round(study: uuid.UUID, number: int, patient, grant: Grant) -> None:

@@ -1,0 +1,60 @@
+"""A steward's pages about who may speak for whom: ages, mandates, and patients who must be asked again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from portal import pages
+from portal.accounts.access import persona
+from portal.patients import mandates, speaking
+from portal.patients.mandate_forms import AgeForm, AppointForm
+from portal.patients.models import Grant, Mandate
+
+
+@persona("steward")
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    held = Mandate.objects.select_related("patient").defer("private")
+    lapsed = Grant.objects.exclude(lapse="").filter(local_withdrawn_at=None).order_by("-lapsed_at")
+    shown = {
+        "held": [(one, one.opened(), speaking.in_force(one)) for one in held],
+        "again": lapsed.values_list("patient_id", "lapse", "lapsed_at")[:200],
+    }
+    return render(request, "patients/mandates.html", shown)
+
+
+@persona("steward")
+def age(request: HttpRequest) -> HttpResponse:
+    form = AgeForm(request.POST or None, request.FILES or None)
+    if pages.sent(request, form, mandates.register_age):
+        messages.success(request, "Kept. The document itself is not kept here, only its digest.")
+        return redirect("patients:mandates")
+    return pages.page(request, "patients/mandate_age.html", form, {})
+
+
+@persona("steward")
+def appoint(request: HttpRequest) -> HttpResponse:
+    form = AppointForm(request.POST or None, request.FILES or None)
+    passwords: list[str | None] = []
+
+    def made(**answers: object) -> None:
+        passwords.append(mandates.appoint(**answers)[1])  # type: ignore[arg-type]
+
+    if pages.sent(request, form, made):
+        if passwords[0] is None:
+            return redirect("patients:mandates")
+        return render(request, "patients/mandate_made.html", {"password": passwords[0]})
+    return pages.page(request, "patients/mandate_new.html", form, {})
+
+
+@persona("steward")
+@require_POST
+def end(request: HttpRequest, pk: UUID) -> HttpResponse:
+    mandates.end(mandate=get_object_or_404(Mandate, pk=pk))
+    messages.success(request, "Ended. What was said under it counts no more.")
+    return redirect("patients:mandates")
