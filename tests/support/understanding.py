@@ -1,8 +1,25 @@
-"""What somebody answers who has read a consent text and understood it."""
+"""Consent texts for tests, and what somebody answers who has read one and understood it."""
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 from portal.patients import texts
+
+SERIES = itertools.count(1)
+NEW = "We ask about pictures too."  # what changed in the second version
+
+
+def two_versions(folder: Path) -> tuple[str, str]:
+    """Write two English versions of a text of their own into `folder`; the second supersedes the first."""
+    name = f"trial-{next(SERIES)}"
+    first, second = f"{name}.1", f"{name}.2"
+    source = (texts.WORDING / f"{texts.FIRST}.en.md").read_text()
+    (folder / f"{first}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', f'id = "{first}"'))
+    newer = f'id = "{second}"\nsupersedes = "{first}"\nchanges = ["{NEW}"]'
+    (folder / f"{second}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', newer) + "\nNew words.\n")
+    return first, second
 
 
 def understood(version: str = texts.FIRST, language: str = texts.LANGUAGE) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from consent import duo
@@ -14,26 +12,17 @@ from portal.errors import PortalError
 from portal.grid.stores import Consents
 from portal.patients import services, texts
 from portal.patients.models import Grant, Status
-from tests.support.understanding import understood
+from tests.support.understanding import NEW, two_versions, understood
 from tests.unit.consent.examples import HEART, study
 from training.site.gate import Gate
 
 pytestmark = pytest.mark.django_db
-SERIES = itertools.count(1)
-NEW = "We ask about pictures too."
 
 
 @pytest.fixture
 def series(ledger, catch_up, tmp_path, monkeypatch):
     """The texts `<series>.1` and `.2` in a folder of their own, the first of them published."""
-    name = f"trial-{next(SERIES)}"
-    body = texts.text(texts.FIRST)
-    source = (texts.WORDING / f"{texts.FIRST}.en.md").read_text()
-    first, second = f"{name}.1", f"{name}.2"
-    assert body.body in source
-    (tmp_path / f"{first}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', f'id = "{first}"'))
-    newer = f'id = "{second}"\nsupersedes = "{first}"\nchanges = ["{NEW}"]'
-    (tmp_path / f"{second}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', newer) + "\nNew words.\n")
+    first, second = two_versions(tmp_path)
     monkeypatch.setattr(texts, "WORDING", tmp_path)
     ledger.submit("steward", "consents:PublishText", texts.publication(first))
     catch_up()
