@@ -152,6 +152,15 @@ def watch(page: Page, hub: str, study: str, seconds: float) -> None:
     check(page)
 
 
+def authenticator(page: Page) -> None:
+    """Give the browser a passkey device of its own (WebDriver's virtual authenticator), which always knows its user."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options = {**device, "isUserVerified": True, "automaticPresenceSimulation": True}
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
 def keep(page: Page, link: str, file: Path) -> Path:
     """Follow the download `link` and save what the browser got as `file`."""
     with page.expect_download() as download:
