@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from django.db import DatabaseError
 from markdown_it import MarkdownIt
 
 from consent import texts
-from consent.errors import ConsentError
+from consent.errors import ConsentError, CovenantError
 from consent.texts import ConsentText
 from portal import ledger
 from portal.errors import PortalError
@@ -134,13 +135,15 @@ def html(wording: ConsentText) -> str:
 
 
 def report_changed() -> None:
-    """Log every file that cannot be shown. The hospital's pages go on: a withdrawal needs no text."""
-    for version in versions():
-        for language in languages(version):
-            try:
+    """Log every version that cannot be shown. The hospital's pages go on: a withdrawal needs no text."""
+    for version in names(WORDING):
+        try:
+            for language in languages(version):
                 text(version, language)
-            except PortalError as error:
-                log.error("consent text refused", code=error.code, text=version, language=language)
+        except CovenantError as error:
+            log.error("consent text refused", code=error.code, text=version)
+        except DatabaseError as error:
+            log.error("consent text not checked", error=type(error).__name__, text=version)
 
 
 def names(folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import settings as django_settings
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from consent import duo
 from consent.limits import Limits
@@ -12,7 +13,6 @@ from consent.terms import Condition
 from portal.patients import services, texts
 from portal.patients.choices import PLAIN, Choices, answers, chosen, preset
 from portal.patients.models import Grant
-from portal.patients.signing import ATTESTATION
 from tests.support.understanding import understood
 
 pytestmark = pytest.mark.django_db
@@ -146,6 +146,22 @@ def test_a_changed_file_is_neither_shown_nor_signed(ledger, catch_up, at_check, 
     assert client.get("/consent/").status_code == 200
 
 
+def test_at_start_every_text_that_cannot_be_shown_is_named(ledger, catch_up, db, tmp_path, monkeypatch):
+    catch_up()
+    with capture_logs() as quiet:
+        texts.report_changed()
+    source = (texts.WORDING / f"{texts.FIRST}.en.md").read_bytes()
+    (tmp_path / f"{texts.FIRST}.en.md").write_bytes(source + b"\nMore.\n")
+    (tmp_path / "broken-1.en.md").write_bytes(b"no front matter")
+    monkeypatch.setattr(texts, "WORDING", tmp_path)
+    with capture_logs() as said:
+        texts.report_changed()
+    assert quiet == [] and {(one["text"], one["code"]) for one in said} == {
+        (texts.FIRST, "patients.text-changed"),
+        ("broken-1", "texts.malformed"),
+    }
+
+
 def test_words_read_before_a_change_are_read_again(at_check, tmp_path, monkeypatch):
     """Before the ledger knows the text there is nothing to hold the file against but what was read."""
     _, client = at_check
@@ -162,7 +178,7 @@ def test_narrowing_keeps_what_was_said_more_exactly(ledger, catch_up, new_patien
         patient=new_patient(), preset="health-research", valid_from=now, valid_until="2040-01", choices=choices
     )
     new = services.narrow(grant=old, preset="heart-disease", valid_until="2040-01")
-    assert Choices.of(new.opened()) == choices and new.attestation == ATTESTATION
+    assert Choices.of(new.opened()) == choices
 
 
 def test_answers_lead_back_to_the_choices_they_were_made_from():
