@@ -11,18 +11,20 @@ from msgspec.structs import replace as with_changed
 from consent.limits import Denial, Limits
 from portal.errors import PortalError
 from portal.patients import sending, services, texts
-from portal.patients.choices import Choices
 from portal.patients.models import Grant
 
 MOST: Final = 32  # studies in one denial (consent.limits)
 
 
-def leave(*, grant: Grant, study: str) -> Grant:
+def leave(*, grant: Grant, study: str, how: services.How = None) -> Grant:
     """Take `study` (UUID) out of `grant`: the new consent is signed, the old one withdrawn, both saved together.
+
+    `how`: as in `services.give`.
 
     The old one's withdrawal is what proves, later, that no round of any study counted on it; the new one keeps all
     others. A study that is left already changes nothing. Raises PortalError `patients.withdrawn`, `patients.text-old`
-    (nobody signs under a text that has a successor: read that, or withdraw from everything).
+    (nobody signs under a text that has a successor: read that, or withdraw from everything), and what a touch is
+    refused with.
     """
     with transaction.atomic():
         old = services.locked(grant)
@@ -34,16 +36,19 @@ def leave(*, grant: Grant, study: str) -> Grant:
         if texts.is_old(old.text):
             message = "a newer text is out: read it and choose, or stop this consent for all studies"
             raise PortalError("patients.text-old", message)
-        choices = replace(Choices.of(details), limits=without(details.limits, study))
-        begins = max(old.valid_from, services.this_month())
-        wish = services.Wish(old.patient, old.preset, begins, old.valid_until, choices)
-        new = services.prepare(wish, texts.text(old.text, details.language))
+        new = services.prepare(wish(old, study), texts.text(old.text, details.language), how)
         new.replaces = old
         new.save()
         services.take_back(old)
     sending.send_withdrawals([old])
     sending.send_grants([new])
     return new
+
+
+def wish(old: Grant, study: str) -> services.Wish:
+    """What `old` says from now on, with a no to `study`."""
+    same = services.like(old, old.preset, old.valid_until)
+    return replace(same, choices=replace(same.choices, limits=without(same.choices.limits, study)))
 
 
 def left(limits: Limits) -> set[str]:

@@ -63,11 +63,24 @@ def withdraw_study(request: HttpRequest, pk: UUID, study: UUID) -> HttpResponse:
     one = next((one for one in report.stops if one.facts.study == str(study)), None)
     if one is None:
         raise Http404
-    if request.method == "POST":
-        new = leaving.leave(grant=found, study=str(study))
+    problem = ""
+    if request.method == "POST" and (how := passkeys.chosen(found.patient, request.POST)) is False:
+        problem = passkeys.UNANSWERED
+    elif request.method == "POST":
+        new = leaving.leave(grant=found, study=str(study), how=how or None)
         return redirect("patients:grant", pk=new.pk)
-    shown = {"grant": found, "only": one, "impact": replace(report, studies=(one,)), "rule": rule(found)}
-    return render(request, "patients/withdraw_study.html", shown)
+    old = texts.is_old(found.text)
+    wording = None if old else texts.text(found.text, found.opened().language)
+    shown = {
+        "grant": found,
+        "only": one,
+        "impact": replace(report, studies=(one,)),
+        "rule": rule(found),
+        "old": old,
+        "options": services.draft(leaving.wish(found, str(study)), wording) if wording else None,
+        "problem": problem,
+    }
+    return render(request, "patients/withdraw_study.html", shown, status=422 if problem else 200)
 
 
 def rule(grant: Grant) -> str:
