@@ -12,12 +12,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from consent.encoding import from_base64url, to_base64url
+from consent.impact import Facts, Impact, resting
 from consent.receipt import read_receipt
 from consent.webauthn import PRESENT, Assertion
 from portal import ledger as portal_ledger
 from portal.accounts.models import Role, User
 from portal.demo.authenticator import Passkey as Device
-from portal.patients import passkeys, services
+from portal.patients import impact, leaving, passkeys, services
 from portal.patients.models import Draft, Grant, Passkey, Status
 from tests.functional.patients.test_consent_path import give
 from tests.support.understanding import understood
@@ -343,3 +344,25 @@ def test_only_a_steward_is_at_the_desk_and_only_the_patient_has_a_passkey_page(l
     for page in ("", f"{patient.pk}/", f"{patient.pk}/paper/", f"{patient.pk}/lost/"):
         assert client.get(f"/patients/{page}").status_code == 404
     assert steward.get("/consent/passkey/").status_code == 404
+
+
+def test_leaving_one_study_is_signed_with_the_passkey_and_never_unasked(browser, catch_up, monkeypatch):
+    grant = given(browser)
+    catch_up()
+    study = "6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11"
+    facts = Facts(
+        study=study, title="Hearts", purpose="", status="approved", planned=2, last=None, on_withdrawal="finish",
+        epsilon="0", delta="0.0001", model=None, licences=(),
+    )  # fmt: skip
+    waits = Impact(
+        hospital="ClevelandMSP", commitments=(), studies=(resting(facts, [], waits=True),), epsilon="0", delta=""
+    )
+    monkeypatch.setattr(impact, "of_patient", lambda patient: waits)
+    path = f"/consent/{grant.pk}/withdraw/{study}/"
+    assert browser.client.post(path).status_code == 422 and Grant.objects.count() == 1
+    assert browser.client.post(path, {"passkey": browser.touch(path)}).status_code == 302
+    catch_up()
+    new = Grant.objects.get(replaces=grant)
+    assert (new.status, new.attestation, leaving.left(new.opened().limits)) == (Status.RECORDED, "passkey", {study})
+    grant.refresh_from_db()
+    assert grant.status == Status.WITHDRAWN
