@@ -169,8 +169,8 @@ def approve(network: Network, name: str, package: Package, tell: Callable[[str],
         node = network.node(name)
         standing = committed(network, node.organisation)
         sequence = int(standing["sequence"]) if standing else 0
-        if standing and standing["version"] == package.digest:
-            contracts = next(each for each in network.plan.contracts if each.sequence == sequence)
+        contracts = next((each for each in network.plan.contracts if each.sequence == sequence), None)
+        if standing and standing["version"] == package.digest and contracts:
             deployment = Deployment(network, package, contracts)
         else:
             coming = network.plan.coming
@@ -225,7 +225,7 @@ def begin(network: Network, package: Package, sequence: int) -> Deployment:
     coming = plan.coming
     if coming and coming.package_id == package.id and coming.sequence == sequence:
         return Deployment(network, package, coming)
-    retire(network, [each for each in plan.contracts if each not in running])
+    dropped = [each for each in plan.contracts if each not in running]
     slot: Literal["a", "b"] = "b" if running and running[0].slot == "a" else "a"
     contracts = Contracts(
         sequence=sequence,
@@ -236,6 +236,7 @@ def begin(network: Network, package: Package, sequence: int) -> Deployment:
         source=str(package.source),
         committed=False,
     )
+    retire(network, [*dropped, contracts])  # no hospital has a host for it yet, whatever lies in its place
     plan = plan.running(*running, contracts)
     network.layout.write(plan)
     files.write(network.layout.packages / f"{package.label}.tar.gz", package.data)
