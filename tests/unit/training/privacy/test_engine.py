@@ -7,10 +7,15 @@ import pytest
 import torch
 from opacus import GradSampleModule
 from opacus.optimizers import DPOptimizer
+from torch import nn
 
 from training.errors import ModelRefused
 from training.models.networks import Network, heart_network
 from training.privacy.engine import PatientEngine, capacity, linear_chain
+
+
+class Linear(nn.Linear):
+    """Its own type: what it does is not known, so each gradient is taken by itself."""
 
 
 def records(count, seed=0, scale=1.0):
@@ -93,6 +98,19 @@ def test_one_bad_record_takes_its_patient_along_and_nobody_else():
     total = engine.clipped_sum(flat(network), features, labels, owners)
     rest = engine.clipped_sum(flat(network), features[[0, 1, 4, 5]], labels[[0, 1, 4, 5]], np.array([0, 0, 1, 1]))
     assert torch.allclose(total, rest, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [nn.Linear, Linear])
+def test_a_gradient_that_overflows_in_one_layer_is_zero_in_all(kind):
+    """Where the first layer overflows and the second shuts, the last one's gradient is a number: it must not pass."""
+    module = nn.Sequential(kind(2, 1), nn.ReLU(), kind(1, 1), nn.ReLU(), kind(1, 1))
+    assert (linear_chain(module) is None) == (kind is Linear)
+    weights = torch.tensor([3.0, 3.0, 0.0, -1.0, 0.0, 1.0, 0.0])
+    engine = PatientEngine(module, heart_network(0).loss, clip=0.1)
+    features = np.array([[3e38, 3e38], [1.0, 1.0]], dtype=np.float32)
+    both = engine.clipped_sum(weights, features, np.ones(2, int), np.arange(2))
+    good = engine.clipped_sum(weights, features[1:], np.ones(1, int), np.arange(1))
+    assert torch.equal(both, good) and float(good.norm()) == pytest.approx(0.1, abs=1e-5)
 
 
 def test_weights_that_are_no_numbers_give_zeros():
