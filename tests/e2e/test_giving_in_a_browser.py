@@ -45,6 +45,8 @@ def test_from_the_first_yes_to_a_newer_text(desks, live_server, program, monkeyp
 
         walks.sign_in(page, live_server.url, "ada", password)
         press("Read about saying yes", "Helping researchers", "link")
+        press("Deutsch", "Der Forschung helfen", "link")
+        press("English", "Helping researchers", "link")
         choose("It is sent to the researchers.", "You get the same care as before.", "Yes, from then on", "I have read")
         press("Go on", "Helping researchers")
         page.get_by_role("alert").get_by_text("Nobody sends your record anywhere").wait_for()

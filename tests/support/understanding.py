@@ -12,11 +12,14 @@ NEW = "We ask about pictures too."  # what changed in the second version
 
 
 def two_versions(folder: Path) -> tuple[str, str]:
-    """Write two English versions of a text of their own into `folder`; the second supersedes the first."""
+    """Write two versions of a text of their own into `folder`: the first in all languages, the second in English alone,
+    superseding the first."""
     name = f"trial-{next(SERIES)}"
     first, second = f"{name}.1", f"{name}.2"
+    for file in texts.WORDING.glob(f"{texts.FIRST}.*.md"):
+        other = file.read_text().replace(f'id = "{texts.FIRST}"', f'id = "{first}"', 1)
+        (folder / file.name.replace(texts.FIRST, first)).write_text(other)
     source = (texts.WORDING / f"{texts.FIRST}.en.md").read_text()
-    (folder / f"{first}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', f'id = "{first}"'))
     newer = f'id = "{second}"\nsupersedes = "{first}"\nchanges = ["{NEW}"]'
     (folder / f"{second}.en.md").write_text(source.replace(f'id = "{texts.FIRST}"', newer) + "\nNew words.\n")
     return first, second
