@@ -20,6 +20,7 @@ from portal.middleware import refused
 WRONG = Limit("sign-in", 60, 900)
 FIRST_PAGE = {
     Role.PATIENT: "patients:home",
+    Role.PROXY: "patients:acting",
     Role.STEWARD: "desk:home",
     Role.RESEARCHER: "catalogue:home",
     Role.AUDITOR: "audit:home",

@@ -29,7 +29,7 @@ def notice(now: datetime | None = None) -> int:
     for grant in found.select_related("mandate", "patient").order_by("made")[:MOST]:
         if rule := rule_of(grant, now):
             count += Grant.objects.filter(pk=grant.pk, lapse="").update(lapse=rule, lapsed_at=now)
-            log.info("consent lapsed", rule=rule)
+            log.info("consent lapsed", code=rule)
     return count
 
 

@@ -64,8 +64,8 @@ KINDS = {
 }
 LAPSES = {
     "consent.expired": "Ended",
-    "age.ask-again": "Ended: the patient is grown up and is asked again",
-    "mandate.not-held": "Ended: the right to speak is over",
+    "age.ask-again": "Ended: asked again",
+    "mandate.not-held": "Ended: mandate over",
 }
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

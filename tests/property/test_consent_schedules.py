@@ -1,9 +1,10 @@
 """The promise itself: whatever happens in whatever order, no record trains without a consent valid at that round.
 
-Random schedules of grants, narrowings, withdrawals (on the ledger, on another member's page, or at the hospital's
-counter), expiry by time, and rounds run against the real agent, gate and contracts. What each round read is compared
-with a model that knows nothing of them: the plain history of who said what at which block. COVENANT_SOAK=1 runs 1,000
-schedules, else 25; COVENANT_SEED repeats one.
+Random schedules of grants, withdrawals (on the ledger, on another member's page, or at the hospital's counter), expiry
+by time, children with two guardians who are asked and come of age, representatives whose mandates begin and end, and
+rounds run against the real agent, gate and contracts. What each round read is compared with a model that knows nothing
+of them: the plain history of who said what at which block. COVENANT_SOAK=1 runs 1,000 schedules, else 25;
+COVENANT_SEED repeats one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from consent.mandate import Age, Mandate
 from tests.support.federation import Hospital, World, seed
 from training.errors import TrainingError
 from training.federation.aggregate import aggregate
@@ -29,11 +31,36 @@ MONTHS = [("2026-01", "2027-12"), ("2026-11", "2026-11"), ("2026-10", "2026-10")
 DAY = 86_400
 
 
+@dataclass(frozen=True)
+class Life:
+    """When a patient is asked, and grown; in which time somebody represents them: epoch seconds, None where never."""
+
+    asked: int | None = None
+    grown: int | None = None
+    represented: tuple[int, int] | None = None
+
+    def is_child(self, when: int) -> bool:
+        return self.grown is not None and when < self.grown
+
+    def spans(self, speaker: str) -> tuple[int, int]:
+        """In which time `speaker` may speak."""
+        if speaker == "aunt":
+            assert self.represented is not None
+            return self.represented
+        assert self.grown is not None
+        return 0, self.grown
+
+
+GROWN_UP = Life()
+
+
 @dataclass
 class Said:
-    """One grant in the model's own words."""
+    """One grant in the model's own words. `speaker`: "" the patient; `given`: epoch seconds."""
 
     patient: str
+    speaker: str
+    given: int
     heart: bool
     starts: str
     ends: str
@@ -50,19 +77,44 @@ class Said:
 @dataclass
 class History:
     said: dict[str, Said] = field(default_factory=dict)
+    lives: dict[str, Life] = field(default_factory=dict)
 
-    def may_train(self, patient: str, month: str, opened: int) -> bool:
+    def may_train(self, patient: str, when: int, opened: int) -> bool:
         """By the rules as people read them, at the block that opened the round and with what was known by then."""
-        return any(
-            one.heart and one.starts <= month <= one.ends and one.recorded <= opened and self.stands(name)
-            for name, one in self.said.items()
-            if one.patient == patient
-        )
+        life, month = self.lives.get(patient, GROWN_UP), datetime.fromtimestamp(when, UTC).strftime("%Y-%m")
+        yes, enough, spoken = set(), False, set()
+        for name, one in self.said.items():
+            if one.patient != patient:
+                continue
+            own = one.speaker == ""
+            heard = self.is_heard(one, life, when)
+            if one.gone and (own or heard):
+                spoken.add(one.speaker)
+            in_time = one.starts <= month <= one.ends and one.recorded <= opened
+            if not (heard and in_time and self.stands(name)):
+                continue
+            spoken.add(one.speaker)
+            if one.heart:
+                yes.add(one.speaker)
+                enough = enough or not (own and life.is_child(when))
+        asked = life.is_child(when) and when >= (life.asked or 0)
+        return enough and spoken <= yes and ("" in yes or not asked)
+
+    def is_heard(self, one: Said, life: Life, when: int) -> bool:
+        """Whether who said this may say it now, and might then."""
+        if one.speaker:
+            first, last = life.spans(one.speaker)
+            return first <= one.given < last and first <= when < last
+        if life.is_child(one.given):
+            return life.is_child(when)
+        told = any(other.speaker == "aunt" and other.patient == one.patient for other in self.said.values())
+        return not told or life.represented is None or not life.represented[0] <= one.given < life.represented[1]
 
     def stands(self, name: str) -> bool:
-        """Whether nobody took this grant back, nor, where it is paper, any grant of the same patient."""
+        """Whether nobody took this grant back, nor, where it is paper, any grant by the same speaker."""
         one = self.said[name]
-        left = any(other.gone for other in self.said.values() if other.patient == one.patient)
+        who = (one.patient, one.speaker)
+        left = any(other.gone for other in self.said.values() if (other.patient, other.speaker) == who)
         return not one.gone and (one.signed or not left)
 
 
@@ -76,23 +128,40 @@ class Schedule:
         self.trained = 0
         self.stopped = 0
         self.seen: set[str] = set()
+        self.history.lives = dict(zip(self.people, self.some_lives(), strict=False))
+        for patient, life in self.history.lives.items():
+            if life.grown is not None:
+                self.grant(patient, "mother", usual=True)
         for patient in self.people:
             self.grant(patient, usual=True)
         self.study = self.world.study(rounds=1000, spare_attempts=1000, privacy=GENTLE, cohort_seconds=600)
         self.chain = Chain(Studies(self.world.view), self.world.blobs, MemoryVectors())
         self.round, self.attempt = 1, 1
 
-    def grant(self, patient: str, *, usual: bool = False) -> None:
+    def some_lives(self) -> list[Life]:
+        """Small children, bigger ones, some who are grown up soon; and adults whom somebody represents for a while."""
+        now, soon = int(self.world.now), lambda: self.choose.randrange(1, 40) * DAY
+        small = [Life(asked=now + soon(), grown=now + 4000 * DAY) for _ in range(2)]
+        grows = [Life(asked=now - DAY, grown=now + soon()) for _ in range(3)]
+        ill = [Life(represented=(now + start, now + start + soon())) for start in (self.choose.randrange(9) * DAY, DAY)]
+        return [*small, *grows, *ill]
+
+    def grant(self, patient: str, speaker: str = "", *, usual: bool = False) -> None:
+        life, now = self.history.lives.get(patient, GROWN_UP), int(self.world.now)
         heart = usual or self.choose.random() < 0.7
-        months = MONTHS[0] if usual else self.choose.choice(MONTHS)
+        months = MONTHS[0] if usual else self.choose.choice(MONTHS[:3] if life is not GROWN_UP else MONTHS)
         signed = usual or self.choose.random() < 0.7
         made = self.hospital.grant(
             patient,
             preset="heart-disease" if heart else "cancer",
             months=months,
             attestation="portal-key" if signed else "hospital-attested",
+            age=age_of(life),
+            mandate=mandate_of(life, speaker),
+            speaker=speaker,
         )
-        self.history.said[made.commitment] = Said(patient, heart, *months, signed, self.world.ledger.height)
+        said = Said(patient, speaker, now, heart, *months, signed, self.world.ledger.height)
+        self.history.said[made.commitment] = said
 
     def withdraw(self) -> None:
         if standing := [name for name, one in self.history.said.items() if one.withdrawn is None]:
@@ -118,21 +187,31 @@ class Schedule:
 
     def disturb(self) -> None:
         """Anything but a round."""
-        step = self.choose.choice([self.withdraw, self.withdraw, self.hand_in, self.grant_anybody, self.grant_anybody])
+        step = self.choose.choice(
+            [self.withdraw, self.withdraw, self.hand_in, self.grant_anybody, self.speak, self.speak]
+        )
         step()
 
     def grant_anybody(self) -> None:
         self.grant(self.choose.choice(self.people))
+
+    def speak(self) -> None:
+        """Somebody says something for one of those who do not, or not alone, decide."""
+        patient = self.choose.choice(list(self.history.lives))
+        life = self.history.lives[patient]
+        speaker = "aunt" if life.represented else self.choose.choice(["mother", "father"])
+        if life.spans(speaker)[1] > self.world.now:  # a mandate that is over signs nothing more
+            self.grant(patient, speaker)
 
     def learn(self) -> None:
         """One attempt at a round, with things happening between its steps; sometimes it is aborted."""
         world, place = self.world, {"study": self.study, "round": self.round, "attempt": self.attempt}
         world.run("runner", "studies:Open", {**place, "kind": "training"})
         opened = world.ledger.height
-        month = datetime.fromtimestamp(world.now, UTC).strftime("%Y-%m")
+        when = int(world.now)
         while self.choose.random() < 0.4:
             self.disturb()
-        allowed = {patient for patient in self.people if self.history.may_train(patient, month, opened)}
+        allowed = {patient for patient in self.people if self.history.may_train(patient, when, opened)}
         answer = world.ask(self.hospital.msp, "cohort", self.study, self.round, self.attempt)
         frozen = self.hospital.cohorts.get(Attempt(self.study, self.round, self.attempt, TRAINING))
         members = {member.patient for member in frozen.members} if frozen else set()
@@ -141,12 +220,12 @@ class Schedule:
         while self.choose.random() < 0.3:
             self.disturb()
         if members and self.choose.random() < 0.85:
-            self.train(place, {member.patient: member.commitment for member in frozen.members})
+            self.train(place, {member.patient: member.commitment for member in frozen.members}, when, opened)
         else:
             world.run("runner", "studies:Abort", {**place, "reason": "test.abort"})
             self.attempt += 1
 
-    def train(self, place: dict, members: dict[str, str]) -> None:
+    def train(self, place: dict, members: dict[str, str], when: int, opened: int) -> None:
         """`members`: the frozen cohort, each patient with the grant that let them in."""
         world = self.world
         world.run("runner", "studies:Fix", place)
@@ -154,7 +233,11 @@ class Schedule:
             self.disturb()
         if self.choose.random() < 0.3:
             self.many_withdraw_elsewhere(list(members.values()))
-        left = {patient for patient, name in members.items() if self.history.stands(name)}
+        left = {
+            patient
+            for patient, name in members.items()
+            if self.history.stands(name) and self.history.may_train(patient, when, opened)
+        }
         before = len(self.hospital.loads)
         if len(left) < 20:
             with pytest.raises(TrainingError, match=r"site\.cohort-too-small"):
@@ -179,6 +262,24 @@ class Schedule:
 
     def last(self):
         return Studies(self.world.view).last(self.study, self.round)
+
+
+def instant(when: int) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat()
+
+
+def age_of(life: Life) -> Age | None:
+    if life.grown is None or life.asked is None:
+        return None
+    return Age(assents_from=instant(life.asked), of_age_from=instant(life.grown), policy="ages", evidence="ab" * 32)
+
+
+def mandate_of(life: Life, speaker: str) -> Mandate | None:
+    if not speaker:
+        return None
+    first, last = life.spans(speaker)
+    office = "representative" if speaker == "aunt" else "guardian"
+    return Mandate(office=office, starts=instant(first), ends=instant(last), evidence="cd" * 32)
 
 
 GENTLE = {"clip": "1", "sigma": "200", "q": "0.2", "steps": 2, "delta": "0.0001", "records_per_patient": 1,

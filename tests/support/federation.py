@@ -23,6 +23,7 @@ from consent.decide import ConsentView
 from consent.encoding import to_base64url
 from consent.grant import Details, Evidence, Statement
 from consent.limits import NO_LIMITS, Limits
+from consent.mandate import Age, Mandate
 from consent.versions import Lapse
 from tests.support.memory_ledger import CHANNEL, MemoryLedger, MemoryView, MemoryWriter
 from training.errors import TrainingError
@@ -63,6 +64,7 @@ class Grant:
     secret: bytes
     attestation: str
     handed_in: bool = False
+    speaker: str = ""
 
     @property
     def commitment(self) -> str:
@@ -99,10 +101,14 @@ class Hospital:
         months: tuple[str, str] = ("2026-01", "2027-12"),
         attestation: str = "portal-key",
         limits: Limits = NO_LIMITS,
+        age: Age | None = None,
+        mandate: Mandate | None = None,
+        speaker: str = "",
     ) -> Grant:
-        """Sign and record a new grant of `patient`."""
+        """Sign and record a new grant about `patient`, by `speaker` under `mandate` or by the patient."""
         number = len(self.grants)
-        key = ec.derive_private_key(int.from_bytes(fingerprint("key", self.msp, patient)) % (2**255), ec.SECP256R1())
+        scalar = int.from_bytes(fingerprint("key", self.msp, patient + speaker)) % (2**255)
+        key = ec.derive_private_key(scalar, ec.SECP256R1())
         secret = fingerprint("secret", self.msp, patient)
         details = Details(
             salt=fingerprint("salt", patient, number).hex(),
@@ -112,6 +118,8 @@ class Hospital:
             ends=f"{months[1]}-{monthrange(*map(int, months[1].split('-')))[1]}",
             retrospective=True,
             limits=limits,
+            age=age,
+            mandate=mandate,
             secret_digest=grants.secret_digest(secret),
         )
         statement = Statement(
@@ -129,7 +137,7 @@ class Hospital:
         evidence = grants.new_grant(statement, details, key)
         if attestation == "hospital-attested":
             evidence = replace(evidence, signature=grants.Paper())
-        made = Grant(patient, key, evidence, statement, details, secret, attestation)
+        made = Grant(patient, key, evidence, statement, details, secret, attestation, speaker=speaker)
         sealed = {
             "commitment": made.commitment,
             "hospital": self.msp,
@@ -189,6 +197,7 @@ class Hospital:
                 withdrawn_block=record.block if gone else None,
                 withdrawn_by=record.body["withdrawn_by"],
                 withdrawn_here=made.handed_in,
+                speaker=made.speaker,
             )
 
     def lapse(self) -> Lapse | None:

@@ -174,7 +174,7 @@ def test_coming_of_age_is_noticed_and_asks_again(clinic, catch_up, new_patient, 
     assert not speaking.in_force(Mandate.objects.get(pk=mandate.pk))
     assert visitor(mandate.account).get(f"/acting/{mandate.pk}/yes/").status_code == 404
     page = visitor(cleo.account).get("/consent/").content.decode()
-    assert "There is no yes from you now" in page and "is asked again" in page
+    assert "There is no yes from you now" in page and "asked again" in page
     own = services.give(patient=cleo, preset="heart-disease", valid_from=month, valid_until=later(month))
     catch_up()
     assert admitted(cleo) == [own.commitment]
