@@ -18,7 +18,7 @@ from fido2.cose import ES256
 from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from consent import keys
-from consent.encoding import to_base64url
+from consent.encoding import from_base64url, to_base64url
 from consent.webauthn import ATTESTED, PRESENT, VERIFIED, Assertion
 
 SEEN = PRESENT | VERIFIED
@@ -60,6 +60,28 @@ class Passkey:
         return Assertion(
             authenticator_data=to_base64url(data), client_data=to_base64url(said), signature=to_base64url(signature)
         )
+
+    def made(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the page's script puts into a form when the page asks for a new passkey."""
+        return self.create(from_base64url(asked["challenge"]))
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, str]:
+        """What the page's script puts into a form when the page asks for a signature."""
+        made = self.sign(b"", challenge=asked["challenge"])
+        parts = {name: getattr(made, name) for name in made.__struct_fields__}
+        return {"credential": to_base64url(self.credential), **parts}
+
+    @classmethod
+    def kept(cls, rp_id: str, origin: str, kept: dict[str, Any]) -> Passkey:
+        """The passkey that `keep` gave, or a new one."""
+        if not kept:
+            return cls(rp_id, origin)
+        key = ec.derive_private_key(int(kept["key"], 16), ec.SECP256R1())
+        return cls(rp_id, origin, key, bytes.fromhex(kept["credential"]), kept["counter"])
+
+    def keep(self) -> dict[str, Any]:
+        number = self.key.private_numbers().private_value
+        return {"key": f"{number:064x}", "credential": self.credential.hex(), "counter": self.counter}
 
     def client_data(self, digest: bytes, **changed: Any) -> bytes:
         said = {

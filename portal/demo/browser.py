@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from html.parser import HTMLParser
 from types import TracebackType
+from typing import Any
 
 import httpx
 
 from portal.errors import PortalError
+
+Device = Callable[[dict[str, Any]], dict[str, Any]]  # what a page asks a passkey for -> its answer
 
 
 class Visitor:
@@ -43,9 +48,16 @@ class Visitor:
             raise PortalError("demo.page-refused", f"{path} answered with status {answer.status_code}")
         return answer
 
-    def send(self, path: str, values: dict[str, str]) -> httpx.Response:
-        """Fill in the form at `path` with `values` beside what the page itself put there, and send it."""
+    def send(self, path: str, values: dict[str, str], device: Device | None = None) -> httpx.Response:
+        """Fill in the form at `path` with `values` beside what the page itself put there, and send it.
+
+        `device`: what answers where the page asks a passkey; PortalError `demo.no-passkey` where it asks none.
+        """
         form = FormReader(self.get(path).text)
+        if device is not None:
+            if not form.options:
+                raise PortalError("demo.no-passkey", f"{path} did not ask for the passkey")
+            values = {**values, "passkey": json.dumps(device(json.loads(form.options)))}
         answer = self.client.post(path, data={**form.values, **values})
         if answer.is_redirect:
             return self.get(httpx.URL(answer.headers["location"]).raw_path.decode())
@@ -55,14 +67,17 @@ class Visitor:
 
 
 class FormReader(HTMLParser):
-    """The hidden inputs of a page, the CSRF token among them."""
+    """The hidden inputs of a page, the CSRF token among them, and what a form of it asks a passkey for."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.values: dict[str, str] = {}
+        self.options = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         fields = dict(attrs)
+        if tag == "form":
+            self.options = fields.get("data-options") or self.options
         if tag == "input" and fields.get("type") == "hidden" and fields.get("name"):
             self.values[str(fields["name"])] = fields.get("value") or ""

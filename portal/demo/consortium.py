@@ -100,15 +100,16 @@ def configure(layout: Layout, choices: Choices, ledgers: Mapping[str, Any], brok
         write_json(layout.config(site), settings)
 
 
-def founding_organisations() -> list[dict[str, Any]]:
-    """The organisations as `members:Found` records them."""
+def founding_organisations(port: int) -> list[dict[str, Any]]:
+    """The organisations as `members:Found` records them. Passkeys are bound to each node's own name."""
     return [
         {
             "msp": site.msp,
             "name": site.title,
             "kind": "institute" if site is HUB else "hospital",
             "roles": list(IDENTITIES[role_of(site)]) + ([] if site is HUB else ["peer"]),
-            "origins": [f"http://{site.name}.localhost"],
+            "origins": [f"http://{site.name}.localhost:{port_of(site, port)}"],
+            "rp_id": f"{site.name}.localhost",
         }
         for site in SITES
     ]

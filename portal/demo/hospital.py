@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -16,13 +17,13 @@ from portal.accounts.models import Role, User
 from portal.catalogue import manifests
 from portal.catalogue import services as catalogue
 from portal.catalogue.models import Source
-from portal.demo.people import wishes
+from portal.demo.people import Wish, wishes
 from portal.demo.waiting import account, awaited
 from portal.governance import selectors as proposals
 from portal.governance import services as governance
 from portal.patients import services as patients
 from portal.patients import texts
-from portal.patients.models import Cohort, Grant, Patient, Status
+from portal.patients.models import Cohort, Grant, Passkey, Patient, Status
 from portal.reactor import selectors as mirror
 from portal.studies import selectors as studies
 from portal.studies import services as study_services
@@ -96,8 +97,8 @@ def enrol(seed: int) -> dict[str, int]:
     wanted = wishes(ids, settings.NODE.name, seed, datetime.now(UTC).date())
     granted = set(Grant.objects.values_list("patient_id", flat=True))
     missing = [
-        patients.Wish(known[one.patient], one.preset, one.valid_from, one.valid_until)
-        for one in wanted
+        patients.Wish(known[one.patient], one.preset, one.valid_from, one.valid_until, document=paper(number, one))
+        for number, one in enumerate(wanted)
         if one.preset and known[one.patient].pk not in granted
     ]
     for one in missing[:SINGLY]:
@@ -110,11 +111,17 @@ def enrol(seed: int) -> dict[str, int]:
     return {"patients": len(ids), "grants": Grant.objects.count()}
 
 
+def paper(number: int, one: Wish) -> str | None:
+    """The digest of the scan for every tenth patient, who signed on paper: made up, as the wishes are."""
+    return sha256(f"the scan of {one.patient}'s paper".encode()).hexdigest() if number % 10 == 9 else None
+
+
 def personas(count: int, seed: int) -> dict[str, str]:
     """Accounts for `count` patients whose records train if they consent: username -> a new password."""
     source = Source.objects.get(version=1)
     training = set(manifests.split_of(source.dataset, source.version).training)
     fitting = Grant.objects.filter(status=Status.RECORDED, preset="heart-disease", local_withdrawn_at=None)
+    fitting = fitting.filter(attestation="portal-key")
     able = [grant.patient for grant in fitting.filter(valid_until__gte=f"{date.today():%Y-%m}").order_by("pk")]
     chosen = [one for one in able if set(one.record_ids) & training]
     made = {}
@@ -156,8 +163,30 @@ def cohort_size(study: str) -> int:
 
 
 def grant_of(username: str) -> str:
-    """The id in the portal's addresses of the consent that `username` gave."""
-    return str(Grant.objects.get(patient__account__username=username).pk)
+    """The id in the portal's addresses of the consent that `username` gave last."""
+    return str(newest(username).pk)
+
+
+def newest(username: str) -> Grant:
+    return Grant.objects.filter(patient__account__username=username).order_by("-made")[0]
+
+
+def has_passkey(username: str) -> bool:
+    return Passkey.objects.filter(patient__account__username=username, lost=None).exists()
+
+
+def signed_with(username: str) -> str:
+    return newest(username).attestation
+
+
+def await_signed(username: str) -> None:
+    """Return once the consent that `username` signed with a passkey is recorded."""
+
+    def recorded() -> bool:
+        grant = newest(username)
+        return grant.attestation == "passkey" and grant.status == Status.RECORDED
+
+    awaited(recorded, "the consent signed with a passkey")
 
 
 def await_withdrawn(grant: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from shutil import copyfile
 from typing import Any
 
@@ -61,12 +62,19 @@ def build(
         "privacy": privacy(certificate),
         "accuracy": accuracy(ledger, study, plan),
         "withdrawal": withdrawal,
+        "attestation": attestations(ledger),
         "counts": {record["dataset"]: record["answer"] for _, record in ledger.records("budget/count/")},
         "seconds": {
             "total": round(sum(seconds.values()), 1),
             "by_step": {name: round(one, 1) for name, one in seconds.items()},
         },
     }
+
+
+def attestations(ledger: Ledger) -> dict[str, int]:
+    """How many of the consents that stand were signed in which way, as every reader of the ledger sees it."""
+    standing = (record for _, record in ledger.records("consents/") if record.get("status") == "active")
+    return dict(sorted(Counter(record["attestation"] for record in standing).items()))
 
 
 def rounds(ledger: Ledger, study: str) -> list[dict[str, Any]]:
@@ -119,6 +127,12 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
         f"epsilon {found['epsilon_rdp']} (RDP, as gated), {found['epsilon_pld']} (PLD), delta {found['delta']}",
     )
     table.add_row("accuracy (noised)", f"mean {report['accuracy']['mean']}; {accuracies}")
+    signed = report.get("attestation", {})
+    table.add_row(
+        "consents that stand",
+        f"{signed.get('portal-key', 0)} signed by a key that the hospital keeps, {signed.get('hospital-attested', 0)} "
+        "on paper, as the hospital attests; the one withdrawn below by a passkey (a program, in a phone's place)",
+    )
     table.add_row(
         "withdrawal",
         f"in round {about['round_in']}, not in round {about['round_out']}: both proofs verify",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+from portal.demo.authenticator import Passkey
 from portal.demo.browser import Visitor
 from portal.demo.consortium import founding_organisations
 from portal.demo.layout import HOSPITALS, Choices, Layout, port_of, write, write_json
@@ -51,7 +53,7 @@ class Steps:
 
     def consortium(self) -> None:
         first, proposal = HOSPITALS[0].name, self.choices.proposal
-        self.shells.ask(first, "found", organisations=founding_organisations())
+        self.shells.ask(first, "found", organisations=founding_organisations(self.choices.port))
         hospitals = [site.msp for site in HOSPITALS]
         self.shells.ask(first, "propose_disjoint", proposal=proposal, hospitals=hospitals)
         self.shells.ask_hospitals("vote", proposal=proposal)
@@ -78,6 +80,31 @@ class Steps:
             if "patient1" not in people[name]:
                 people[name] |= self.shells.ask(name, "personas", count=count, seed=self.choices.seed)
         write_json(self.personas_file, people)
+        self.passkey()
+
+    def passkey(self) -> None:
+        """One patient sets up a passkey and signs with it on the portal's pages; a program stands for the phone."""
+        hospital = HOSPITALS[0]
+        if self.shells.ask(hospital.name, "signed_with", username=WITHDRAWING) == "passkey":
+            return
+        with self.visit() as visitor, self.phone() as device:
+            if not self.shells.ask(hospital.name, "has_passkey", username=WITHDRAWING):
+                visitor.send("/consent/passkey/", {}, device.made)
+            grant = self.shells.ask(hospital.name, "grant_of", username=WITHDRAWING)
+            visitor.send(f"/consent/{grant}/sign/", {}, device.answer)
+        self.shells.ask(hospital.name, "await_signed", username=WITHDRAWING)
+        self.tell(f"{WITHDRAWING} of {hospital.title} signed with a passkey (made by a program, in a phone's place)")
+
+    @contextmanager
+    def phone(self) -> Iterator[Passkey]:
+        """The patient's passkey, kept in a file of the demo's owner between runs, with its counter."""
+        hospital, file = HOSPITALS[0], self.layout.directory / "passkey.json"
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        address = self.layout.address(hospital, self.choices.port)
+        device = Passkey.kept(f"{hospital.name}.localhost", address, kept)
+        write_json(file, device.keep())
+        yield device
+        write_json(file, device.keep())
 
     def access(self) -> None:
         self.shells.ask("hub", "inquire", hospitals=len(HOSPITALS))
@@ -128,11 +155,11 @@ class Steps:
             time.sleep(0.2)
 
     def withdraw(self) -> None:
-        """The patient signs in, opens the consent and withdraws it: the portal's own form, over HTTP."""
+        """The patient signs in, opens the consent and withdraws it with the passkey: the portal's form, over HTTP."""
         hospital = HOSPITALS[0]
         grant = self.shells.ask(hospital.name, "grant_of", username=WITHDRAWING)
-        with self.visit() as visitor:
-            visitor.send(f"/consent/{grant}/withdraw/", {})
+        with self.visit() as visitor, self.phone() as device:
+            visitor.send(f"/consent/{grant}/withdraw/", {}, device.answer)
         self.shells.ask(hospital.name, "await_withdrawn", grant=grant)
         write_json(self.withdrawal_mark, {"after_round": self.watch.closed})
         self.tell(f"after round {self.watch.closed} a patient of {hospital.title} withdrew in the portal")

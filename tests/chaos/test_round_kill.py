@@ -133,10 +133,12 @@ def test_a_study_survives_every_kill(stack, tmp_path):
     seed = stack.choices.seed
     print(f"seed {seed}")
     stack.start()
+    stack.start_web(VICTIM)  # one of its patients sets up a passkey there
     with Shells(stack.layout) as shells:
         steps = demo.Steps(stack.layout, stack.choices, shells, None, print)
         for _, step in steps.in_order():
             step()
+        stack.kill(f"{VICTIM.name}-web")
         stack.start_web(HUB)
         stack.start_web(VICTIM, crash_at="web.withdrawal-kept")
         killing = Killing(stack, shells, steps, seed)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from consent.receipt import read_receipt
 from portal import ledger as portal_ledger
@@ -16,34 +12,9 @@ from portal.accounts.services import set_password
 from portal.patients import passkeys, services
 from portal.patients.models import Grant, Passkey
 from tests.e2e import walks
-from tests.functional.node import HOSPITAL, HOSPITALS, ROLES
 from tests.support.understanding import understood
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def address(ledger: Any, settings: Any, live_server: Any) -> Any:
-    """Where the browser meets this hospital: its own name, which the hospitals vote to be its passkeys' address."""
-    port = int(live_server.url.rpartition(":")[2])
-    settings.NODE = replace(settings.NODE, port=port)
-    settings.ALLOWED_HOSTS = ["cleveland.localhost"]
-    before = {"origins": ["http://cleveland.localhost:8001"], "rp_id": "cleveland.localhost"}
-    move(ledger, {**before, "origins": [settings.NODE.url]})
-    yield settings.NODE.url
-    move(ledger, before)
-
-
-def move(ledger: Any, place: dict[str, Any]) -> None:
-    roles = sorted(["peer", *ROLES["hospital"]])
-    organisation = {"msp": HOSPITAL, "name": HOSPITAL, "kind": "hospital", "roles": roles, **place}
-    proposal = {"proposal": str(uuid.uuid4())}
-    action = {"kind": "set-organisation", "organisation": organisation}
-    deadline = int(time.time()) + 3600
-    made = ledger.submit("steward", "governance:Propose", {**proposal, "action": action, "deadline": deadline})
-    for msp in HOSPITALS[:3]:
-        ledger.submit("steward", "governance:Vote", {**proposal, "digest": made["digest"], "choice": "yes"}, msp)
-    ledger.submit("steward", "governance:Execute", proposal)
 
 
 def test_set_up_consent_and_stop(address, catch_up, program, monkeypatch, tmp_path):
