@@ -12,9 +12,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from consent.encoding import from_base64url, to_base64url
+from consent.errors import ProofRefused
 from consent.impact import Facts, Impact, resting
 from consent.receipt import read_receipt
 from consent.webauthn import PRESENT, Assertion
+from ledger.verify import claims, export, verify
 from portal import ledger as portal_ledger
 from portal.accounts.models import Role, User
 from portal.demo.authenticator import Passkey as Device
@@ -117,6 +119,23 @@ def test_a_consent_and_its_withdrawal_are_signed_with_the_passkey(browser, catch
     grant.refresh_from_db()
     assert (grant.status, grant.withdrawn_by) == (Status.WITHDRAWN, "patient")
     assert Passkey.objects.get().counter == 3
+
+
+def test_a_passkeys_receipt_verifies_offline(browser, catch_up, ledger, tmp_path):
+    grant = given(browser)
+    catch_up()
+    receipt, file = tmp_path / "receipt.json", tmp_path / "ledger.blocks"
+    receipt.write_bytes(browser.client.get(f"/consent/{grant.pk}/receipt.json").content)
+    export(portal_ledger.gateway(portal_ledger.reader()), file)
+    verified = verify(file, ledger.genesis)
+    shown = claims.receipt(receipt, verified)
+    assert (shown.what.attestation, shown.what.rekeyed) == ("passkey", False)
+    assert any("passkey signed it" in line for line in shown.lines())
+    body = json.loads(receipt.read_text())
+    body["signature"] = {"kind": "paper"}
+    receipt.write_text(json.dumps(body, separators=(",", ":"), sort_keys=True))
+    with pytest.raises(ProofRefused, match="receipt.attestation-mismatch"):
+        claims.receipt(receipt, verified)
 
 
 def test_without_the_passkey_stopping_is_as_easy(browser, catch_up):
