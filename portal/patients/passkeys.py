@@ -101,7 +101,7 @@ def register(*, patient: Patient, state: dict[str, Any] | None, sent: str) -> Pa
         data = server.register_complete(state, response)
         assert data.credential_data is not None
         public = point(data.credential_data.public_key)
-    except (ValueError, KeyError, TypeError, AttributeError, ConsentError) as error:
+    except Exception as error:  # odd bytes meet every kind of error in a parser; each means the same here
         raise refused("your browser's passkey was not accepted: try again", cause=str(error)[:200]) from None
     credential = data.credential_data.credential_id
     with transaction.atomic():
@@ -139,7 +139,8 @@ def replace_lost(patient: Patient, new: Passkey) -> list[Grant]:
 def lose(*, patient: Patient) -> None:
     """The registrar was told that the passkey is lost: it signs nothing from now on, and another may be set up.
 
-    What it signed counts as attested by the hospital alone. Raises PortalError `patients.no-passkey`.
+    Once that stands in its place, what it signed counts as attested by the hospital alone.
+    Raises PortalError `patients.no-passkey`.
     """
     with transaction.atomic():
         lost = Passkey.objects.select_for_update().filter(patient=patient, lost=None).first()

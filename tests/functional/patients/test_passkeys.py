@@ -228,6 +228,17 @@ def test_a_passkey_for_another_site_is_not_set_up_and_a_challenge_counts_once(le
     assert not Passkey.objects.exists()
 
 
+@pytest.mark.parametrize("made", [b"", b"\xa0", b"\xff", b"\xa3cfmtdnoneggattStmt\xa0hauthDataA\x00", b"\xbf" * 40])
+def test_a_garbled_passkey_is_refused_and_nothing_else_happens(ledger, catch_up, as_patient, made):
+    _, client = as_patient
+    catch_up()
+    browser = Browser(client, Device(RP_ID, ORIGIN))
+    sent = browser.device.create(from_base64url(browser.asked("/consent/passkey/")["challenge"]))
+    sent["response"]["attestationObject"] = to_base64url(made)
+    answered = client.post("/consent/passkey/", {"passkey": json.dumps(sent)})
+    assert answered.status_code == 422 and not Passkey.objects.exists()
+
+
 def test_there_is_one_passkey_at_a_time(browser):
     with pytest.raises(Exception, match="patients.has-passkey"):
         passkeys.creation(Passkey.objects.get().patient)
