@@ -156,6 +156,9 @@ def refusal_of(mandate: Mandate) -> services.Wish:
 
 
 def offered(mandate: Mandate) -> list[str]:
-    """What may be agreed to under `mandate`, of what the current text offers."""
+    """What may be agreed to under `mandate`, of what the current text offers; PortalError `mandates.nothing-left`."""
     names = texts.text(texts.current()).front.presets
-    return [name for name in names if name in words.PLAIN and mandate.opened().allows(name)]
+    found = [name for name in names if name in words.PLAIN and mandate.opened().allows(name)]
+    if not found:
+        raise PortalError("mandates.nothing-left", "the text of today offers nothing that your mandate reaches: ask us")
+    return found
