@@ -130,6 +130,20 @@ def record_batch(world: World) -> Act:
     return Act(f"{ALPHA}.registrar", arguments, [one.evidence() for one in signed])
 
 
+def rekey(world: World) -> Act:
+    signed = Patient().grant()
+    world.record(signed)
+    return Act(f"{ALPHA}.registrar", {"commitment": signed.commitment, "replacement": digest("a new key")})
+
+
+def acknowledge(world: World) -> Act:
+    signed = Patient().grant()
+    world.record(signed)
+    gone = {"commitment": signed.commitment}
+    world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", gone)
+    return Act(f"{BETA}.site", {"commitments": [signed.commitment]})
+
+
 def withdraw_by_registrar(world: World) -> Act:
     return Act(f"{ALPHA}.registrar", {"commitment": world.record(Patient().grant())["commitment"]})
 
@@ -225,6 +239,8 @@ SCENES: dict[str, Callable[[World], Act]] = {
     "consents:Record": record,
     "consents:RecordBatch": record_batch,
     "consents:WithdrawByRegistrar": withdraw_by_registrar,
+    "consents:Rekey": rekey,
+    "consents:Acknowledge": acknowledge,
     "catalogue:Register": register,
     "catalogue:Retire": retire,
     "budget:Open": open_account,
