@@ -107,7 +107,7 @@ def test_the_high_s_twin_counts_as_half_of_all_signatures_are_high() -> None:
         (msgspec.structs.replace(GOOD, signature="Q"), "grant.passkey-malformed"),
         (Passkey(PARTY.rp_id, PARTY.origins[0]).sign(MESSAGE), "grant.signature-invalid"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "assertion",  # signatures differ from process to process
 )  # fmt: skip
 def test_each_thing_that_is_wrong_has_its_code(assertion: Assertion, code: str) -> None:
     assert refusal(assertion) == code
