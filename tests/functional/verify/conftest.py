@@ -19,8 +19,7 @@ from consent.receipt import LedgerHead, build_receipt
 from ledger import gateway
 from ledger.identity.ca import Authority
 from ledger.identity.msp import Identity
-from ledger.network import join as joining
-from ledger.network import lifecycle
+from ledger.network import lifecycle, membership
 from ledger.network.network import Network
 from ledger.network.package import INSTALLED, Package
 from ledger.network.plan import Member
@@ -148,7 +147,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         traffic.garbage()
         receipt = traffic.receipt(folder / "receipt.json")
         before = traffic.height
-        traffic.network = joining.join(founded, NEWCOMER)
+        traffic.network = membership.join(founded, NEWCOMER)
         traffic.race()
         network = lifecycle.deploy(traffic.network, Package.of(upgraded(folder / "source")))
         traffic.network = network
