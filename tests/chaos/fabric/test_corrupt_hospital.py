@@ -136,10 +136,16 @@ def test_changed_contracts_are_refused_and_their_hospital_is_named(consortium: C
     with deceived(consortium, changed):
         with pytest.raises(EndorseError) as refused:
             consortium.door("DeltaMSP.steward", HOSPITALS).contract.proposal("consents:PublishText", text()).endorse()
-        assert [each.organisation for each in refused.value.details] == [CORRUPT]
-        assert "do not match" in refused.value.details[0].message
+        assert all("do not match" in each.message for each in refused.value.details)
+        assert odd_one_out([each.organisation for each in refused.value.details]) == CORRUPT
         for hospital in HONEST:  # a peer that plans for itself does without it
             consortium.door(f"{hospital}.steward").contract.submit("consents:PublishText", text())
+
+
+def odd_one_out(named: list[str]) -> str:
+    """The hospital whose result is its own: a gateway names those that differ from whoever answered first."""
+    (odd,) = named if len(named) == 1 else set(HOSPITALS).difference(named)
+    return odd
 
 
 def a_consent(world: World) -> Act:
