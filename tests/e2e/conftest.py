@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,6 @@ from tests.support.desks import broker_url, desks
 __all__ = ["broker_url", "desks", "identities", "ledger", "ledger_process"]
 
 
-HERE = Path(__file__).parent
 SOAK = os.environ.get("COVENANT_SOAK") == "1"
 ROUNDS = {Kind.embedded.value: 6, Kind.fabric.value: 4}
 
@@ -31,15 +29,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "demo" in metafunc.fixturenames:
         both = SOAK or metafunc.definition.get_closest_marker("every_ledger") is not None
         metafunc.parametrize("demo", list(ROUNDS)[: 2 if both else 1], indirect=True, scope="session")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `pytest -n 2 --dist loadgroup` the tests of one demo stay together, and so do those without one."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            of = getattr(item, "callspec", None)
-            group = of.params.get("demo", "none") if of is not None else "none"
-            item.add_marker(pytest.mark.xdist_group(f"demo-{group}"))
 
 
 @pytest.fixture(scope="session")
