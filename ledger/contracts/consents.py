@@ -19,6 +19,7 @@ from ledger.contracts.grants import (
     Successor,
     Text,
     admit,
+    check_active,
     check_all,
     find_standing,
     heard_key,
@@ -27,6 +28,7 @@ from ledger.contracts.grants import (
     party_of,
     put_withdrawal,
     require_current,
+    require_own,
     successor_key,
     supersede,
     text_key,
@@ -196,15 +198,7 @@ class Consents(Contract):
 
         Refuses `consents.unknown`, `consents.wrong-hospital`.
         """
-        standing = ledger.find(key(commitment), Record)
-        if standing is None:
-            raise Refused("consents.unknown", "no grant stands under this commitment", commitment=commitment)
-        if standing.hospital not in {None, ledger.creator.organisation}:
-            raise Refused(
-                "consents.wrong-hospital",
-                "a registrar withdraws grants of the own hospital only",
-                commitment=commitment,
-            )
+        standing = require_own(ledger, commitment, "withdraws grants")
         record = standing.withdrawn_now(ledger.now, "registrar")
         put_withdrawal(ledger, standing, record)
         return record
@@ -240,18 +234,8 @@ class Consents(Contract):
         another one takes the place of the last.
         Refuses `consents.unknown`, `consents.wrong-hospital`, `consents.withdrawn`, `consents.tombstone`.
         """
-        standing = ledger.find(key(commitment), Record)
-        if standing is None:
-            raise Refused("consents.unknown", "no grant stands under this commitment", commitment=commitment)
-        if standing.hospital not in {None, ledger.creator.organisation}:
-            raise Refused(
-                "consents.wrong-hospital",
-                "a registrar replaces keys of the own hospital's patients only",
-                commitment=commitment,
-            )
-        if standing.status != "active":
-            code = "withdrawn" if standing.status == "withdrawn" else "tombstone"
-            raise Refused(f"consents.{code}", "this grant was withdrawn: sign a new one", commitment=commitment)
+        standing = require_own(ledger, commitment, "replaces keys of patients")
+        check_active(standing)
         record = standing.rekeyed_now(ledger.now, replacement)
         if record != standing:
             ledger.put(key(commitment), record)

@@ -237,15 +237,32 @@ def find_standing(ledger: Ledger, record: Record) -> Record | None:
     standing = ledger.find(key(record.commitment), Record)
     if standing is None:
         return None
-    try:
-        after(standing.status, "grant")
-    except GrantRefused as error:
-        raise Refused(
-            error.code.replace("grant.", "consents.", 1), error.message, commitment=record.commitment
-        ) from None
+    check_active(standing)
     since = ("rekeyed", "replacement", "attestation") if standing.rekeyed is not None else ()
     agree(standing, record, "consents.known-differently", "recorded", *since)
     return standing
+
+
+def require_own(ledger: Ledger, commitment: str, act: str) -> Record:
+    """The record of a grant of the caller's hospital, or of a withdrawal that came before its grant.
+
+    `act`: what a registrar wants to do. Refuses `consents.unknown`, `consents.wrong-hospital`.
+    """
+    standing = ledger.find(key(commitment), Record)
+    if standing is None:
+        raise Refused("consents.unknown", "no grant stands under this commitment", commitment=commitment)
+    if standing.hospital not in {None, ledger.creator.organisation}:
+        raise Refused("consents.wrong-hospital", f"a registrar {act} of the own hospital only", commitment=commitment)
+    return standing
+
+
+def check_active(standing: Record) -> None:
+    """Refuses `consents.withdrawn`, `consents.tombstone`."""
+    try:
+        after(standing.status, "grant")
+    except GrantRefused as error:
+        code = error.code.replace("grant.", "consents.", 1)
+        raise Refused(code, error.message, commitment=standing.commitment) from None
 
 
 def party_of(ledger: Ledger, *grants: SealedGrant) -> RelyingParty | None:

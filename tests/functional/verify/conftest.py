@@ -66,11 +66,21 @@ class Traffic:
         """Three withdrawals of one consent, endorsed before any is ordered: two lose."""
         with self.door("registrar") as door:
             signed = Patient(HOSPITALS[0]).grant()
-            door.contract.submit("consents:Record", {"grant": signed.sealed()}, evidence=signed.evidence())
+            done = door.contract.submit("consents:Record", {"grant": signed.sealed()}, evidence=signed.evidence())
+            self.everyone_holds(done.block)
             asked = ("consents:WithdrawByRegistrar", {"commitment": signed.commitment})
             endorsed = [each.endorse() for each in [door.contract.proposal(*asked) for _ in range(3)]]
             states = [each.status() for each in [one.submit() for one in endorsed]]
         assert sorted(each.name for each in states)[0].startswith("MVCC") and sum(each.valid for each in states) == 1
+
+    def everyone_holds(self, block: int) -> None:
+        """Wait until every hospital's peer has `block`: endorsing step by step, one behind would refuse."""
+        deadline = time.monotonic() + 60
+        for hospital in self.network.plan.hospitals:
+            with self.door("auditor", hospital.msp) as door:
+                while door.head().height <= block:
+                    assert time.monotonic() < deadline, f"{hospital.msp} has no block {block}"
+                    time.sleep(0.05)
 
     def alone(self) -> None:
         """Ordered with the endorsement of one hospital alone."""
