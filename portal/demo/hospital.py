@@ -172,7 +172,7 @@ def newest(username: str) -> Grant:
 
 
 def has_passkey(username: str) -> bool:
-    return Passkey.objects.filter(patient__account__username=username, lost=None).exists()
+    return Passkey.objects.filter(patient__account__username=username, mandate=None, lost=None).exists()
 
 
 def signed_with(username: str) -> str:

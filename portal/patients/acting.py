@@ -1,4 +1,4 @@
-"""Speaking for somebody: for whom, saying yes or no, taking it back. Nothing else of the patient shows."""
+"""Speaking for somebody: for whom, what was said, taking it back. Nothing else of the patient shows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from portal import pages
 from portal.accounts.access import persona
-from portal.patients import access, files, mandates, services, speaking, texts
-from portal.patients.mandate_forms import NoForm, YesForm
+from portal.patients import access, files, mandates, passkeys, speaking, withdrawing
 from portal.patients.models import Grant, Mandate
 from portal.patients.views import download, facts
 
@@ -33,6 +31,8 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     shown = {
         "mandate": mandate,
         "in_force": speaking.in_force(mandate),
+        "passkey": passkeys.active(mandate),
+        "takes_passkeys": passkeys.party() is not None,
         "grant": current,
         "facts": facts(current) if current else None,
         "said_no": current is not None and says_no(current),
@@ -46,48 +46,21 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @persona("patient", "proxy")
-def yes(request: HttpRequest, pk: UUID) -> HttpResponse:
-    mandate = speaking_mandate(request, pk)
-    text = texts.text(texts.current())
-    form = YesForm(request.POST or None, questions=text.front.quiz, allowed=mandates.offered(mandate))
-
-    def say(*, preset: str, until: str, **_: object) -> Grant:
-        access.GIVING.count(str(mandate.pk))
-        wish = services.Wish(mandate.patient, preset, services.this_month(), until)
-        return mandates.speak(mandate=mandate, wish=wish, text=text.id, language=text.language)
-
-    if pages.sent(request, form, say):
-        return redirect("patients:acting-for", pk=pk)
-    return pages.page(
-        request, "patients/acting_yes.html", form, {"mandate": mandate, "text": text, "html": texts.html(text)}
-    )
-
-
-@persona("patient", "proxy")
-def no(request: HttpRequest, pk: UUID) -> HttpResponse:
-    mandate = speaking_mandate(request, pk)
-    text = texts.text(texts.current())
-    form = NoForm(request.POST or None)
-
-    def say() -> Grant:
-        access.GIVING.count(str(mandate.pk))
-        return mandates.speak(mandate=mandate, wish=None, text=text.id, language=text.language)
-
-    if pages.sent(request, form, say):
-        return redirect("patients:acting-for", pk=pk)
-    return pages.page(request, "patients/acting_no.html", form, {"mandate": mandate})
-
-
-@persona("patient", "proxy")
 def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take back what I said, also when my right to speak has ended since: less is always allowed."""
     grant = access.said(request, pk)
     if grant.patient_withdrew:
         return redirect("patients:acting-for", pk=grant.mandate_id)
-    if request.method == "POST":
-        services.withdraw(grant=grant)
+    problem = withdrawing.stopped(request, grant)
+    if problem is None:
         return redirect("patients:acting-for", pk=grant.mandate_id)
-    return render(request, "patients/acting_back.html", {"grant": grant, "mandate": grant.mandate})
+    shown = {
+        "grant": grant,
+        "mandate": grant.mandate,
+        "options": passkeys.withdrawal_options(grant),
+        "problem": problem,
+    }
+    return render(request, "patients/acting_back.html", shown, status=422 if problem else 200)
 
 
 @persona("patient", "proxy")
@@ -103,14 +76,6 @@ def acknowledgement(request: HttpRequest, pk: UUID) -> HttpResponse:
     if found.acknowledgement is None:
         raise Http404
     return download(bytes(found.acknowledgement), "acknowledgement.json")
-
-
-def speaking_mandate(request: HttpRequest, pk: UUID) -> Mandate:
-    """One of my mandates under which I may speak now; 404 otherwise."""
-    mandate = access.mandate(request, pk)
-    if not speaking.in_force(mandate):
-        raise Http404
-    return mandate
 
 
 def says_no(grant: Grant) -> bool:

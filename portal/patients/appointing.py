@@ -11,18 +11,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal import pages
 from portal.accounts.access import persona
-from portal.patients import mandates, speaking
+from portal.patients import mandates, passkeys, speaking
 from portal.patients.mandate_forms import AgeForm, AppointForm
-from portal.patients.models import Grant, Mandate
+from portal.patients.models import Grant, Mandate, Passkey
 
 
 @persona("steward")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     held = Mandate.objects.select_related("patient").defer("private")
+    keyed = set(Passkey.objects.filter(lost=None).values_list("mandate_id", flat=True))
     lapsed = Grant.objects.exclude(lapse="").filter(local_withdrawn_at=None).order_by("-lapsed_at")
     shown = {
-        "held": [(one, one.opened(), speaking.in_force(one)) for one in held],
+        "held": [(one, one.opened(), speaking.in_force(one), one.pk in keyed) for one in held],
         "again": lapsed.values_list("patient_id", "lapse", "lapsed_at")[:200],
     }
     return render(request, "patients/mandates.html", shown)
@@ -57,4 +58,13 @@ def appoint(request: HttpRequest) -> HttpResponse:
 def end(request: HttpRequest, pk: UUID) -> HttpResponse:
     mandates.end(mandate=get_object_or_404(Mandate, pk=pk))
     messages.success(request, "Ended. What was said under it counts no more.")
+    return redirect("patients:mandates")
+
+
+@persona("steward")
+@require_POST
+def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Note that the passkey of whoever speaks under a mandate is lost; they set up the next one themselves."""
+    passkeys.lose(signer=get_object_or_404(Mandate, pk=pk))
+    messages.success(request, "Noted as lost. It signs nothing any more; whoever lost it can set up another one.")
     return redirect("patients:mandates")

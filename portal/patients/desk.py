@@ -100,7 +100,7 @@ def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
     if shown["passkey"] is None:
         return redirect("patients:desk-patient", pk=pk)
     if request.method == "POST":
-        passkeys.lose(patient=get_object_or_404(Patient, pk=pk))
+        passkeys.lose(signer=get_object_or_404(Patient, pk=pk))
         messages.success(request, "Noted as lost. It signs nothing any more; the patient can set up another one.")
         return redirect("patients:desk-patient", pk=pk)
     return render(request, "patients/desk_lost.html", shown)
@@ -114,6 +114,6 @@ def about(pk: UUID) -> dict[str, object]:
         "patient": found,
         "grant": current,
         "facts": facts(current) if current else None,
-        "passkey": found.passkeys.filter(lost=None).first(),
-        "past": list(found.passkeys.exclude(lost=None)),
+        "passkey": passkeys.of(found).filter(lost=None).first(),
+        "past": list(passkeys.of(found).exclude(lost=None)),
     }

@@ -50,7 +50,7 @@ def read(request: HttpRequest) -> HttpResponse:
         "form": form,
         "text": wording,
         "html": texts.html(wording),
-        "languages": [(one, texts.LANGUAGES.get(one, one)) for one in texts.languages(wording.id)],
+        "languages": languages(wording),
     }
     return render(request, "patients/give_read.html", shown, status=422 if form.is_bound else 200)
 
@@ -142,6 +142,11 @@ def wanted(request: HttpRequest) -> ConsentText:
     version = texts.current()
     language = request.GET.get("language", texts.LANGUAGE)
     return texts.text(version, language if language in texts.languages(version) else texts.LANGUAGE)
+
+
+def languages(wording: ConsentText) -> list[tuple[str, str]]:
+    """What `wording` can be read in, as (code, what its speakers call it)."""
+    return [(one, texts.LANGUAGES.get(one, one)) for one in texts.languages(wording.id)]
 
 
 def former(standing: Grant | None) -> dict[str, Any]:

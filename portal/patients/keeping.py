@@ -1,7 +1,9 @@
-"""The pages about a patient's passkey: set it up, sign with it what was signed in another way."""
+"""The pages about a passkey, the patient's or of whoever speaks for them: set it up, sign with it what was signed
+in another way."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,8 +12,9 @@ from django.shortcuts import redirect, render
 
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, passkeys, selectors, services, texts, words
-from portal.patients.models import Grant, Patient
+from portal.patients import access, passkeys, saying, selectors, services, texts, words
+from portal.patients.models import Grant
+from portal.patients.passkeys import Signer
 from portal.patients.views import facts
 
 STATE = "passkey"  # what the browser was asked, until it answers
@@ -20,36 +23,52 @@ STATE = "passkey"  # what the browser was asked, until it answers
 @persona("patient")
 def passkey(request: HttpRequest) -> HttpResponse:
     """My passkey: the one that stands, or setting one up."""
-    patient, problem = access.patient(request), ""
-    if request.method == "POST":
-        try:
-            state = request.session.pop(STATE, None)
-            passkeys.register(patient=patient, state=state, sent=request.POST.get("passkey", ""))
-        except PortalError as refusal:
-            problem = refusal.message
-        else:
-            messages.success(request, "Your passkey is set up. From now on it signs what you allow and what you stop.")
-            return redirect("patients:passkey")
-    return render(request, "patients/passkey.html", about(request, patient, problem), status=422 if problem else 200)
+    patient = access.patient(request)
+    problem = set_up(request, patient, "It signs what you allow and what you stop.")
+    if problem is None:
+        return redirect("patients:passkey")
+    shown = about(request, patient)
+    current = selectors.current(list(selectors.grants_of(patient)))
+    unsigned = current if shown["passkey"] and current and may_sign_anew(current) else None
+    shown |= {
+        "problem": problem,
+        "unsigned": unsigned,
+        "unsigned_how": words.signed(unsigned) if unsigned else "",
+    }
+    return render(request, "patients/passkey.html", shown, status=422 if problem else 200)
 
 
-def about(request: HttpRequest, patient: Patient, problem: str) -> dict[str, object]:
-    standing = passkeys.active(patient)
+@persona("patient", "proxy")
+def passkey_for(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """My passkey for one whom I speak for: another one for each, so that keys do not show for whom I speak."""
+    mandate = saying.speaking_mandate(request, pk)
+    problem = set_up(request, mandate, f"It signs what you say for {mandate.name}.")
+    if problem is None:
+        return redirect("patients:acting-passkey", pk=pk)
+    shown = about(request, mandate) | {"mandate": mandate, "problem": problem}
+    return render(request, "patients/acting_passkey.html", shown, status=422 if problem else 200)
+
+
+def set_up(request: HttpRequest, signer: Signer, done: str) -> str | None:
+    """Keep what the browser made, if the form was sent; None where that is done, else what to say ("": nothing)."""
+    if request.method != "POST":
+        return ""
+    try:
+        state = request.session.pop(STATE, None)
+        passkeys.register(signer=signer, state=state, sent=request.POST.get("passkey", ""))
+    except PortalError as refusal:
+        return refusal.message
+    messages.success(request, f"Your passkey is set up. {done}")
+    return None
+
+
+def about(request: HttpRequest, signer: Signer) -> dict[str, Any]:
+    """What both pages say of a passkey. `options`: for the browser to make one, where there is none."""
+    standing, past = passkeys.active(signer), list(passkeys.of(signer).exclude(lost=None))
     options = ""
     if standing is None and passkeys.party():
-        options, request.session[STATE] = passkeys.creation(patient)
-    current = selectors.current(list(selectors.grants_of(patient)))
-    past = list(patient.passkeys.exclude(lost=None))
-    unsigned = current if standing and current and may_sign_anew(current) else None
-    return {
-        "problem": problem,
-        "passkey": standing,
-        "options": options,
-        "past": past,
-        "lost": bool(past),
-        "unsigned": unsigned,
-        "unsigned_how": words.ATTESTATIONS[unsigned.attestation] if unsigned else "",
-    }
+        options, request.session[STATE] = passkeys.creation(signer)
+    return {"passkey": standing, "options": options, "past": past, "lost": bool(past)}
 
 
 @persona("patient")

@@ -125,11 +125,12 @@ def end(*, mandate: Mandate) -> Mandate:
     return mandate
 
 
-def speak(*, mandate: Mandate, wish: services.Wish | None, text: str, language: str) -> Grant:
+def speak(*, mandate: Mandate, wish: services.Wish | None, text: str, language: str, how: services.How = None) -> Grant:
     """Sign and send what the holder of `mandate` says: `wish`, or, where that is None, no to everything.
 
-    It takes the place of what they said before. Raises PortalError `mandates.not-in-force`, `mandates.scope`,
-    `patients.preset-unknown`, GrantRefused `mandate.*`; Refused when the ledger says no.
+    `how`: as in `services.give`. It takes the place of what they said before. Raises PortalError
+    `mandates.not-in-force`, `mandates.scope`, `patients.preset-unknown`, and what a touch is refused with, GrantRefused
+    `mandate.*`; Refused when the ledger says no.
     """
     with transaction.atomic():
         mandate = Mandate.objects.select_for_update(of=("self",)).select_related("patient").get(pk=mandate.pk)
@@ -139,7 +140,7 @@ def speak(*, mandate: Mandate, wish: services.Wish | None, text: str, language: 
         if not mandate.opened().allows(wish.preset):
             raise PortalError("mandates.scope", "your right to speak does not reach so far: choose something else")
         earlier = [grant for grant in mandate.grants.all() if grant.stands]
-        grant = services.make(wish, texts.text(text, language), mandate)
+        grant = services.prepare(wish, texts.text(text, language), how, mandate)
         grant.replaces = earlier[0] if earlier else None
         grant.save()
         for old in earlier:

@@ -59,12 +59,15 @@ class Key(models.Model):
 
 
 class Passkey(models.Model):
-    """A passkey of the patient; one at a time. `public`: the 65-byte point. `counter`: the highest seen.
+    """A passkey of the patient, or of somebody who speaks for them under `mandate`: one at a time each.
 
-    `lost`: when the registrar was told so; from then on it signs nothing. `copied`: when its counter went back.
+    `public`: the 65-byte point. `counter`: the highest seen. `lost`: when the registrar was told so; from then on it
+    signs nothing. `copied`: when its counter went back. Whoever speaks for two patients has two, so that no endorser
+    sees one key for both.
     """
 
     patient = models.ForeignKey(Patient, models.CASCADE, related_name="passkeys")
+    mandate = models.ForeignKey("Mandate", models.CASCADE, null=True, related_name="passkeys")
     credential = models.BinaryField(unique=True)
     public = models.BinaryField()
     counter = models.BigIntegerField()
@@ -75,7 +78,12 @@ class Passkey(models.Model):
     class Meta:
         ordering = ("-registered",)
         constraints = [
-            models.UniqueConstraint(fields=("patient",), condition=models.Q(lost=None), name="one_passkey_at_a_time")
+            models.UniqueConstraint(
+                fields=("patient",), condition=models.Q(lost=None, mandate=None), name="one_own_passkey_at_a_time"
+            ),
+            models.UniqueConstraint(
+                fields=("mandate",), condition=models.Q(lost=None), name="one_mandate_passkey_at_a_time"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,11 +91,18 @@ class Passkey(models.Model):
 
 
 class Draft(models.Model):
-    """A consent that waits for the passkey's touch: what will be signed (JSON). The newest of a patient counts."""
+    """A consent that waits for the passkey's touch: what will be signed (JSON). The newest of a signer counts."""
 
-    patient = models.OneToOneField(Patient, models.CASCADE, related_name="draft")
+    patient = models.ForeignKey(Patient, models.CASCADE, related_name="drafts")
+    mandate = models.ForeignKey("Mandate", models.CASCADE, null=True, related_name="drafts")  # None: the patient signs
     sealed = Encrypted()
     made = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=("patient",), condition=models.Q(mandate=None), name="one_own_draft"),
+            models.UniqueConstraint(fields=("mandate",), name="one_mandate_draft"),
+        ]
 
     def __str__(self) -> str:
         return f"draft of {self.patient_id}"

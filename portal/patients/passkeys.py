@@ -1,5 +1,6 @@
-"""A patient's passkey: set up once, then asked for each consent and withdrawal; lost, it is replaced at the desk.
+"""A passkey: set up once, then asked for each consent and withdrawal; lost, it is replaced at the desk.
 
+A patient has one, and so has whoever speaks for a patient: one for each mandate, so that keys do not show who is whose.
 What it signed is checked here first, as every endorsing hospital will, and its counter is watched here alone.
 """
 
@@ -17,6 +18,7 @@ import msgspec
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from fido2.cose import ES256
 from fido2.server import Fido2Server
 from fido2.webauthn import (
@@ -35,12 +37,13 @@ from consent.errors import ConsentError
 from consent.webauthn import Assertion, RelyingParty
 from portal.errors import PortalError
 from portal.patients import proofs, sending
-from portal.patients.models import Draft, Grant, Passkey, Patient
+from portal.patients.models import Draft, Grant, Mandate, Passkey, Patient
 from portal.reactor import selectors as mirror
 
 log = structlog.get_logger(__name__)
 UNANSWERED = "Your passkey did not sign. Try again, or let the hospital sign for you."
 LARGEST = 8_192  # characters of what a browser sends of a passkey
+Signer = Patient | Mandate  # the patient, or whoever speaks for them
 DRAFTED = ("commitment", "text", "preset", "valid_from", "valid_until")
 
 
@@ -61,31 +64,50 @@ def party() -> RelyingParty | None:
     return RelyingParty(record["rp_id"], origins)
 
 
-def active(patient: Patient) -> Passkey | None:
-    """The passkey that signs for `patient`, if there is one and this hospital has an address for it."""
-    return patient.passkeys.filter(lost=None).first() if party() else None
+def of(signer: Signer) -> QuerySet[Passkey]:
+    """The passkeys of `signer`, lost ones too."""
+    return signer.passkeys.filter(mandate=None) if isinstance(signer, Patient) else signer.passkeys.all()
+
+
+def active(signer: Signer) -> Passkey | None:
+    """The passkey that `signer` signs with, if there is one and this hospital has an address for it."""
+    return of(signer).filter(lost=None).first() if party() else None
+
+
+def place(signer: Signer) -> dict[str, Any]:
+    """The columns that say whose a row is."""
+    if isinstance(signer, Patient):
+        return {"patient_id": signer.pk, "mandate_id": None}
+    return {"patient_id": signer.patient_id, "mandate_id": signer.pk}
+
+
+def signer_of(grant: Grant) -> Signer:
+    """Who gave `grant`."""
+    return grant.mandate or grant.patient
 
 
 # Setting one up
 
 
-def creation(patient: Patient) -> tuple[str, dict[str, Any]]:
+def creation(signer: Signer) -> tuple[str, dict[str, Any]]:
     """The options for `navigator.credentials.create()` (JSON), and what `register` needs to know of them.
 
     Raises PortalError `patients.no-passkeys`, `patients.has-passkey`.
     """
     server = _server()
-    if patient.passkeys.filter(lost=None).exists():
+    if of(signer).filter(lost=None).exists():
         raise PortalError("patients.has-passkey", "you have a passkey: if it is lost, ask at the hospital's desk")
-    name = patient.account.username if patient.account else "patient"
-    user = PublicKeyCredentialUserEntity(id=patient.pk.bytes, name=name, display_name=name)
+    name = signer.account.username if signer.account else "patient"
+    if isinstance(signer, Mandate):
+        name = f"{name}, for {signer.name}"
+    user = PublicKeyCredentialUserEntity(id=signer.pk.bytes, name=name, display_name=name)
     options, state = server.register_begin(
         user, user_verification=UserVerificationRequirement.REQUIRED, challenge=secrets.token_bytes(32)
     )
     return json.dumps(dict(options.public_key)), dict(state)
 
 
-def register(*, patient: Patient, state: dict[str, Any] | None, sent: str) -> Passkey:
+def register(*, signer: Signer, state: dict[str, Any] | None, sent: str) -> Passkey:
     """Keep the passkey that the browser made, for the challenge in `state`.
 
     In the place of a lost one it may withdraw what that one signed, and sign anew.
@@ -105,13 +127,14 @@ def register(*, patient: Patient, state: dict[str, Any] | None, sent: str) -> Pa
         raise refused("your browser's passkey was not accepted: try again", cause=str(error)[:200]) from None
     credential = data.credential_data.credential_id
     with transaction.atomic():
-        patient = Patient.objects.select_for_update().get(pk=patient.pk)
-        if patient.passkeys.filter(lost=None).exists():
+        Patient.objects.select_for_update().get(pk=place(signer)["patient_id"])
+        if of(signer).filter(lost=None).exists():
             raise PortalError("patients.has-passkey", "you have a passkey: if it is lost, ask at the hospital's desk")
         if Passkey.objects.filter(credential=credential).exists():
             raise refused("this passkey is known already")
-        made = Passkey.objects.create(patient=patient, credential=credential, public=public, counter=data.counter)
-        replaced = replace_lost(patient, made)
+        known = {"credential": credential, "public": public, "counter": data.counter}
+        made = Passkey.objects.create(**place(signer), **known)
+        replaced = replace_lost(signer, made)
     sending.send_rekeys(replaced)
     return made
 
@@ -125,9 +148,9 @@ def point(key: Any) -> bytes:
     return found
 
 
-def replace_lost(patient: Patient, new: Passkey) -> list[Grant]:
+def replace_lost(signer: Signer, new: Passkey) -> list[Grant]:
     """Let `new` take the place of the lost passkey under the consent that stands; the hospital attests it from now."""
-    lost = Grant.objects.filter(patient=patient, passkey__lost__isnull=False, local_withdrawn_at=None)
+    lost = Grant.objects.filter(**place(signer), passkey__lost__isnull=False, local_withdrawn_at=None)
     standing = [grant for grant in lost if grant.stands]
     for grant in standing:
         grant.replacement, grant.rekeyed_at = new, None
@@ -136,27 +159,27 @@ def replace_lost(patient: Patient, new: Passkey) -> list[Grant]:
     return standing
 
 
-def lose(*, patient: Patient) -> None:
+def lose(*, signer: Signer) -> None:
     """The registrar was told that the passkey is lost: it signs nothing from now on, and another may be set up.
 
     Once that stands in its place, what it signed counts as attested by the hospital alone.
     Raises PortalError `patients.no-passkey`.
     """
     with transaction.atomic():
-        lost = Passkey.objects.select_for_update().filter(patient=patient, lost=None).first()
+        lost = of(signer).select_for_update().filter(lost=None).first()
         if lost is None:
-            raise PortalError("patients.no-passkey", "this patient has no passkey here")
+            raise PortalError("patients.no-passkey", "no passkey of theirs is set up here")
         lost.lost = datetime.now(UTC)
         lost.save(update_fields=["lost"])
-        Draft.objects.filter(patient=patient).delete()
+        Draft.objects.filter(**place(signer)).delete()
 
 
 def _server() -> Fido2Server:
-    place = party()
-    if place is None:
+    own = party()
+    if own is None:
         raise PortalError("patients.no-passkeys", "this hospital has no address for passkeys yet")
-    entity = PublicKeyCredentialRpEntity(id=place.rp_id, name=settings.NODE.title)
-    server = Fido2Server(entity, attestation=None, verify_origin=lambda origin: origin in place.origins)
+    entity = PublicKeyCredentialRpEntity(id=own.rp_id, name=settings.NODE.title)
+    server = Fido2Server(entity, attestation=None, verify_origin=lambda origin: origin in own.origins)
     server.allowed_algorithms = [
         PublicKeyCredentialParameters(type=PublicKeyCredentialType.PUBLIC_KEY, alg=ES256.ALGORITHM)
     ]
@@ -168,11 +191,11 @@ def _server() -> Fido2Server:
 
 def request_options(passkey: Passkey, message: bytes) -> str:
     """The options for `navigator.credentials.get()` (JSON): sign `message` with this very passkey."""
-    place = party()
-    assert place is not None
+    own = party()
+    assert own is not None
     allowed = [{"type": "public-key", "id": to_base64url(bytes(passkey.credential))}]
     challenge = to_base64url(sha256(message).digest())
-    asked = {"challenge": challenge, "rpId": place.rp_id, "allowCredentials": allowed, "userVerification": "required"}
+    asked = {"challenge": challenge, "rpId": own.rp_id, "allowCredentials": allowed, "userVerification": "required"}
     return json.dumps(asked)
 
 
@@ -188,23 +211,23 @@ def touch(sent: str) -> Touch | None:
         raise refused("what your browser sent of the passkey cannot be read: try again") from None
 
 
-def chosen(patient: Patient, sent: Mapping[str, str]) -> Touch | Literal[False] | None:
+def chosen(signer: Signer, sent: Mapping[str, str]) -> Touch | Literal[False] | None:
     """How a form wants to be signed: with the passkey; with the key kept here (None); False where nothing was said.
 
     Who has a passkey is never signed for unasked: only by the button that says so.
     """
-    if active(patient) is None or "without" in sent:
+    if active(signer) is None or "without" in sent:
         return None
     return touch(sent.get("passkey", "")) or False
 
 
-def checked(patient: Patient, message: bytes, touched: Touch) -> tuple[Passkey, Assertion]:
+def checked(signer: Signer, message: bytes, touched: Touch) -> tuple[Passkey, Assertion]:
     """The passkey that signed `message`, whose counter has been looked at.
 
     Raises PortalError `patients.other-passkey`, `patients.passkey-refused` (context `cause`: the code that the contract
     would refuse it with).
     """
-    passkey = active(patient)
+    passkey = active(signer)
     if passkey is None or bytes(passkey.credential) != touched.credential:
         raise PortalError("patients.other-passkey", "this is not the passkey that you have set up here")
     try:
@@ -229,11 +252,17 @@ def watch(passkey: Passkey, counter: int) -> None:
 
 def withdraws(grant: Grant) -> Passkey | None:
     """The passkey that can withdraw `grant`: the one that signed it, or the one that the ledger knows in its place."""
-    passkey = active(grant.patient)
+    passkey = active(signer_of(grant))
     if passkey is None:
         return None
     in_place = grant.replacement_id == passkey.pk and grant.rekeyed_at is not None
     return passkey if grant.passkey_id == passkey.pk or in_place else None
+
+
+def withdrawal_options(grant: Grant) -> str:
+    """The options to withdraw `grant` with its passkey; empty where none can."""
+    passkey = withdraws(grant)
+    return request_options(passkey, grants.withdrawal_bytes(bytes.fromhex(grant.commitment))) if passkey else ""
 
 
 def draft(unsigned: Grant) -> str:
@@ -246,16 +275,16 @@ def draft(unsigned: Grant) -> str:
         "code": bytes(unsigned.code).hex(),
         "passkey": unsigned.passkey.pk,
     }
-    Draft.objects.update_or_create(patient_id=unsigned.patient_id, defaults={"sealed": canonical.encode(body)})
+    Draft.objects.update_or_create(**place(signer_of(unsigned)), defaults={"sealed": canonical.encode(body)})
     return request_options(unsigned.passkey, bytes(unsigned.statement))
 
 
-def signed(patient: Patient, touched: Touch, *, like: Grant) -> Grant:
+def signed(signer: Signer, touched: Touch, *, like: Grant) -> Grant:
     """The drafted consent with its assertion, not yet saved. `like`: what the answers say now: it must say the same.
 
     Raises PortalError `patients.draft-old`, and as `checked`.
     """
-    kept = Draft.objects.filter(patient=patient).first()
+    kept = Draft.objects.filter(**place(signer)).first()
     body = canonical.decode(bytes(kept.sealed)) if kept else {}
     if (
         kept is None
@@ -264,12 +293,12 @@ def signed(patient: Patient, touched: Touch, *, like: Grant) -> Grant:
     ):
         raise PortalError("patients.draft-old", "this is not what you were shown last: check your answers again")
     statement = from_base64url(body["statement"])
-    passkey, assertion = checked(patient, statement, touched)
+    passkey, assertion = checked(signer, statement, touched)
     if passkey.pk != body["passkey"]:
         raise PortalError("patients.draft-old", "your passkey is another one by now: check your answers again")
     kept.delete()
     return Grant(
-        patient=patient,
+        **place(signer),
         statement=statement,
         signature=proofs.keep(assertion),
         attestation="passkey",

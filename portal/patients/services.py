@@ -114,9 +114,12 @@ def give_all(wishes: Sequence[Wish], *, text: str | None = None, language: str =
     return given
 
 
-def draft(wish: Wish, text: ConsentText) -> str | None:
-    """What the patient's passkey is asked to sign (JSON for the browser); None for a patient without one."""
-    passkey = passkeys.active(wish.patient)
+def draft(wish: Wish, text: ConsentText, mandate: Mandate | None = None) -> str | None:
+    """What the passkey of the patient, or of who speaks under `mandate`, is asked to sign (JSON for the browser).
+
+    None where they have none.
+    """
+    passkey = passkeys.active(mandate or wish.patient)
     return None if passkey is None else passkeys.draft(make(wish, text, passkey))
 
 
@@ -206,21 +209,25 @@ def take_back(grant: Grant, touched: passkeys.Touch | None = None) -> None:
 def withdrawal(grant: Grant, commitment: bytes, touched: passkeys.Touch | None) -> proofs.Kept:
     """What takes `grant` back: never less than the code, so that a patient without the passkey can always stop."""
     if touched is not None and passkeys.withdraws(grant) is not None:
-        return passkeys.checked(grant.patient, grants.withdrawal_bytes(commitment), touched)[1]
+        return passkeys.checked(passkeys.signer_of(grant), grants.withdrawal_bytes(commitment), touched)[1]
     if grant.passkey_id is not None:
         return proofs.ByCode()
     return grants.sign_withdrawal(commitment, signing.open_key(grant.signer))
 
 
 def locked(grant: Grant) -> Grant:
-    return Grant.objects.select_for_update().select_related("patient").get(pk=grant.pk)
+    found = Grant.objects.select_for_update(of=("self",)).select_related("patient", "mandate")
+    return found.get(pk=grant.pk)
 
 
-def prepare(wish: Wish, text: ConsentText, how: How = None) -> Grant:
-    """A signed grant, not yet saved: by the passkey if it was touched, on paper if a scan is named, else by the key."""
-    key = Key.objects.get(patient_id=wish.patient.pk)
+def prepare(wish: Wish, text: ConsentText, how: How = None, mandate: Mandate | None = None) -> Grant:
+    """A signed grant, not yet saved: by the passkey if it was touched, on paper if a scan is named, else by the key.
+
+    `mandate`: under which somebody else than the patient signs.
+    """
+    key = mandate or Key.objects.get(patient_id=wish.patient.pk)
     if isinstance(how, passkeys.Touch):
-        return passkeys.signed(wish.patient, how, like=make(wish, text, key))
+        return passkeys.signed(mandate or wish.patient, how, like=make(wish, text, key))
     return make(wish, text, key, document=how or wish.document)
 
 
@@ -228,9 +235,10 @@ def make(wish: Wish, text: ConsentText, by: Key | Passkey | Mandate, *, document
     """The grant as `by` signs it, or is to sign it. Raises PortalError `patients.preset-unknown`."""
     if wish.preset not in text.front.presets:
         raise PortalError("patients.preset-unknown", "this consent text does not offer that choice")
-    mandate = by if isinstance(by, Mandate) else None
+    mandate = by if isinstance(by, Mandate) else by.mandate if isinstance(by, Passkey) else None
     return signing.new_grant(
         by,
+        mandate=mandate,
         age=wish.patient.age,
         preset=wish.preset,
         valid_from=wish.valid_from,

@@ -51,6 +51,7 @@ def new_grant(
     secret: bytes,
     choices: Choices,
     age: Age | None,
+    mandate: Mandate | None,
     document: str | None = None,
 ) -> Grant:
     """A signed grant, not yet saved. Months are "YYYY-MM", both included; the exact days are those months' days.
@@ -72,7 +73,7 @@ def new_grant(
         feedback=choices.feedback,
         contact=choices.contact,
         age=age,
-        mandate=by.opened() if isinstance(by, Mandate) else None,
+        mandate=None if mandate is None else mandate.opened(),
         secret_digest=grant.secret_digest(secret),
     )
     statement = Statement(
@@ -92,7 +93,7 @@ def new_grant(
     signature = b"" if isinstance(by, Passkey) else sign(by, message) if document is None else proofs.keep(Paper())
     return Grant(
         patient_id=by.patient_id,
-        mandate=by if isinstance(by, Mandate) else None,
+        mandate=mandate,
         commitment=grant.commitment(message, bytes(by.public)).hex(),
         statement=message,
         signature=signature,

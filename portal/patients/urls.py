@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.patients import acting, appointing, desk, giving, keeping, narrowing, public, stewards, views, withdrawing
+from portal.patients import (
+    acting,
+    appointing,
+    desk,
+    giving,
+    keeping,
+    narrowing,
+    public,
+    saying,
+    stewards,
+    views,
+    withdrawing,
+)
 
 app_name = "patients"
 urlpatterns = [
@@ -34,8 +46,10 @@ urlpatterns = [
     path("patients/<uuid:pk>/lost/", desk.lost, name="desk-lost"),
     path("acting/", acting.home, name="acting"),
     path("acting/<uuid:pk>/", acting.one, name="acting-for"),
-    path("acting/<uuid:pk>/yes/", acting.yes, name="acting-yes"),
-    path("acting/<uuid:pk>/no/", acting.no, name="acting-no"),
+    path("acting/<uuid:pk>/yes/", saying.yes, name="acting-yes"),
+    path("acting/<uuid:pk>/check/", saying.check, name="acting-check"),
+    path("acting/<uuid:pk>/no/", saying.no, name="acting-no"),
+    path("acting/<uuid:pk>/passkey/", keeping.passkey_for, name="acting-passkey"),
     path("acting/said/<uuid:pk>/take-back/", acting.take_back, name="acting-back"),
     path("acting/said/<uuid:pk>/receipt.json", acting.receipt, name="acting-receipt"),
     path("acting/said/<uuid:pk>/acknowledgement.json", acting.acknowledgement, name="acting-answer"),
@@ -43,6 +57,7 @@ urlpatterns = [
     path("mandates/age/", appointing.age, name="mandate-age"),
     path("mandates/new/", appointing.appoint, name="mandate-new"),
     path("mandates/<uuid:pk>/end/", appointing.end, name="mandate-end"),
+    path("mandates/<uuid:pk>/lost/", appointing.lost, name="mandate-lost"),
     path("withdrawals/", stewards.refused, name="refused-withdrawals"),
     path("withdraw/", public.hand_in, name="handed-in"),
     path("withdraw/<uuid:pk>/", public.handed_in, name="handed-in-done"),

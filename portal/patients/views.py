@@ -110,7 +110,7 @@ def facts(grant: Grant) -> dict[str, Any]:
         "from": words.month(grant.valid_from),
         "until": words.month(grant.valid_until),
         "state": state,
-        "signed": words.ATTESTATIONS[grant.attestation],
+        "signed": words.signed(grant),
         "rekeyed": datetime.fromtimestamp(grant.rekeyed_at, UTC) if grant.rekeyed_at else None,
         "colour": colour,
     }

@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from msgspec.structs import replace
 
-from consent.grant import withdrawal_bytes
 from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.patients import access, impact, leaving, passkeys, services, texts
@@ -31,28 +30,32 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = access.grant(request, pk)
     if found.patient_withdrew:
         return redirect("patients:grant", pk=pk)
-    problem = ""
-    if request.method == "POST":
-        try:
-            touched = None if "without" in request.POST else passkeys.touch(request.POST.get("passkey", ""))
-            services.withdraw(grant=found, touched=touched)
-        except PortalError as refusal:
-            if refusal.code != "patients.passkey-refused":
-                raise
-            problem = refusal.message
-        else:
-            return redirect("patients:grant", pk=pk)
-    passkey = passkeys.withdraws(found)
-    message = withdrawal_bytes(bytes.fromhex(found.commitment))
+    problem = stopped(request, found)
+    if problem is None:
+        return redirect("patients:grant", pk=pk)
     shown = {
         "grant": found,
         "facts": facts(found),
         "impact": impact.of_patient(access.patient(request)),
         "rule": rule(found),
-        "options": passkeys.request_options(passkey, message) if passkey else "",
+        "options": passkeys.withdrawal_options(found),
         "problem": problem,
     }
     return render(request, "patients/withdraw.html", shown, status=422 if problem else 200)
+
+
+def stopped(request: HttpRequest, grant: Grant) -> str | None:
+    """Withdraw `grant` if the form was sent; None where that is done, else what to say ("": nothing)."""
+    if request.method != "POST":
+        return ""
+    try:
+        touched = None if "without" in request.POST else passkeys.touch(request.POST.get("passkey", ""))
+        services.withdraw(grant=grant, touched=touched)
+    except PortalError as refusal:
+        if refusal.code != "patients.passkey-refused":
+            raise
+        return refusal.message
+    return None
 
 
 @persona("patient")

@@ -56,6 +56,11 @@ ATTESTATIONS = {
     "portal-key": "By the hospital, with a key that it keeps for the patient",
     "hospital-attested": "The hospital says so; no key of the patient's stands for it",
 }
+SPOKEN = ATTESTATIONS | {
+    "passkey": "With a passkey of the person who spoke for the patient",
+    "portal-key": "By the hospital, with a key that it keeps for the person who spoke for the patient",
+    "hospital-attested": "The hospital says so; no key of the person who spoke for the patient stands for it",
+}
 KINDS = {
     "DUO:0000007": "to learn about",
     "DUO:0000006": "to learn about health and illness",
@@ -124,6 +129,11 @@ def day(text: str) -> str:
 def month(text: str) -> str:
     """`2031-03` as "March 2031"."""
     return f"{MONTHS[int(text[5:7]) - 1]} {text[:4]}"
+
+
+def signed(grant: Grant) -> str:
+    """How `grant` was signed: by the patient, or by somebody who spoke for them."""
+    return (ATTESTATIONS if grant.mandate_id is None else SPOKEN)[grant.attestation]
 
 
 def today_month() -> str:

@@ -49,11 +49,11 @@ class Browser:
         assert asked["allowCredentials"] == [{"type": "public-key", "id": to_base64url(self.device.credential)}]
         return sent_by(self.device, **{"challenge": asked["challenge"], **how})
 
-    def set_up(self, **how: Any) -> Any:
-        asked = self.asked("/consent/passkey/")
+    def set_up(self, path: str = "/consent/passkey/", **how: Any) -> Any:
+        asked = self.asked(path)
         assert [one["alg"] for one in asked["pubKeyCredParams"]] == [-7] and asked["rp"]["id"] == RP_ID
         sent = json.dumps(self.device.create(from_base64url(asked["challenge"]), **how))
-        return self.client.post("/consent/passkey/", {"passkey": sent})
+        return self.client.post(path, {"passkey": sent})
 
 
 def sent_by(device: Device, challenge: str, **how: Any) -> str:

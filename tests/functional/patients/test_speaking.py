@@ -74,8 +74,9 @@ def says_yes(client, mandate: Mandate, preset: str = "heart-disease") -> Grant:
     address = f"/acting/{mandate.pk}/yes/"
     until = client.get(address).context["form"].fields["until"].choices[-1][0]
     answer = client.post(address, understood() | {"preset": preset, "until": until})
-    assert answer.status_code == 302, answer.content
-    return mandate.grants.first()
+    assert answer["location"] == f"/acting/{mandate.pk}/check/", answer.content
+    assert client.post(answer["location"]).status_code == 302
+    return mandate.grants.order_by("-made")[0]
 
 
 def test_a_guardian_says_yes_with_a_key_of_their_own_and_can_prove_it(clinic, catch_up, visitor):
@@ -220,7 +221,8 @@ def test_what_a_guardian_may_not_reach(clinic, catch_up, new_patient, visitor):
     ada, mandate = (patient := child(9)), guardian(patient, "mother")
     stranger, patient = guardian(child(8), "stranger"), new_patient()
     grant = says_yes(visitor(mandate.account), mandate)
-    places = [f"/acting/{mandate.pk}/", f"/acting/{mandate.pk}/yes/", f"/acting/said/{grant.pk}/receipt.json"]
+    own = [f"/acting/{mandate.pk}/{page}" for page in ("", "yes/", "check/", "no/", "passkey/")]
+    places = [*own, f"/acting/said/{grant.pk}/receipt.json", f"/acting/said/{grant.pk}/take-back/"]
     for account in (stranger.account, patient.account):
         assert {visitor(account).get(place).status_code for place in places} == {404}
     for place in ("/consent/", "/consent/uses/", f"/consent/{grant.pk}/", "/mandates/"):
