@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from ledger.errors import LedgerError
-from ledger.gateway import CommitStatusError, Committed, Contract, Events, Gateway, GatewayError, connect
+from ledger.gateway import CommitStatusError, Committed, Contract, EvaluateError, Events, Gateway, GatewayError, connect
 from ledger.identity.msp import Identity
 from portal.config import NodeConfig, Place, read_private
 from portal.errors import LedgerUnavailable
@@ -58,7 +58,9 @@ def submit(
 
 
 def evaluate(role: str, function: str, arguments: Mapping[str, Any], timeout: float = 10) -> Any:
-    """Ask as this node's `role`; nothing is written. Raises Refused, LedgerUnavailable."""
+    """Ask as this node's `role`, each peer for at most `timeout` seconds; nothing is written. Raises Refused,
+    LedgerUnavailable.
+    """
     return ask(role, lambda gateway: gateway.contract.evaluate(function, dict(arguments), timeout=timeout), function)
 
 
@@ -73,21 +75,29 @@ def ask(role: str, act: Callable[[Gateway], T], what: str) -> T:
         try:
             return act(peer)
         except GatewayError as error:
-            if tried == places or error.status != "UNAVAILABLE":
+            if tried == places or not away(error):
                 raise unavailable(error, what, role) from error
             turn(peer)
     raise AssertionError("a node has at least one peer")
 
 
-def turn(away: Gateway | None = None) -> None:
+def away(error: GatewayError) -> bool:
+    """Whether the peer is not there, or stands still over a question, which may be put to any other one.
+
+    A write that had no answer in time has used up its time, and may stand.
+    """
+    return error.status == "UNAVAILABLE" or (isinstance(error, EvaluateError) and error.status == "DEADLINE_EXCEEDED")
+
+
+def turn(failed: Gateway | None = None) -> None:
     """Leave this peer for the next one, in this process; nothing where there is no other.
 
-    `away`: the connection that failed; nothing either where another thread has turned from it meanwhile.
+    `failed`: the connection that failed; nothing either where another thread has turned from it meanwhile.
     """
     global _turned  # noqa: PLW0603  # one place a process, as its connections are
     places = settings.NODE.ledger.places
     with _lock:
-        if len(places) == 1 or (away is not None and away not in _gateways.values()):
+        if len(places) == 1 or (failed is not None and failed not in _gateways.values()):
             return
         _turned += 1
         log.warning("peer left for another one", address=places[_turned % len(places)].address)

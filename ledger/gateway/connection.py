@@ -20,8 +20,12 @@ LARGEST_MESSAGE = 100 * 1024 * 1024  # bytes; Fabric's own default limit
 _OPTIONS = [
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
-    ("grpc.keepalive_time_ms", 120_000),  # a Fabric peer closes connections that ping more than once a minute
-    ("grpc.keepalive_timeout_ms", 20_000),
+    # A peer that stands still keeps its connections open: only a ping that it does not answer tells. Fabric's peers
+    # close connections that ping more often than `peer.keepalive.minInterval` allows, a minute unless told.
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # gRPC 1.85 never comes to its own grpc.keepalive_timeout_ms
+    ("grpc.http2.max_pings_without_data", 0),  # a quiet stream of events is pinged for as long as it lasts
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # and so long may a new connection take
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 ]

@@ -250,24 +250,31 @@ def replay(door: Gateway, last: str) -> list[Event]:
 CHECK = "from portal.grid.ledgers import Mirror; Mirror().check(); print('goes on')"
 
 
-def test_without_its_own_peer_a_hospital_does_nothing_while_the_others_go_on(place):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_without_its_own_peer_a_hospital_does_nothing_while_the_others_go_on(place, how):
+    """A peer that stands still keeps its connections, and says nothing on them."""
     first, second, *_ = place.network.plan.hospitals
+    peer = place.network.node(first.name).peer
     checked = place.hospital.run("shell", "-v0", "-c", CHECK)
     assert "goes on" in checked.stdout, checked.stderr
     place.hub.start()
     place.hospital.start()
-    place.kill_peer(first)
+    assert peer.signal(how)
     try:
-        done = place.door(second, "steward").contract.submit("consents:PublishText", {"text": "meanwhile", **TEXT})
-        wait_for(lambda: place.hub.holds(done.tx_id), "the event at the hub, from another peer")
+        name = f"meanwhile-{how.name.lower()}"
+        done = place.door(second, "steward").contract.submit("consents:PublishText", {"text": name, **TEXT})
+        wait_for(lambda: place.hub.holds(done.tx_id), "the event at the hub, from another peer", 60)
         checked = place.hospital.run("shell", "-v0", "-c", CHECK)
         assert checked.returncode and "portal.ledger-unavailable" in checked.stderr
         assert not place.hospital.holds(done.tx_id)
     finally:
+        peer.signal(signal.SIGCONT)
         place.start_peer(first)
     wait_for(lambda: place.hospital.holds(done.tx_id), "the event at the hospital, from its own peer")
     checked = place.hospital.run("shell", "-v0", "-c", CHECK)
     assert "goes on" in checked.stdout, checked.stderr
+    for each in (place.hub, place.hospital):
+        each.stop()
 
 
 def test_a_hub_without_a_peer_hands_in_a_withdrawal_that_a_majority_checks(place):

@@ -27,12 +27,31 @@ def dead():
 
 
 @pytest.fixture
-def two_peers(settings, hub, ledger_process, dead, monkeypatch):
-    """This process as a hub whose first peer is away."""
+def still():
+    """An address that accepts connections and never says a word, as a process that was stopped."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def behind(settings, hub, ledger_process, monkeypatch):
+    """Makes this process a hub that knows a living peer behind a first one at `address`."""
     monkeypatch.setattr(portal_ledger, "_turned", 0)
     monkeypatch.setattr(portal_ledger, "PATIENCE", 0.3)
     living = Place(ledger_process.place.address, ledger_process.place.tls_ca)
-    settings.NODE = replace(hub, ledger=replace(hub.ledger, address=dead, others=(living,)))
+
+    def place(address):
+        settings.NODE = replace(hub, ledger=replace(hub.ledger, address=address, others=(living,)))
+
+    return place
+
+
+@pytest.fixture
+def two_peers(behind, dead):
+    """This process as a hub whose first peer is away."""
+    behind(dead)
 
 
 def test_a_hub_asks_the_next_peer_and_stays_with_it(two_peers):
@@ -41,6 +60,12 @@ def test_a_hub_asks_the_next_peer_and_stays_with_it(two_peers):
     assert turned == 1
     assert portal_ledger.ask("runner", lambda gateway: gateway.head().height, "head") > 1
     assert portal_ledger._turned == turned
+
+
+def test_a_question_goes_on_to_the_next_peer_where_the_first_stands_still(behind, still):
+    behind(still)
+    assert portal_ledger.evaluate("auditor", "members:List", {}, timeout=1)
+    assert portal_ledger._turned == 1
 
 
 def test_a_write_goes_through_the_next_peer(two_peers):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,6 +53,15 @@ class Server:
             process.wait(20)
             assert process.stdout is not None
             process.stdout.close()
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def issue(self, role: str, msp: str = HOSPITALS[0], **options: Any) -> Identity:
         return self.authorities[msp].issue(f"{role}.{msp}", [role], **options)

@@ -133,3 +133,22 @@ def test_who_has_another_peer_waits_for_this_one_no_longer_than_it_likes(tmp_pat
             assert 0.4 < time.monotonic() - begun < 10
     finally:
         server.stop()
+
+
+def test_a_peer_that_stands_still_is_noticed_within_seconds(tmp_path: Path) -> None:
+    """Its connections stay open and its machine accepts new ones: only what it does not answer tells."""
+    server = Server(tmp_path / "ledger")
+    server.start()
+    try:
+        with server.connect(server.issue("steward"), patience=0.5) as gateway, gateway.contract.events() as events:
+            gateway.contract.submit("members:Found", {"organisations": organisations()})
+            assert next(events).name == "members.founded"
+            with server.standing_still():
+                begun = time.monotonic()
+                with pytest.raises(EventsError) as error:
+                    next(events)
+                assert (error.value.code, error.value.status) == ("gateway.peer-away", "UNAVAILABLE")
+                assert time.monotonic() - begun < 25
+                print(f"noticed after {time.monotonic() - begun:.1f} s")
+    finally:
+        server.stop()
