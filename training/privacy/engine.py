@@ -10,15 +10,19 @@ elementwise functions, and each patient in the batch has one record, no such gra
 is the outer product of what comes back (delta) and what went in (input), so that its norm is |delta| * |input, 1| and
 the clipped sum is one matrix product (Goodfellow 2015, arXiv:1510.01799).
 
+A patient whose gradient is no number shows in the norms; the sum is then taken once more without that patient, since in
+the batch 0 times infinity would not be 0.
+
 A small network spends its time on dispatching operations, not on arithmetic. So the function is traced once for each
 capacity (a batch padded to the next of a few sizes) and the trace is replayed: 0.1 ms a step instead of 1.3 ms. Padding
-stands in a slot that is dropped before the sum.
+repeats a record with a share of 0.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -33,14 +37,19 @@ from training.errors import ModelRefused
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs (1, ...), labels (1,)) of one record -> its loss, a scalar."""
 
-Summed = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+Summed = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(weights, features, labels, owners, shares) -> the clipped sum, and each patient's norm before clipping."""
+
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Owners = NDArray[np.integer]
 
 ELEMENTWISE = (nn.Identity, nn.Tanh, nn.Sigmoid, nn.ReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.LeakyReLU)
 SLACK = 1e-6  # Opacus' (optimizers/optimizer.py): keeps clip / norm finite and the product below clip
 
 
 class PatientEngine:
-    """Clipped sums for one network. Holds no data and no weights between calls, only traces."""
+    """Clipped sums for one network by torch.func. Holds no data and no weights between calls, only traces."""
 
     def __init__(self, module: nn.Module, loss: Loss, clip: float) -> None:
         """`module`: all its parameters train, no layer mixes records (preflight checks); `clip` > 0."""
@@ -49,28 +58,37 @@ class PatientEngine:
         self._closed = None if chain is None else _closed_sum(chain, loss, clip)
         self._traces: dict[tuple[int, int], Summed] = {}
 
-    def clipped_sum(
-        self, weights: Tensor, features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDArray[np.intp]
-    ) -> Tensor:
+    def clipped_sum(self, weights: Tensor, features: Features, labels: Labels, owners: Owners) -> Tensor:
         """The sum over patients of clipped mean gradients: float32 (P,).
 
         `weights`: float32 (P,), the module's parameters in order. `features`: float32 (n, ...); `labels`: int64 (n,);
         `owners`: (n,), the place of each record's patient in 0..n-1. No records: zeros.
         Raises ModelRefused `model.no-gradient` where the network cannot be differentiated record by record.
         """
-        if not len(features):
-            return torch.zeros_like(weights)
+        while len(features):
+            total, norms = self._summed(weights, features, labels, owners)
+            patients = int(owners.max()) + 1
+            finite = np.isfinite(norms.numpy()[:patients])
+            if finite.all():
+                return total
+            kept = finite[owners]  # whoever has a gradient that is no number counts as zero: once more without them
+            features, labels = features[kept], labels[kept]
+            owners = (np.cumsum(finite) - 1)[owners[kept]]
+        return torch.zeros_like(weights)
+
+    def _summed(self, weights: Tensor, features: Features, labels: Labels, owners: Owners) -> tuple[Tensor, Tensor]:
         patients = int(owners.max()) + 1
         rows = capacity(len(features))
         closed = self._closed is not None and patients == len(features) and features.ndim == 2
         slots = 0 if closed else capacity(patients)
         shares = 1.0 / np.bincount(owners, minlength=patients)[owners]
+        places = np.minimum(np.arange(rows), len(features) - 1)  # padding repeats a record, with a share of 0
         batch = (
             weights,
-            torch.from_numpy(_padded(features, rows)),
-            torch.from_numpy(_padded(labels, rows)),
+            torch.from_numpy(features[places]),
+            torch.from_numpy(labels[places]),
             torch.from_numpy(_padded(owners.astype(np.int64), rows, fill=slots)),
-            torch.from_numpy(_padded(shares.astype(np.float32), rows)),  # 0 for padding
+            torch.from_numpy(_padded(shares.astype(np.float32), rows)),
         )
         trace = self._traces.get((rows, slots))
         if trace is None:
@@ -129,14 +147,13 @@ def _clipped_sum(module: nn.Module, loss: Loss, clip: float) -> Callable[[int], 
     gradients = vmap(grad(record_loss), in_dims=(None, 0, 0))
 
     def for_slots(slots: int) -> Summed:
-        def summed(weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor) -> Tensor:
+        def summed(
+            weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor
+        ) -> tuple[Tensor, Tensor]:
             records = gradients(weights, features, labels) * shares[:, None]
             means = torch.zeros(slots + 1, records.shape[1]).index_add(0, owners, records)[:slots]
             norms = means.norm(dim=1)
-            finite = torch.isfinite(norms)
-            factors = torch.where(finite, (clip / (norms + SLACK)).clamp(max=1.0), 0.0)
-            result: Tensor = factors @ torch.where(finite[:, None], means, 0.0)
-            return result
+            return (clip / (norms + SLACK)).clamp(max=1.0) @ means, norms
 
         return summed
 
@@ -148,44 +165,53 @@ def _closed_sum(chain: Sequence[nn.Module], loss: Loss, clip: float) -> Summed:
     numbers neither overflow nor vanish in it, so a product of two norms is as good as the norm of the product.
     """
     sizes = [parameter.numel() for layer in chain for parameter in layer.parameters()]
-    layers = [layer for layer in chain if isinstance(layer, nn.Linear)]
     losses = vmap(lambda output, label: loss(output[None], label[None]))
 
-    def forward(
-        shifts: list[Tensor], parts: Sequence[Tensor], flow: Tensor, labels: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Each record's loss where each layer's output moves by its shift, and what went into each layer."""
-        parts, shifts, inputs = list(parts), list(shifts), []
+    def summed(
+        weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        parts, flow = list(torch.split(weights, sizes)), features
+        inputs: list[Tensor] = []  # of the linear layers, as all below
+        biased: list[bool] = []
+        ways: list[Callable[[Tensor], Tensor]] = []  # back through each layer
         for layer in chain:
             if isinstance(layer, nn.Linear):
-                inputs.append(flow)
                 weight = parts.pop(0).view_as(layer.weight)
-                flow = linear(flow, weight, None if layer.bias is None else parts.pop(0)) + shifts.pop(0)
+                inputs.append(flow)
+                biased.append(layer.bias is not None)
+                ways.append(partial(torch.matmul, other=weight))
+                flow = linear(flow, weight, parts.pop(0) if layer.bias is not None else None)
             else:
-                flow = layer(flow)
-        return losses(flow, labels), inputs
-
-    def summed(weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor) -> Tensor:
-        shifts = [torch.zeros(len(features), layer.out_features) for layer in layers]
-        parts = torch.split(weights, sizes)
-        _, back, inputs = vjp(lambda moved: forward(moved, parts, features, labels), shifts, has_aux=True)  # type: ignore[misc]
-        (deltas,) = back(torch.ones_like(shares))
-        pairs = list(zip(deltas, inputs, layers, strict=True))
+                flow, way = vjp(layer, flow)[:2]
+                ways.append(lambda delta, way=way: way(delta)[0])  # type: ignore[misc]
+        deltas = _deltas(chain, ways, vjp(lambda outputs: losses(outputs, labels), flow)[1](torch.ones_like(shares))[0])
+        pairs = list(zip(deltas, inputs, biased, strict=True))
         norms = torch.zeros_like(shares, dtype=torch.float64)
-        for delta, put, layer in pairs:
-            taken = _length(put) if layer.bias is None else torch.hypot(_length(put), torch.ones_like(norms))
-            norms = torch.hypot(norms, _length(delta) * taken)
-        # neither inf nor NaN is a length: both become 0, and whatever they are multiplied with
-        factors = (clip / (norms + SLACK)).nan_to_num(0.0).clamp(max=1.0) * shares
-        gradients = []
-        for delta, put, layer in pairs:
-            clipped = (delta * factors[:, None]).to(delta.dtype).nan_to_num(0.0, 0.0, 0.0)
-            gradients.append((clipped.T @ put.nan_to_num(0.0, 0.0, 0.0)).flatten())
-            if layer.bias is not None:
+        for delta, put, bias in pairs:
+            reach = torch.hypot(_length(put), torch.ones_like(norms)) if bias else _length(put)
+            norms = torch.hypot(norms, _length(delta) * reach)
+        factors = ((clip / (norms + SLACK)).clamp(max=1.0) * shares).to(weights.dtype)[:, None]
+        gradients: list[Tensor] = []
+        for delta, put, bias in pairs:
+            clipped = delta * factors
+            gradients.append((clipped.T @ put).flatten())
+            if bias:
                 gradients.append(clipped.sum(0))
-        return torch.cat(gradients)
+        return torch.cat(gradients), norms
 
     return summed
+
+
+def _deltas(chain: Sequence[nn.Module], ways: Sequence[Callable[[Tensor], Tensor]], delta: Tensor) -> list[Tensor]:
+    """What comes back to each linear layer, in their order, from what comes back to the chain."""
+    first = next(place for place, layer in enumerate(chain) if isinstance(layer, nn.Linear))
+    found = []
+    for place in reversed(range(first, len(chain))):
+        if isinstance(chain[place], nn.Linear):
+            found.append(delta)
+        if place > first:
+            delta = ways[place](delta)
+    return found[::-1]
 
 
 def linear_chain(module: nn.Module) -> list[nn.Module] | None:
