@@ -5,7 +5,6 @@ Both follow from the ledger, the weights and the ledger's head alone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -21,7 +20,7 @@ from training.federation.vectors import Vector, digest
 from training.models import heart
 from training.models.registry import configuration
 from training.privacy.accountants import pld_epsilon, rdp_epsilon
-from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
+from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged
 from training.site.stores import EVALUATION, TRAINING
 
 FORMAT = "covenant.certificate.v1"
@@ -157,19 +156,6 @@ def metrics(studies: Studies, study: Study) -> dict[str, Any]:
 def dataset_root(view: LedgerView, dataset: str, version: int) -> dict[str, Any]:
     entry = view.entry(f"catalogue/dataset/{dataset}/{version}")
     return {"dataset": dataset, "version": version, "root": None if entry is None else entry.body.get("root")}
-
-
-def merged(history: list[Event]) -> tuple[Event, ...]:
-    """The same history with equal sampled mechanisms run on as one: it composes to the same, in one step."""
-    steps = Counter[tuple[float, float]]()
-    others: list[Event] = []
-    for event in history:
-        if isinstance(event, PoissonSampledGaussian):
-            steps[event.sigma, event.q] += event.steps
-        else:
-            others.append(event)
-    sampled = [PoissonSampledGaussian(sigma, q, count) for (sigma, q), count in sorted(steps.items())]
-    return (*sampled, *sorted(others, key=repr))
 
 
 def spelled(event: Event) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 Two accountants, one protocol. RDP gates: it is fast, always an upper bound, and stands on the integer orders at which
 the ledger's budget contract computes the same curve in decimals. PLD reports: it is tighter, and Google's dp-accounting
-computes it. Both give upper bounds up to floating-point rounding (about 1e-12 relative for RDP).
+computes it (training.privacy.losses). Both give upper bounds up to floating-point rounding (about 1e-12 relative for
+RDP).
 
     >>> account = RdpAccountant()
     >>> account.compose(PoissonSampledGaussian(sigma=1.0, q=0.1, steps=100))
@@ -13,7 +14,7 @@ computes it. Both give upper bounds up to floating-point rounding (about 1e-12 r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -21,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import PrivacyRefused
-from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, require_delta
+from training.privacy import losses
+from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged, require_delta
+from training.privacy.losses import FINE
 
 ORDERS = (*range(2, 65), 72, 80, 96, 128, 192, 256)  # the budget contract's; a test compares the two
 
@@ -55,22 +58,27 @@ class RdpAccountant:
 
 
 class PldAccountant:
-    """Privacy loss distributions by dp-accounting: grid 1e-4, rounded so that epsilon is an upper bound."""
+    """Privacy loss distributions on a grid of `grid` (> 0): epsilon is rounded up, by less the finer it is.
 
-    def __init__(self) -> None:
-        from dp_accounting.pld import PLDAccountant
+    RDP's bound stands where it is the lower one: at a delta below 1e-14 or so, where distributions are cut off.
+    """
 
-        self._account = PLDAccountant()  # add or remove one
-        self._empty = True
+    def __init__(self, grid: float = FINE) -> None:
+        self._grid = grid
+        self._history: tuple[Event, ...] = ()
 
     def compose(self, event: Event) -> None:
-        self._account.compose(_as_dp_event(event))
-        self._empty = False
+        """Raises PrivacyRefused `privacy.event`, `privacy.sigma`, and adds nothing then."""
+        losses.check(event)
+        self._history = (*self._history, event)
 
     def epsilon(self, delta: float) -> float:
         """Raises PrivacyRefused `privacy.delta`."""
         require_delta(delta)
-        return 0.0 if self._empty else max(0.0, float(self._account.get_epsilon(delta)))
+        if not self._history:
+            return 0.0
+        found = float(losses.composed(merged(self._history), self._grid).get_epsilon_for_delta(delta))
+        return min(max(0.0, found), rdp_epsilon(self._history, delta))
 
 
 def rdp_epsilon(events: Iterable[Event], delta: float) -> float:
@@ -81,6 +89,11 @@ def rdp_epsilon(events: Iterable[Event], delta: float) -> float:
 def pld_epsilon(events: Iterable[Event], delta: float) -> float:
     """Epsilon of `events` together by PLD, as certificates report it."""
     return _epsilon(PldAccountant(), events, delta)
+
+
+def reported_epsilon(events: Sequence[Event], delta: float) -> float:
+    """Epsilon of a long history by PLD, on the coarsest grid that loosens it by no more than a few thousandths."""
+    return _epsilon(PldAccountant(losses.grid_for(events)), events, delta)
 
 
 @lru_cache(maxsize=64)
@@ -133,13 +146,3 @@ def _epsilon(account: Accountant, events: Iterable[Event], delta: float) -> floa
     for event in events:
         account.compose(event)
     return account.epsilon(delta)
-
-
-def _as_dp_event(event: Event) -> object:
-    from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
-
-    match event:
-        case Gaussian(sigma):
-            return GaussianDpEvent(sigma)
-        case PoissonSampledGaussian(sigma, q, steps):
-            return SelfComposedDpEvent(PoissonSampledDpEvent(q, GaussianDpEvent(sigma)), steps)

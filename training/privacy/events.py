@@ -12,6 +12,7 @@ Epsilons add up to far more than the events they came from compose to, so a hist
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.errors import PrivacyRefused
@@ -46,6 +47,27 @@ class PoissonSampledGaussian:
 
 
 Event = Gaussian | PoissonSampledGaussian
+
+
+def merged(history: Iterable[Event]) -> tuple[Event, ...]:
+    """The same history with equal mechanisms run on as one, in the order of their first time: it composes to the same.
+
+    >>> merged([PoissonSampledGaussian(1.2, 0.1, 40), Gaussian(20.0), PoissonSampledGaussian(1.2, 0.1, 2)])
+    (PoissonSampledGaussian(sigma=1.2, q=0.1, steps=42), Gaussian(sigma=20.0))
+    """
+    steps: dict[tuple[float, float], int] = {}
+    for event in history:
+        sigma, q, times = parameters(event)
+        steps[sigma, q] = steps.get((sigma, q), 0) + times
+    return tuple(
+        Gaussian(sigma) if (q, times) == (1, 1) else PoissonSampledGaussian(sigma, q, times)
+        for (sigma, q), times in steps.items()
+    )
+
+
+def parameters(event: Event) -> tuple[float, float, int]:
+    """sigma, q and steps of `event`: one release of everybody is one step on a sample with q = 1."""
+    return (event.sigma, 1.0, 1) if isinstance(event, Gaussian) else (event.sigma, event.q, event.steps)
 
 
 def require_sigma(sigma: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load
 
 from tests.support.federation import World
-from training.federation.release import Head, are_disjoint, merged, package, safetensors
+from training.federation.release import Head, are_disjoint, package, safetensors
 from training.federation.studies import Studies
 from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Gaussian, PoissonSampledGaussian
@@ -76,9 +76,3 @@ def test_the_model_file_has_the_same_bytes_whenever_it_is_made(finished):
     world, study, model = finished
     standing = Studies(world.view).study(study)
     assert len({safetensors(model, standing) for _ in range(30)}) == 1
-
-
-def test_merging_a_history_changes_no_epsilon():
-    step = PoissonSampledGaussian(1.5, 0.1, 3)
-    history = [step, Gaussian(20.0), step, PoissonSampledGaussian(2.5, 0.1, 3)]
-    assert rdp_epsilon(merged(history), 1e-5) == pytest.approx(rdp_epsilon(history, 1e-5), rel=1e-12)
