@@ -6,7 +6,7 @@ State: `access/request/<uuid>` -> Request, `access/entitlement/<uuid>/<dataset>/
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -19,9 +19,11 @@ from consent.ruling import Matching, rule_on
 from ledger.contracts import catalogue
 from ledger.contracts.constitution import FORBIDDEN_PURPOSES, MAX_ENTITLEMENT_DAYS
 from ledger.contracts.fields import DatasetId, Day, Digest, Month, Positive, Seconds, Uuid
-from ledger.contracts.functions import Contract, Role, query, transaction
+from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
+
+ENDED: Final = frozenset({"revoked", "expired"})  # for good: a new request may follow
 
 
 class Wanted(Document, frozen=True):
@@ -58,7 +60,7 @@ class Entitlement(Document, frozen=True):
     until: Day
     reason: Digest
     decided: Seconds
-    status: Literal["live", "denied", "revoked"]
+    status: Literal["live", "denied", "revoked", "expired"]
     matching: Matching = "strict"
 
 
@@ -179,7 +181,7 @@ class Access(Contract):
             matching=matching,
         )
         if standing := ledger.find(entitlement_key(request, dataset, version), Entitlement):
-            undone = replace(standing, status="live") if standing.status == "revoked" else standing
+            undone = replace(standing, status="live") if standing.status in ENDED else standing
             agree(undone, offered, "access.known-differently", "decided")
             return standing
         if verdict == "permit":
@@ -197,11 +199,28 @@ class Access(Contract):
         standing = ledger.find(entitlement_key(request, dataset, version), Entitlement)
         if standing is None or standing.status == "denied":
             raise Refused("access.no-entitlement", "there is nothing to revoke", request=request, dataset=dataset)
-        if standing.status == "revoked":
+        if standing.status in ENDED:
             return standing
         revoked = replace(standing, status="revoked")
         ledger.put(entitlement_key(request, dataset, version), revoked)
         return revoked
+
+    @transaction(role=ANY_ROLE, event="access.expired")
+    def expire(self, ledger: Ledger, *, request: Uuid, dataset: DatasetId, version: Positive) -> Entitlement:
+        """Say that an entitlement's last day is over: anybody may, and it permits nothing from that moment anyway.
+
+        One that was revoked stays revoked. Refuses `access.no-entitlement`, `access.not-over`.
+        """
+        standing = ledger.find(entitlement_key(request, dataset, version), Entitlement)
+        if standing is None or standing.status == "denied":
+            raise Refused("access.no-entitlement", "there is nothing to end", request=request, dataset=dataset)
+        if standing.status in ENDED:
+            return standing
+        if is_live(standing, ledger.now):
+            raise Refused("access.not-over", "the last day of use is not over (UTC): wait", until=standing.until)
+        expired = replace(standing, status="expired")
+        ledger.put(entitlement_key(request, dataset, version), expired)
+        return expired
 
     @query
     def get(self, ledger: Ledger, *, request: Uuid) -> Request | None:

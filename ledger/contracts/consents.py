@@ -21,8 +21,10 @@ from ledger.contracts.grants import (
     admit,
     check_active,
     check_all,
+    check_current,
     find_standing,
     heard_key,
+    instead_key,
     key,
     named,
     party_of,
@@ -99,11 +101,14 @@ class Consents(Contract):
         return offered
 
     @transaction(role=Role.REGISTRAR, event="consents.recorded")
-    def record(self, ledger: Ledger, *, grant: SealedGrant, evidence: Evidence | None) -> Record:
+    def record(
+        self, ledger: Ledger, *, grant: SealedGrant, replaces: Digest | None = None, evidence: Evidence | None
+    ) -> Record:
         """Record one grant of the caller's hospital; the same grant again is answered with the record that stands.
 
         `attestation` must fit how it was signed: a passkey's assertion (at the hospital's address, in `members`), a
-        key's signature, or paper, which the registrar alone answers for.
+        key's signature, or paper, which the registrar alone answers for. `replaces`: under a text that has a successor,
+        the grant that this one narrows and takes the place of, once; under a current text it means nothing.
         Refuses `consents.text-unknown`, `consents.text-superseded`, `consents.preset-unknown`,
         `consents.wrong-hospital`, `consents.wrong-channel`, `consents.validity-reversed`, `consents.validity-past`,
         `consents.evidence-missing`, `consents.evidence-invalid`, `consents.malformed`, `consents.key-encoding`,
@@ -111,7 +116,8 @@ class Consents(Contract):
         `consents.statement-mismatch`, `consents.attestation-mismatch`, `consents.passkey-unknown`,
         `consents.passkey-malformed`, `consents.passkey-type`, `consents.passkey-challenge`, `consents.passkey-origin`,
         `consents.passkey-cross-origin`, `consents.passkey-rp-id`, `consents.passkey-not-present`,
-        `consents.passkey-not-verified`, `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`.
+        `consents.passkey-not-verified`, `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`,
+        `consents.replaces-unknown`, `consents.replaces-wider`, `consents.replaced`.
         """
         ledger.expect([text_key(grant.text), key(grant.commitment)])
         record = admit(ledger, grant, {})
@@ -120,7 +126,8 @@ class Consents(Contract):
             check_grant(grant, evidence, ledger.channel, party)
         if standing := find_standing(ledger, record):
             return standing
-        require_current(ledger, grant.text)
+        if instead := check_current(ledger, grant, replaces):
+            ledger.put(instead_key(instead.commitment), instead)
         ledger.put(key(grant.commitment), record)
         return record
 

@@ -8,6 +8,7 @@ from ledger.contracts import reservations
 from ledger.contracts import study as studies
 from ledger.contracts.fields import DatasetId, Digest, Name, Positive, Signed, Uuid
 from ledger.contracts.functions import Contract, Role, transaction
+from ledger.contracts.plans import check_entitled
 from ledger.contracts.round import (
     Cohort,
     Measurement,
@@ -49,7 +50,8 @@ class Contributions(Contract):
 
         Refuses `studies.unknown`, `studies.round-unknown`, `studies.not-a-site`, `studies.plan-dataset`,
         `studies.cohort`, `studies.min-cohort`, `studies.known-differently`, `studies.round-status`,
-        `studies.wrong-status`, `studies.cohort-late`, `studies.paused`.
+        `studies.wrong-status`, `studies.cohort-late`, `studies.paused`, `studies.entitlement-missing` (its last day of
+        use is over, or it was revoked).
         """
         standing, opened = studies.require(ledger, study), require_round(ledger, study, round, attempt)
         source = studies.require_site(ledger, standing)
@@ -75,9 +77,8 @@ class Contributions(Contract):
         studies.require_status(standing, "running", "trained")
         if ledger.now >= opened.cohort_deadline:
             raise Refused("studies.cohort-late", "the time for cohorts is over", deadline=opened.cohort_deadline)
-        pause = ledger.find(studies.pause_key(hospital), Pause)
-        if not declined and pause is not None and pause.paused:
-            raise Refused("studies.paused", "this hospital has paused: decline, or let a steward end the pause")
+        if not declined:
+            check_free(ledger, standing, source)
         ledger.put(key, offered)
         return offered
 
@@ -87,7 +88,8 @@ class Contributions(Contract):
 
         Refuses `studies.unknown`, `studies.round-unknown`, `studies.not-in-round`, `studies.round-kind`,
         `studies.update-known` (another update stands for this attempt), `studies.round-status`, `studies.wrong-status`,
-        `studies.update-late`, `budget.no-account`, `budget.no-reservation`, `budget.reservation-spent`.
+        `studies.update-late`, `studies.entitlement-missing`, `budget.no-account`, `budget.no-reservation`,
+        `budget.reservation-spent`.
         """
         standing, fixed = studies.require(ledger, study), require_round(ledger, study, round, attempt)
         hospital = require_fixed_site(ledger, fixed)
@@ -113,7 +115,7 @@ class Contributions(Contract):
 
         Refuses `studies.unknown`, `studies.round-unknown`, `studies.not-in-round`, `studies.round-kind`,
         `studies.known-differently`, `studies.round-status`, `studies.wrong-status`, `studies.update-late`,
-        `budget.no-account`, `budget.no-reservation`, `budget.reservation-spent`.
+        `studies.entitlement-missing`, `budget.no-account`, `budget.no-reservation`, `budget.reservation-spent`.
         """
         standing, fixed = studies.require(ledger, study), require_round(ledger, study, round, attempt)
         hospital = require_fixed_site(ledger, fixed)
@@ -169,8 +171,17 @@ def require_kind(attempt: Round, kind: str) -> None:
 
 
 def require_running(ledger: Ledger, study: Study, fixed: Round) -> None:
-    """Refuses `studies.round-status`, `studies.wrong-status`, `studies.update-late`."""
+    """Refuses `studies.round-status`, `studies.wrong-status`, `studies.update-late`, `studies.entitlement-missing`."""
     require_phase(fixed, "training")
     studies.require_status(study, "running", "trained")
     if ledger.now >= fixed.update_deadline:
         raise Refused("studies.update-late", "the time for contributions is over", deadline=fixed.update_deadline)
+    check_entitled(ledger, study.plan, studies.require_site(ledger, study))
+
+
+def check_free(ledger: Ledger, study: Study, source: Source) -> None:
+    """Refuses `studies.paused`, `studies.entitlement-missing`."""
+    pause = ledger.find(studies.pause_key(ledger.creator.organisation), Pause)
+    if pause is not None and pause.paused:
+        raise Refused("studies.paused", "this hospital has paused: decline, or let a steward end the pause")
+    check_entitled(ledger, study.plan, source)

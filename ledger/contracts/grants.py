@@ -1,8 +1,9 @@
 """A grant's record, the text it was given under, and what must hold before it is recorded.
 
 State: `consents/<commitment>` -> Record, `consents/text/<id>` -> Text, `consents/successor/<id>` -> Successor,
-`consents/last/<msp>` -> LastWithdrawal, `consents/heard/<commitment>/<msp>` -> Heard. Never a name, never a record: the
-signed statement is transient evidence, which endorsers see, check and forget.
+`consents/last/<msp>` -> LastWithdrawal, `consents/heard/<commitment>/<msp>` -> Heard, `consents/instead/<commitment>`
+-> Instead. Never a name, never a record: the signed statement is transient evidence, which endorsers see, check and
+forget.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from consent import periods
 from consent.canonical import Document
 from consent.errors import GrantRefused
+from consent.presets import within
 from consent.status import after
 from consent.versions import StillPermits
 from consent.webauthn import RelyingParty
@@ -138,6 +140,13 @@ class Heard(Document, frozen=True):
     heard: Seconds
 
 
+class Instead(Document, frozen=True):
+    """That the grant `by` was recorded in the place of `commitment`, under a text that was superseded meanwhile."""
+
+    commitment: Digest
+    by: Digest
+
+
 def key(commitment: str) -> str:
     return f"consents/{commitment}"
 
@@ -197,6 +206,34 @@ def require_current(ledger: Ledger, text: str) -> None:
         raise Refused(
             "consents.text-superseded", f"a newer version stands: ask under {newer.by}", text=text, newer=newer.by
         )
+
+
+def instead_key(commitment: str) -> str:
+    return f"consents/instead/{commitment}"
+
+
+def check_current(ledger: Ledger, grant: SealedGrant, replaces: str | None) -> Instead | None:
+    """What is to be kept, besides the record, of a grant whose text has a successor; None where it has none.
+
+    Whoever leaves one study, or narrows, goes on under the text that they have signed: once for each grant, and never
+    for more than it said. Refuses `consents.text-superseded`, `consents.replaces-unknown`, `consents.replaces-wider`,
+    `consents.replaced`.
+    """
+    if replaces is None:
+        require_current(ledger, grant.text)
+        return None
+    if ledger.find(successor_key(grant.text), Successor) is None:
+        return None
+    old = ledger.find(key(replaces), Record)
+    if old is None or old.text != grant.text or old.hospital != grant.hospital:
+        message = "name the grant that this one replaces: of the same hospital, under the same text"
+        raise Refused("consents.replaces-unknown", message, replaces=replaces)
+    months = (old.valid_from or "", old.valid_until or "")
+    if not (within(grant.preset, old.preset or "") and months[0] <= grant.valid_from <= grant.valid_until <= months[1]):
+        raise Refused("consents.replaces-wider", "under a superseded text, a grant only narrows", replaces=replaces)
+    if ledger.find(instead_key(replaces), Instead) is not None:
+        raise Refused("consents.replaced", "another grant took this one's place: narrow that", replaces=replaces)
+    return Instead(commitment=replaces, by=grant.commitment)
 
 
 def admit(ledger: Ledger, grant: SealedGrant, texts: dict[str, Text | None]) -> Record:

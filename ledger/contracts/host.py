@@ -17,6 +17,7 @@ from consent.errors import CanonicalRefused, CovenantError
 from ledger.contracts.access import Access
 from ledger.contracts.budget import Budget
 from ledger.contracts.catalogue import Catalogue
+from ledger.contracts.closings import Closings
 from ledger.contracts.consents import Consents
 from ledger.contracts.contributions import Contributions
 from ledger.contracts.functions import Contract, Function
@@ -42,6 +43,7 @@ CONTRACTS: tuple[Contract, ...] = (
     Rounds(),
     Contributions(),
     Releases(),
+    Closings(),
 )
 FUNCTIONS: dict[str, Function] = {function.name: function for part in CONTRACTS for function in part.functions()}
 

@@ -87,12 +87,21 @@ def check_usable(ledger: Ledger, plan: Plan, source: Source) -> None:
 
     Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`.
     """
-    entitlement = ledger.find(access.entitlement_key(plan.request, source.dataset, source.version), access.Entitlement)
-    if not access.is_live(entitlement, ledger.now):
+    check_entitled(ledger, plan, source)
+    catalogue.require_live(ledger, source.dataset, source.version)
+
+
+def check_entitled(ledger: Ledger, plan: Plan, source: Source) -> None:
+    """Refuses `studies.entitlement-missing`."""
+    if not is_entitled(ledger, plan, source):
         raise Refused(
             "studies.entitlement-missing",
             "this data set has no live entitlement under the plan's request",
             dataset=source.dataset,
             hospital=catalogue.owner_of(source.dataset),
         )
-    catalogue.require_live(ledger, source.dataset, source.version)
+
+
+def is_entitled(ledger: Ledger, plan: Plan, source: Source) -> bool:
+    key = access.entitlement_key(plan.request, source.dataset, source.version)
+    return access.is_live(ledger.find(key, access.Entitlement), ledger.now)

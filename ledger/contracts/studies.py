@@ -10,7 +10,7 @@ from ledger.contracts import access, accounts, members, reservations
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Code, Digest, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
-from ledger.contracts.plans import check_plan, check_usable
+from ledger.contracts.plans import check_plan, check_usable, is_entitled
 from ledger.contracts.state import Ledger, agree
 from ledger.contracts.study import Approval, Head, Pause, Plan, Study
 from ledger.errors import Refused
@@ -91,14 +91,16 @@ class Studies(Contract):
     def stop(self, ledger: Ledger, *, study: Uuid, reason: Code) -> Study:
         """End a study for good: by its sponsor, or by any member once the access it rests on has ended.
 
+        That is the request's last day for every study, and for one that still has to train also the end of any of its
+        data sets' entitlements, which opens no round any more.
+
         Refuses `studies.unknown`, `studies.wrong-status`, `studies.not-sponsor`.
         """
         standing = studies.require(ledger, study)
         if standing.status == "stopped":
             return standing
         studies.require_status(standing, "proposed", "approved", "running", "trained")
-        asked = access.require_request(ledger, standing.plan.request)
-        if ledger.now < periods.days(asked.until, asked.until).end:
+        if not is_over(ledger, standing):
             studies.require_sponsor(ledger, standing)
             members.require_role(ledger, (Role.RESEARCHER, Role.RUNNER))
         stopped = replace(standing, status="stopped", reason=reason)
@@ -124,3 +126,12 @@ class Studies(Contract):
             return None
         approvals = tuple(approval for _, approval in ledger.scan(f"studies/approval/{study}/", Approval))
         return StudyView(study=standing, head=ledger.find(studies.head_key(study), Head), approvals=approvals)
+
+
+def is_over(ledger: Ledger, study: Study) -> bool:
+    """Whether the access that the study rests on has ended. One whose training is done needs its data sets no more."""
+    asked = access.require_request(ledger, study.plan.request)
+    if ledger.now >= periods.days(asked.until, asked.until).end:
+        return True
+    trains = study.status != "trained"
+    return trains and not all(is_entitled(ledger, study.plan, source) for source in study.plan.datasets)

@@ -115,6 +115,19 @@ def test_a_revocation_ends_it_and_is_no_ban(world):
     assert world.decide(world.request([dataset]), dataset)["status"] == "live"
 
 
+def test_an_entitlement_expires_no_sooner_than_its_day_is_over(world):
+    dataset = world.register()
+    request = world.request([dataset])
+    with refused(world.ledger, "access.no-entitlement"):
+        world.expire(request["request"], dataset)
+    world.decide(request, dataset)
+    with refused(world.ledger, "access.not-over"):
+        world.expire(request["request"], dataset)
+    arguments = {"request": request["request"], "dataset": dataset["dataset"], "version": 1}
+    revoked = world.ledger.submit(f"{ALPHA}.steward", "access:Revoke", arguments)
+    assert world.expire(request["request"], dataset) == revoked
+
+
 def test_the_owner_may_read_its_own_terms_as_large_portals_do_and_it_stands_on_the_ledger(world) -> None:
     dataset = world.register(duo=["DUO:0000007"])
     general = Purpose.of("DUO:0000042", commercial=False, for_profit=False)

@@ -76,3 +76,39 @@ def test_nobody_ends_another_hospitals_version(world):
 def test_a_rule_that_does_not_exist(world):
     with refused(world.ledger, "arguments.invalid"):
         world.publish(names(1)[0], still_permits="some")
+
+
+def test_a_grant_under_a_superseded_text_narrows_one_that_stands_and_once(world):
+    old, new = names(2)
+    world.publish(old, still_permits="all")
+    patient = Patient()
+    standing, withdrawn = patient.grant(text=old), Patient().grant(text=old)
+    for one in (standing, withdrawn):
+        submit(world, one)
+    world.ledger.submit(f"{ALPHA}.registrar", "consents:WithdrawByRegistrar", {"commitment": withdrawn.commitment})
+    narrower = patient.grant(text=old, valid_until="2027-06")
+    assert replacing(world, narrower, fresh())["status"] == "active", "under a current text nothing is replaced"
+    narrower = patient.grant(text=old, valid_until="2027-06")
+    world.publish(new, supersedes=old)
+    other = submit(world, Patient().grant(text=new))["commitment"]
+    for replaced in (fresh(), other):
+        with refused(world.ledger, "consents.replaces-unknown"):
+            replacing(world, narrower, replaced)
+    for wider in ({"valid_until": "2028-01"}, {"valid_from": "2025-12"}, {"preset": "cancer"}):
+        with refused(world.ledger, "consents.replaces-wider"):
+            replacing(world, patient.grant(text=old, **wider), standing.commitment)
+    recorded = replacing(world, narrower, standing.commitment)
+    assert recorded["text"] == old and replacing(world, narrower, standing.commitment) == recorded
+    with refused(world.ledger, "consents.replaced"):
+        replacing(world, patient.grant(text=old), standing.commitment)
+    again = patient.grant(text=old, valid_until="2027-05")
+    assert replacing(world, again, narrower.commitment)["status"] == "active"
+    whose = replacing(world, Patient().grant(text=old), withdrawn.commitment)
+    assert whose["status"] == "active", "the withdrawal may arrive before what takes its place"
+    with refused(world.ledger, "consents.text-superseded"):
+        submit(world, patient.grant(text=old))
+
+
+def replacing(world, signed, replaced):
+    arguments = {"grant": signed.sealed(), "replaces": replaced}
+    return world.ledger.submit(f"{ALPHA}.registrar", "consents:Record", arguments, signed.evidence())

@@ -225,17 +225,19 @@ class World:
         } | changes
         return self.ledger.submit(f"{dataset['hospital']}.steward", "access:Decide", arguments)
 
-    def entitled(self, hospitals: tuple[str, ...] = HOSPITALS) -> tuple[Any, list[Any]]:
+    def entitled(self, hospitals: tuple[str, ...] = HOSPITALS, purpose: Purpose = PURPOSE) -> tuple[Any, list[Any]]:
         """A request that every one of `hospitals` has permitted, and its data sets."""
         datasets = [self.register(hospital) for hospital in hospitals]
-        request = self.request(datasets)
+        request = self.request(datasets, purpose=purpose)
         for dataset in datasets:
             self.decide(request, dataset)
         return request, datasets
 
-    def plan(self, hospitals: tuple[str, ...] = HOSPITALS, **changes: Any) -> dict[str, Any]:
+    def plan(
+        self, hospitals: tuple[str, ...] = HOSPITALS, purpose: Purpose = PURPOSE, **changes: Any
+    ) -> dict[str, Any]:
         """A small plan over newly entitled data sets; `changes` replace its parts, inner ones as `privacy__sigma`."""
-        request, datasets = self.entitled(hospitals)
+        request, datasets = self.entitled(hospitals, purpose)
         plan: dict[str, Any] = {
             "title": "Heart disease across four hospitals",
             "request": request["request"],
@@ -336,6 +338,16 @@ class World:
         digests = {"model": model, "weights": digest("file"), "certificate": digest("certificate")}
         arguments = {"study": study["study"], **digests}
         return self.ledger.submit(f"{INSTITUTE}.runner", "studies:Release", arguments)
+
+    def expire(self, request: str, dataset: Any, who: str = f"{HOSPITALS[1]}.site") -> Any:
+        return self.ledger.submit(who, "access:Expire", {"request": request, **wanted(dataset)})
+
+    def receive(self, hospital: str, study: Any, results: str = "results") -> Any:
+        arguments = {"study": study["study"], "results": digest(results)}
+        return self.ledger.submit(f"{hospital}.steward", "studies:Receive", arguments)
+
+    def close_out(self, study: Any, who: str = f"{INSTITUTE}.researcher") -> Any:
+        return self.ledger.submit(who, "studies:CloseOut", {"study": study["study"]})
 
     def account(self, hospital: str) -> Any:
         return self.ledger.evaluate(f"{hospital}.steward", "budget:Account", {"hospital": hospital})

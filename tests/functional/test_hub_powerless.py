@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import grpc
+import msgspec
 import pytest
 from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.peer import transaction_pb2
 
-from consent.purpose import Purpose
+from consent import duo
+from consent.purpose import Asking, Purpose
 from ledger.contracts.functions import Role
 from ledger.contracts.host import FUNCTIONS
 from ledger.embedded.create import create
@@ -215,6 +217,15 @@ def confirm(world: World) -> Act:
     return Act(f"{ALPHA}.site", {"study": study["study"], "model": world.finished(study), "certificate": "cc" * 32})
 
 
+def receive(world: World) -> Act:
+    asking = Asking(accepts=(duo.RTN,))
+    study = world.approved(PAIR, rounds=1, purpose=msgspec.structs.replace(PURPOSE, asking=asking))
+    world.trained(study, 1)
+    stop = {"study": study["study"], "reason": "sponsor.concern"}
+    world.ledger.submit(f"{INSTITUTE}.researcher", "studies:Stop", stop)
+    return Act(f"{ALPHA}.steward", {"study": study["study"], "results": digest("results")})
+
+
 def release_budget(world: World) -> Act:
     study = world.approved(PAIR, rounds=1)
     stop = {"study": study["study"], "reason": "sponsor.concern"}
@@ -254,6 +265,7 @@ SCENES: dict[str, Callable[[World], Act]] = {
     "studies:Update": update,
     "studies:Measure": measure,
     "studies:Confirm": confirm,
+    "studies:Receive": receive,
 }
 
 

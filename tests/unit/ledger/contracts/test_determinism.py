@@ -9,8 +9,11 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from consent import duo
+from consent.purpose import Asking
 from ledger.contracts import host
 from ledger.errors import Refused
 from tests.contract.memory import MemoryLedger
@@ -46,7 +49,22 @@ def scenario() -> MemoryLedger:
     ledger.submit(f"{ALPHA}.steward", "access:Revoke", revoked)
     with pytest.raises(Refused):
         world.propose_study(stopped["plan"])
+    close(world)
     return ledger
+
+
+def close(world: World) -> None:
+    promised = Asking(accepts=(duo.RTN,))
+    study = world.approved((ALPHA,), quorum=1, purpose=msgspec.structs.replace(PURPOSE, asking=promised))
+    world.trained(study, 1)
+    world.ledger.submit(f"{INSTITUTE}.runner", "studies:Stop", {"study": study["study"], "reason": "enough"})
+    with pytest.raises(Refused):
+        world.close_out(study)
+    world.receive(ALPHA, study)
+    world.close_out(study)
+    now, world.ledger.now = world.ledger.now, world.ledger.now + 301 * 86_400
+    world.expire(study["plan"]["request"], study["plan"]["datasets"][0])
+    world.ledger.now = now
 
 
 def give_and_take_back(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from consent import periods
 from tests.contract.memory import START, MemoryLedger
 from tests.contract.refusals import refused
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, fresh, organisations
@@ -159,3 +160,74 @@ def test_nothing_works_before_the_founding():
     twice = {"organisations": [*organisations(), organisations()[0]]}
     with refused(world.ledger, "members.twice"):
         world.ledger.submit(f"{ALPHA}.steward", "members:Found", twice)
+
+
+def past(world, study):
+    """The clock on the first second after the last day of the study's access; the entitlement of each data set."""
+    asked = world.ledger.evaluate(f"{GAMMA}.steward", "access:Get", {"request": study["plan"]["request"]})
+    world.ledger.now = periods.days(asked["until"], asked["until"]).end
+    return [(asked["request"], one) for one in study["plan"]["datasets"]]
+
+
+def test_an_expiry_is_recorded_by_anybody_once_and_for_good(world, study):
+    (request, dataset), _ = past(world, study)
+    world.ledger.now -= 1
+    with refused(world.ledger, "access.not-over"):
+        world.expire(request, dataset)
+    world.ledger.now += 1
+    expired = world.expire(request, dataset, f"{GAMMA}.site")
+    assert expired["status"] == "expired" and world.expire(request, dataset) == expired
+    revoked = {"request": request, "dataset": dataset["dataset"], "version": 1}
+    assert world.ledger.submit(f"{ALPHA}.steward", "access:Revoke", revoked) == expired
+    decided = {**revoked, "verdict": "permit", "until": expired["until"], "reason": expired["reason"]}
+    assert world.ledger.submit(f"{ALPHA}.steward", "access:Decide", decided) == expired
+
+
+def test_nothing_is_added_to_a_round_after_the_last_day_of_use(world):
+    study = world.approved(TWO, cohort_seconds=2592000, update_seconds=2592000)
+    past(world, study)
+    end = world.ledger.now
+    world.ledger.now = end - 2
+    world.fixed(study, 1)
+    world.site(ALPHA, "Update", study, 1, update=fresh())
+    world.ledger.now = end
+    with refused(world.ledger, "studies.entitlement-missing"):
+        world.site(BETA, "Update", study, 1, update=fresh())
+
+
+def test_no_cohort_and_no_measurement_after_the_last_day_of_use(world):
+    waiting, measured = (world.approved(TWO, rounds=1, cohort_seconds=2592000, update_seconds=2592000) for _ in "ab")
+    world.trained(measured, 1)
+    past(world, waiting)
+    end = world.ledger.now
+    world.ledger.now = end - 2
+    world.open(waiting, 1)
+    world.fixed(measured, 2)
+    world.ledger.now = end
+    with refused(world.ledger, "studies.entitlement-missing"):
+        world.commit(ALPHA, waiting, 1)
+    world.decline(ALPHA, waiting, 1)
+    with refused(world.ledger, "studies.entitlement-missing"):
+        world.site(ALPHA, "Measure", measured, 2, correct=1, total=2)
+
+
+def test_any_member_stops_a_study_that_still_trains_once_one_entitlement_has_ended(world):
+    running, trained = world.approved(TWO), world.approved(TWO, rounds=1)
+    world.trained(running, 1)
+    world.trained(trained, 1)
+    for study in (running, trained):
+        with refused(world.ledger, "studies.not-sponsor"):
+            stop(world, study)
+        dataset = study["plan"]["datasets"][0]["dataset"]
+        revoked = {"request": study["plan"]["request"], "dataset": dataset, "version": 1}
+        world.ledger.submit(f"{ALPHA}.steward", "access:Revoke", revoked)
+    assert stop(world, running)["status"] == "stopped"
+    with refused(world.ledger, "studies.not-sponsor"):  # its model may still be confirmed and released
+        stop(world, trained)
+    past(world, trained)
+    assert stop(world, trained)["status"] == "stopped"
+
+
+def stop(world, study):
+    arguments = {"study": study["study"], "reason": "access.ended"}
+    return world.ledger.submit(f"{GAMMA}.site", "studies:Stop", arguments)
