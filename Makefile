@@ -11,6 +11,7 @@ BACKEND := $(if $(TORCH),--torch-backend=$(TORCH))
 INSTALL = $(UV) pip install --python $(BIN)/python --constraint constraints.txt $(BACKEND)
 ARGS ?=
 LEDGER ?=
+unexport PYTHONDONTWRITEBYTECODE # as containers set it: a demo's thirty processes would each compile all they import
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -43,6 +44,9 @@ docs: $(VENV)/.test ## check the documentation's links, commands and test vector
 
 clean: ## remove the environment, the demo's data and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+.DEFAULT:
+	@echo "There is no '$@' to make: 'make help' lists what there is." >&2; exit 2
 
 $(BIN)/uv:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3.11-venv make git"; exit 1; }

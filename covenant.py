@@ -69,15 +69,33 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. A refusal is one line `code: message` (with `--json` an object) and exit status 1."""
+    """Run the command line. A refusal is one line `code: message` (with `--json` an object) and exit status 1; 2 where
+    the command was not understood.
+    """
     try:
-        cli()
+        status = cli(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        refuse("command.malformed", spelled(error))
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(1)
     except CovenantError as error:
         sys.exit(refuse(error.code, error.message))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         sys.exit(refuse("disk.full", "no space left on the device; free some and run the same command again"))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def spelled(error: click.ClickException) -> str:
+    """What is wrong with the command line, and which help to ask for, in one sentence."""
+    context = getattr(error, "ctx", None)
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said}; see {context.command_path if context else 'covenant'} --help"
 
 
 def refuse(code: str, message: str) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 from types import FrameType
@@ -59,6 +61,7 @@ def demo(  # noqa: PLR0917  # options of a command line
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us deaf to Ctrl-C
         signal.signal(number, interrupted)
     os.umask(0o077)  # everything below --dir, whichever of the processes makes it
+    check_report(report_file)
     layout = Layout(directory)
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -172,6 +175,21 @@ def check_epsilon(text: str | None) -> str | None:
     if not 0.000001 <= value <= 10:
         raise PortalError("demo.epsilon", f"--epsilon is a number from 0.000001 to 10, not {text}")
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def check_report(file: Path | None) -> None:
+    """Raise PortalError `demo.report` unless `file` can be written: now, rather than after the whole job."""
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        reason = f"--report {file} cannot be written ({error.strerror}): name a file in a folder that you may write to"
+        raise PortalError("demo.report", reason) from None
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:

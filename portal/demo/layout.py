@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -90,14 +91,19 @@ class Layout:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory, or raise PortalError `demo.directory-in-use`."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Hold the directory, or raise PortalError `demo.directory-in-use`, `demo.directory`."""
         try:
+            self.directory.mkdir(parents=True, exist_ok=True)
             handle = disk.hold(self.directory / "demo.lock")
         except BlockingIOError:
             raise PortalError(
                 "demo.directory-in-use", f"another demo runs in {self.directory}; stop it, or choose another --dir"
             ) from None
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            reason = f"{self.directory} cannot hold a demo ({error.strerror}): choose another --dir"
+            raise PortalError("demo.directory", reason) from None
         try:
             yield
         finally:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -37,10 +39,6 @@ def test_help_imports_no_heavy_library() -> None:
         assert f"'{heavy}'" not in result.stdout
 
 
-def test_an_unknown_command_is_a_usage_error() -> None:
-    assert covenant("no-such-command").returncode == 2
-
-
 def test_doctor_tells_json() -> None:
     result = covenant("doctor", "--json")
     report = json.loads(result.stdout)
@@ -55,3 +53,43 @@ def test_doctor_tells_json() -> None:
     }
     assert all(finding["state"] in ("ok", "missing", "optional") for finding in report["findings"])
     assert all(finding["mend"] for finding in report["findings"] if finding["state"] != "ok")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such-command"], "No such command 'no-such-command'; see covenant.py --help"),
+        (
+            ["demo", "--rounds", "3"],
+            "Invalid value for '--rounds': 3 is not in the range 4<=x<=200; see covenant.py demo",
+        ),
+        (
+            ["demo", "--ledger", "paper"],
+            "Invalid value for '--ledger': 'paper' is not one of 'embedded', 'fabric'; see",
+        ),
+        (["demo", "twice"], "Got unexpected extra argument (twice); see covenant.py demo --help"),
+        (["ledger", "verify", "ledger.blocks"], "Missing option '--genesis'; see covenant.py ledger verify --help"),
+        (["restore"], "Invalid value: give a FILE, or --after with a node; see covenant.py restore --help"),
+    ],
+)
+def test_a_command_that_is_not_understood_is_told_in_one_sentence(arguments: list[str], said: str) -> None:
+    result = covenant(*arguments)
+    assert (result.returncode, result.stderr.count("\n"), result.stdout) == (2, 1, "")
+    assert result.stderr.startswith(f"command.malformed: {said}")
+
+
+def test_without_a_command_it_shows_its_help() -> None:
+    result = covenant()
+    assert result.returncode == 2 and "Run the whole main job" in result.stderr
+
+
+def test_a_command_that_is_not_understood_is_json_where_asked() -> None:
+    result = covenant("ledger", "verify", "--json", "ledger.blocks")
+    assert result.returncode == 2 and json.loads(result.stdout)["code"] == "command.malformed"
+
+
+def test_a_place_that_cannot_hold_a_demo_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = covenant("demo", "--dir", str(tmp_path / "file"))
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("demo.directory: ")

@@ -52,3 +52,13 @@ def test_what_fails_on_a_full_disk_is_told_as_a_full_disk(free, said, tmp_path, 
     assert (found is not None) == said
     if found:
         assert found.code == "disk.full" and "demo.step-failed" in found.message and str(tmp_path) in found.message
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "report.json"):
+        with pytest.raises(PortalError, match=r"demo\.report: --report .* cannot be written"):
+            cli.check_report(place)
+    cli.check_report(tmp_path / "new" / "report.json")
+    assert not (tmp_path / "new" / "report.json").exists()
+    cli.check_report(None)
