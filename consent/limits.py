@@ -12,7 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from consent import canonical, diseases, periods
+from consent import canonical, diseases, duo, periods
 from consent.errors import ConsentError
 from consent.occasion import Category, Occasion
 from consent.purpose import Purpose
@@ -80,6 +80,17 @@ class Limits(canonical.Document, frozen=True, kw_only=True, cache_hash=True):
         if self.categories and not (occasion.categories and set(occasion.categories) <= set(self.categories)):
             return "consent.other-data"
         return None
+
+    def within(self, wider: Limits) -> bool:
+        """Whether these let in nothing that `wider` keeps out, as far as can be told from the lists alone."""
+        added = {one.term for one in self.conditions} - {one.term for one in wider.conditions}
+        return (
+            set(wider.conditions) <= set(self.conditions)
+            and duo.CC not in added  # the one condition that lets more in
+            and set(wider.denied) <= set(self.denied)
+            and (not wider.categories or (bool(self.categories) and set(self.categories) <= set(wider.categories)))
+            and (wider.studies is None or (self.studies is not None and set(self.studies) <= set(wider.studies)))
+        )
 
     def denies(self, purpose: Purpose, occasion: Occasion, today: str) -> bool:
         """Whether a no to all records holds; one to some records is for `consent.clocks`, which knows their dates."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from consent import duo
 from consent.grant import Contact, Details
-from consent.limits import NO_LIMITS, Limits
+from consent.limits import NO_LIMITS, Denial, Limits
 from consent.occasion import CATEGORIES
 from consent.presets import FOR_ALL
 from consent.terms import Condition
@@ -35,6 +35,17 @@ class Choices:
     def of(cls, details: Details) -> Choices:
         """Those of a signed consent."""
         return cls(details.data_from, details.data_until, details.limits, details.feedback, details.contact)
+
+    @property
+    def named(self) -> list[str]:
+        """Every study that is named."""
+        return [*(self.limits.studies or ()), *(study for denial in self.limits.denied for study in denial.studies)]
+
+    def within(self, wider: Choices) -> bool:
+        """Whether these permit nothing that `wider` does not; what is wished for besides is free."""
+        late = wider.data_from is None or (self.data_from is not None and self.data_from >= wider.data_from)
+        early = wider.data_until is None or (self.data_until is not None and self.data_until <= wider.data_until)
+        return late and early and self.limits.within(wider.limits)
 
 
 PLAIN = Choices()
@@ -63,8 +74,11 @@ def answers(preset: str, chosen: Choices) -> dict[str, Any]:
     }
 
 
-def chosen(answers: Mapping[str, Any], country: str) -> Choices:
-    """What the answers of `ExactlyForm` mean for a hospital in `country`; raises ConsentError for what cannot be."""
+def chosen(answers: Mapping[str, Any], country: str, denied: tuple[Denial, ...] = ()) -> Choices:
+    """What the answers of `ExactlyForm` mean for a hospital in `country`; raises ConsentError for what cannot be.
+
+    `denied`: what an earlier consent said no to; the form does not ask for it, and nothing takes it back.
+    """
     conditions = []
     if answers.get("recipients") == NON_PROFIT:
         conditions.append(Condition(term=duo.NPU))
@@ -74,6 +88,7 @@ def chosen(answers: Mapping[str, Any], country: str) -> Choices:
     studies = tuple(sorted(answers.get("listed", ()))) if answers.get("studies") == LISTED else None
     limits = Limits(
         conditions=tuple(sorted(conditions, key=lambda one: one.term)),
+        denied=denied,
         categories=() if kinds == CATEGORIES else kinds,
         studies=studies,
     )

@@ -144,14 +144,8 @@ class ExactlyForm(forms.Form):
             ("Study by study", ("studies", "listed")),
             ("Results and how to reach me", ("feedback", "contact")),
         )
-        return [
-            (
-                heading,
-                [self[name] for name in names if name in self.fields],
-                any(self[name].errors for name in names if name in self.fields),
-            )
-            for heading, names in subjects
-        ]
+        asked = [(heading, [self[name] for name in names if name in self.fields]) for heading, names in subjects]
+        return [(heading, fields, any(one.errors for one in fields)) for heading, fields in asked if fields]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -97,7 +97,8 @@ def exactly(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         request.session[ANSWERS] = {**answers, **form.cleaned_data}
         return redirect("patients:give-check")
-    return render(request, "patients/give_exactly.html", {"form": form}, status=422 if form.is_bound else 200)
+    shown = {"form": form, "back": reverse("patients:give-check")}
+    return render(request, "patients/give_exactly.html", shown, status=422 if form.is_bound else 200)
 
 
 @persona("patient")
@@ -106,9 +107,11 @@ def check(request: HttpRequest) -> HttpResponse:
     answers = answered(request, ("text", "preset", "until"))
     if answers is None:
         return redirect("patients:give")
-    chosen = choices.chosen(answers, settings.NODE.country)
-    preset = choices.preset(answers["preset"], answers)
     patient, problem = access.patient(request), ""
+    standing = selectors.current(list(selectors.grants_of(patient)))
+    denied = standing.opened().limits.denied if standing else ()  # a newer text takes back no no
+    chosen = choices.chosen(answers, settings.NODE.country, denied)
+    preset = choices.preset(answers["preset"], answers)
     if request.method == "POST" and (how := passkeys.chosen(patient, request.POST)) is False:
         problem = passkeys.UNANSWERED
     elif request.method == "POST":
@@ -132,7 +135,7 @@ def check(request: HttpRequest) -> HttpResponse:
         "purpose": words.PLAIN[answers["preset"]],
         "meaning": words.expansion(preset, chosen.limits),
         "until": words.month(answers["until"]),
-        "exactly": words.exactly(chosen, selectors.titles(chosen.limits.studies or ())),
+        "exactly": words.exactly(chosen, selectors.titles(chosen.named)),
     }
     return render(request, "patients/give_check.html", shown, status=422 if problem else 200)
 

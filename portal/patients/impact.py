@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from django.conf import settings
+from msgspec import structs
 
 from consent.errors import CovenantError
 from consent.impact import LIVE, Facts, Impact, Last, Licence, Model, Resting, Use, resting
@@ -19,10 +21,12 @@ from portal.grid.ledgers import Mirror
 from portal.grid.stores import NOW, Consents
 from portal.patients import words
 from portal.patients.models import CohortEntry, Grant, Patient
+from portal.patients.services import Wish
+from portal.patients.signing import last_day
 from portal.reactor import selectors as mirror
 from training.federation.studies import Studies
 from training.site.gate import Gate
-from training.site.stores import EVALUATION, TRAINING
+from training.site.stores import EVALUATION, TRAINING, Standing
 
 
 def of_commitment(commitment: str) -> Impact:
@@ -45,7 +49,8 @@ def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
     uses: dict[str, list[Use]] = defaultdict(list)
     for study, *place in entered:
         uses[str(study)].append(Use(*place))
-    coming = would_use(patient, {grant.commitment for grant in grants})
+    standings = list(Consents().standings([str(patient.pk)]))
+    coming = would_use(patient, standings, {grant.commitment for grant in grants})
     spent = {study: events(study, found) for study, found in uses.items()}
     names = (*sorted(uses), *(study for study in coming if study not in uses))
     found = [of_study(study, uses.get(study, []), spent.get(study, []), waits=study in coming) for study in names]
@@ -61,10 +66,39 @@ def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
     )
 
 
-def would_use(patient: Patient, commitments: set[str]) -> list[str]:
-    """The studies under way into whose next cohort here one of the consents lets the patient, as the gate decides."""
+def of_less(grant: Grant, wish: Wish) -> Impact:
+    """What `wish` in the place of `grant` stops: the report, of those studies alone that would use the record no more.
+
+    `stays` speaks of the same studies; what others have learned stays as it is, and goes on.
+    """
+    whole, standings = of_patient(grant.patient), list(Consents().standings([str(grant.patient_id)]))
+    then = [instead(one, wish) if one.commitment == grant.commitment else one for one in standings]
+    before, after = (set(would_use(grant.patient, known, {grant.commitment})) for known in (standings, then))
+    return structs.replace(whole, studies=tuple(one for one in whole.studies if one.facts.study in before - after))
+
+
+def instead(standing: Standing, wish: Wish) -> Standing:
+    """The consent of `standing` as it would be recorded if it said `wish`."""
+    view, chosen = standing.view, wish.choices
+    if view.details is None:
+        return standing
+    details = structs.replace(
+        view.details,
+        ends=last_day(wish.valid_until),
+        data_from=chosen.data_from,
+        data_until=chosen.data_until,
+        limits=chosen.limits,
+    )
+    view = structs.replace(view, preset=wish.preset, valid_until=wish.valid_until, details=details)
+    return replace(standing, view=view)
+
+
+def would_use(patient: Patient, standings: Sequence[Standing], commitments: set[str]) -> list[str]:
+    """The studies under way into whose next cohort here one of the consents lets the patient, as the gate decides.
+
+    `standings`: all of the patient's consents.
+    """
     studies, now = Studies(Mirror()), int(time.time())
-    standings = list(Consents().standings([str(patient.pk)]))
     found = []
     for body in mirror.records("studies/study/"):
         if body["status"] not in LIVE or not holds(patient, body["plan"]):

@@ -36,10 +36,7 @@ def leave(*, grant: Grant, study: str, how: services.How = None) -> Grant:
         if texts.is_old(old.text):
             message = "a newer text is out: read it and choose, or stop this consent for all studies"
             raise PortalError("patients.text-old", message)
-        new = services.prepare(wish(old, study), texts.text(old.text, details.language), how)
-        new.replaces = old
-        new.save()
-        services.take_back(old)
+        new = services.replaced(old, wish(old, study), how)
     sending.send_withdrawals([old])
     sending.send_grants([new])
     return new

@@ -1,18 +1,23 @@
-"""Allowing less: what for, how long, check, confirm. The new consent replaces the old one."""
+"""Allowing less: what for, how long, say more exactly, check, confirm. The new consent replaces the old one."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from consent import presets
 from portal.accounts.access import persona
-from portal.patients import access, passkeys, services, texts, words
+from portal.patients import access, choices, impact, passkeys, selectors, services, texts, words
+from portal.patients.choices import Choices
 from portal.patients.forms import PurposeForm, UntilForm
+from portal.patients.less_forms import LessForm
 from portal.patients.models import Grant
+from portal.patients.withdrawing import rule
 
 
 @persona("patient")
@@ -20,10 +25,11 @@ def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
     grant = access.standing_grant(request, pk)
     if texts.is_old(grant.text):
         return redirect("patients:news")
-    allowed = [name for name in texts.text(grant.text).front.presets if presets.within(name, grant.preset)]
-    form = PurposeForm(request.POST or None, allowed=allowed, initial={"preset": grant.preset})
+    answers, offered = answered(request, grant), texts.text(grant.text).front.presets
+    allowed = [name for name in offered if name in words.PLAIN and presets.within(name, grant.preset)]
+    form = PurposeForm(request.POST or None, allowed=allowed, initial=answers)
     if form.is_valid():
-        request.session[place(grant)] = {"preset": form.cleaned_data["preset"]}
+        request.session[place(grant)] = answers | form.cleaned_data
         return redirect("patients:narrow-until", pk=pk)
     return question(request, form, reverse("patients:grant", args=[pk]))
 
@@ -31,42 +37,76 @@ def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
 @persona("patient")
 def until(request: HttpRequest, pk: UUID) -> HttpResponse:
     grant = access.standing_grant(request, pk)
-    answers = request.session.get(place(grant), {})
-    if "preset" not in answers:
-        return redirect("patients:narrow", pk=pk)
-    form = UntilForm(request.POST or None, latest=grant.valid_until, initial={"until": grant.valid_until})
+    answers = answered(request, grant)
+    form = UntilForm(request.POST or None, latest=grant.valid_until, initial=answers)
     if form.is_valid():
-        request.session[place(grant)] = {**answers, "until": form.cleaned_data["until"]}
+        request.session[place(grant)] = answers | form.cleaned_data
         return redirect("patients:narrow-check", pk=pk)
     return question(request, form, reverse("patients:narrow", args=[pk]))
 
 
 @persona("patient")
-def check(request: HttpRequest, pk: UUID) -> HttpResponse:
+def exactly(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The finer parts: who, where, which parts, which studies, results. Less of each, or the same."""
     grant = access.standing_grant(request, pk)
-    answers = request.session.get(place(grant), {})
-    if not {"preset", "until"} <= answers.keys():
-        return redirect("patients:narrow", pk=pk)
-    problem = ""
+    answers, now = answered(request, grant), standing(grant)
+    titles = selectors.studies_here() if now["studies"] == choices.ANY else selectors.titles(now["listed"])
+    known = {"now": now, "titles": titles, "country": settings.NODE.country}
+    form = LessForm(request.POST or None, initial=answers, **known)
+    if form.is_valid():
+        request.session[place(grant)] = answers | form.cleaned_data
+        return redirect("patients:narrow-check", pk=pk)
+    shown = {"form": form, "back": reverse("patients:narrow-check", args=[pk])}
+    return render(request, "patients/give_exactly.html", shown, status=422 if form.is_bound else 200)
+
+
+@persona("patient")
+def check(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What is new, what stops by it, and what cannot be undone; a POST is the signature."""
+    grant = access.standing_grant(request, pk)
+    if texts.is_old(grant.text):
+        return redirect("patients:news")
+    answers, problem = answered(request, grant), ""
+    chosen = choices.chosen(answers, settings.NODE.country, grant.opened().limits.denied)
+    wish = services.like(grant, choices.preset(answers["preset"], answers), answers["until"], chosen)
     if request.method == "POST" and (how := passkeys.chosen(grant.patient, request.POST)) is False:
         problem = passkeys.UNANSWERED
     elif request.method == "POST":
         access.GIVING.count(str(access.patient(request).pk))
-        new = services.narrow(grant=grant, preset=answers["preset"], valid_until=answers["until"], how=how or None)
-        del request.session[place(grant)]
+        said = {"preset": wish.preset, "valid_until": wish.valid_until, "choices": chosen}
+        new = services.narrow(grant=grant, **said, how=how or None)
+        request.session.pop(place(grant), None)
         return redirect("patients:grant", pk=new.pk)
-    less = services.allows_less(grant, answers["preset"], answers["until"])
-    wish = services.like(grant, answers["preset"], answers["until"])
-    options = services.draft(wish, texts.text(grant.text, grant.opened().language)) if less else None
-    shown = {
+    return render(request, "patients/narrow_check.html", about(grant, wish, problem), status=422 if problem else 200)
+
+
+def about(grant: Grant, wish: services.Wish, problem: str) -> dict[str, object]:
+    """What the page says of `wish` in the place of `grant`."""
+    new = services.replaces(wish, grant)
+    titles = selectors.titles(wish.choices.named)
+    return {
         "grant": grant,
-        "options": options,
+        "new": new,
+        "options": services.draft(wish, texts.text(grant.text, grant.opened().language)) if new else None,
         "problem": problem,
-        "purpose": words.PRESETS[answers["preset"]],
-        "until": words.month(answers["until"]),
-        "less": less,
+        "purpose": words.PRESETS[wish.preset],
+        "meaning": words.expansion(wish.preset, wish.choices.limits),
+        "until": words.month(wish.valid_until),
+        "exactly": words.exactly(wish.choices, titles),
+        "impact": impact.of_less(grant, wish) if new else None,
+        "rule": rule(grant),
     }
-    return render(request, "patients/narrow_check.html", shown, status=422 if problem else 200)
+
+
+def standing(grant: Grant) -> dict[str, Any]:
+    """The answers that the consent as it stands would come from."""
+    return choices.answers(grant.preset, Choices.of(grant.opened())) | {"until": grant.valid_until}
+
+
+def answered(request: HttpRequest, grant: Grant) -> dict[str, Any]:
+    """The answers so far: what was not asked yet is as it stands."""
+    found: dict[str, Any] = standing(grant) | request.session.get(place(grant), {})
+    return found
 
 
 def place(grant: Grant) -> str:

@@ -123,21 +123,23 @@ def draft(wish: Wish, text: ConsentText, mandate: Mandate | None = None) -> str 
     return None if passkey is None else passkeys.draft(make(wish, text, passkey))
 
 
-def narrow(*, grant: Grant, preset: str, valid_until: str, how: How = None) -> Grant:
-    """Replace `grant` by one that allows less: the new one is signed, the old one withdrawn, both saved together.
+def narrow(*, grant: Grant, preset: str, valid_until: str, choices: Choices | None = None, how: How = None) -> Grant:
+    """Replace `grant` by one that allows no more: the new one is signed, the old one withdrawn, both saved together.
 
-    What was said more exactly stays. Raises PortalError `patients.not-narrower`, `patients.withdrawn`,
-    `patients.text-old`.
+    `choices`: what is said more exactly; None: what was said stays. Wishes about results may be others without more.
+    Raises PortalError `patients.not-narrower`, `patients.withdrawn`, `patients.text-old`, and what a touch is refused
+    with.
     """
     with transaction.atomic():
         old = locked(grant)
         if not old.stands:
             raise PortalError("patients.withdrawn", "this consent is withdrawn: give a new one instead")
-        if not allows_less(old, preset, valid_until):
+        wish = like(old, preset, valid_until, choices)
+        if not replaces(wish, old):
             raise PortalError("patients.not-narrower", "choose less than before; to allow more, give a new consent")
         if texts.is_old(old.text):
             raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
-        new = replaced(old, preset, valid_until, how)
+        new = replaced(old, wish, how)
     sending.send_withdrawals([old])
     sending.send_grants([new])
     return new
@@ -155,24 +157,25 @@ def sign_anew(*, grant: Grant, touched: passkeys.Touch) -> Grant:
             raise PortalError("patients.withdrawn", "this consent is withdrawn: give a new one instead")
         if texts.is_old(old.text):
             raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
-        new = replaced(old, old.preset, old.valid_until, touched)
+        new = replaced(old, like(old, old.preset, old.valid_until), touched)
     sending.send_withdrawals([old])
     sending.send_grants([new])
     return new
 
 
-def replaced(old: Grant, preset: str, valid_until: str, how: How) -> Grant:
-    """The grant that takes the place of `old`, which is withdrawn: both saved."""
-    new = prepare(like(old, preset, valid_until), texts.text(old.text, old.opened().language), how)
+def replaced(old: Grant, wish: Wish, how: How) -> Grant:
+    """The grant of `wish` that takes the place of `old`, which is withdrawn: both saved."""
+    new = prepare(wish, texts.text(old.text, old.opened().language), how)
     new.replaces = old
     new.save()
     take_back(old)
     return new
 
 
-def like(old: Grant, preset: str, valid_until: str) -> Wish:
-    """What `old` says from now on, with another preset and end; what was said more exactly stays."""
-    return Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until, Choices.of(old.opened()))
+def like(old: Grant, preset: str, valid_until: str, choices: Choices | None = None) -> Wish:
+    """What `old` says from now on, with another preset and end; with `choices`, or what was said more exactly."""
+    said = Choices.of(old.opened()) if choices is None else choices
+    return Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until, said)
 
 
 def withdraw(*, grant: Grant, touched: passkeys.Touch | None = None) -> Grant:
@@ -250,12 +253,12 @@ def make(wish: Wish, text: ConsentText, by: Key | Passkey | Mandate, *, document
     )
 
 
-def allows_less(grant: Grant, preset: str, valid_until: str) -> bool:
-    """Whether `preset` until `valid_until` is within what `grant` allows, and not all of it."""
-    same = preset == grant.preset
-    smaller = not same and presets.within(preset, grant.preset)
-    shorter = this_month() <= valid_until < grant.valid_until
-    return (same and shorter) or (smaller and (shorter or valid_until == grant.valid_until))
+def replaces(wish: Wish, grant: Grant) -> bool:
+    """Whether `wish` permits nothing more than `grant` does, and says something else."""
+    said = Choices.of(grant.opened())
+    shorter = this_month() <= wish.valid_until <= grant.valid_until
+    inside = shorter and presets.within(wish.preset, grant.preset) and wish.choices.within(said)
+    return inside and (wish.preset, wish.valid_until, wish.choices) != (grant.preset, grant.valid_until, said)
 
 
 def this_month() -> str:

@@ -34,6 +34,7 @@ urlpatterns = [
     path("consent/<uuid:pk>/", views.grant, name="grant"),
     path("consent/<uuid:pk>/narrow/", narrowing.purpose, name="narrow"),
     path("consent/<uuid:pk>/narrow/until/", narrowing.until, name="narrow-until"),
+    path("consent/<uuid:pk>/narrow/exactly/", narrowing.exactly, name="narrow-exactly"),
     path("consent/<uuid:pk>/narrow/check/", narrowing.check, name="narrow-check"),
     path("consent/<uuid:pk>/withdraw/", withdrawing.withdraw, name="withdraw"),
     path("consent/<uuid:pk>/withdraw/<uuid:study>/", withdrawing.withdraw_study, name="withdraw-study"),

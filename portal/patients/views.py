@@ -10,9 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from consent.grant import Details
 from portal.accounts.access import persona
 from portal.patients import access, files, selectors, speaking, words
+from portal.patients.choices import Choices
 from portal.patients.models import Grant
 
 
@@ -37,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
         lapse = selectors.lapses().get(current.text)
         shown |= {
             "meaning": words.expansion(current.preset, details.limits),
-            "exactly": words.exactly(details, selectors.titles(named(details))),
+            "exactly": words.exactly(details, selectors.titles(Choices.of(details).named)),
             "old_text": words.STILL_PERMITS[lapse.still_permits] if lapse else None,
         }
     return render(request, "patients/home.html", shown)
@@ -94,12 +94,6 @@ def proof(request: HttpRequest, study: UUID, round_: int) -> HttpResponse:
     if found is None or not selectors.committed_roots(str(study), round_):
         raise Http404
     return download(files.proof(found, str(study), round_), f"proof-round-{round_}.json")
-
-
-def named(details: Details) -> list[str]:
-    """Every study that a consent names."""
-    denied = [study for denial in details.limits.denied for study in denial.studies]
-    return [*(details.limits.studies or ()), *denied]
 
 
 def facts(grant: Grant) -> dict[str, Any]:

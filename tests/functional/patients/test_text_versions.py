@@ -10,7 +10,7 @@ from consent.occasion import Occasion
 from ledger.errors import Refused
 from portal.errors import PortalError
 from portal.grid.stores import Consents
-from portal.patients import services, texts
+from portal.patients import leaving, services, texts
 from portal.patients.models import Grant, Status
 from tests.support.understanding import NEW, two_versions, understood
 from tests.unit.consent.examples import HEART, study
@@ -81,6 +81,23 @@ def test_a_newer_text_asks_again_and_upgrades_nobody(ledger, catch_up, series, n
     words = verify_grant(bytes(new.statement), bytes(patient.key.public), bytes(new.signature))
     assert words.text == second and new.opened().text_digest == texts.text(second).digest
     assert admitted(patient, since + 1, since + 1)
+
+
+def test_a_newer_text_takes_back_no_no_to_a_study(ledger, catch_up, series, new_patient, visitor):
+    _, second = series
+    patient, old = given(new_patient, catch_up)
+    study_left = "6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11"
+    old = leaving.leave(grant=old, study=study_left)
+    catch_up()
+    publish(ledger, catch_up, second)
+    client = visitor(patient.account)
+    client.post("/consent/give/", understood(second))
+    client.post("/consent/give/purpose/", {"preset": "heart-disease"})
+    until = client.get("/consent/give/until/").context["form"].fields["until"].choices[0][0]
+    client.post("/consent/give/until/", {"until": until})
+    assert study_left in client.get("/consent/give/check/").content.decode()  # "Never in"
+    assert client.post("/consent/give/check/").status_code == 302
+    assert leaving.left(Grant.objects.get(replaces=old).opened().limits) == {study_left}
 
 
 def test_a_grant_under_a_superseded_text_is_refused_by_the_ledger(ledger, catch_up, series, new_patient):

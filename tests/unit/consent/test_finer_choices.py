@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consent import canonical, duo
 from consent.clocks import usable
@@ -11,6 +13,7 @@ from consent.decide import decide
 from consent.errors import CanonicalRefused, ConsentError
 from consent.limits import Denial, Limits
 from consent.occasion import CATEGORIES, NO_STUDY, Occasion
+from consent.terms import Condition
 from tests.unit.consent.examples import CANCER, HEART, IN_2026, Patient, study
 
 PATIENT, STUDY = Patient(), study(duo.DS, [HEART])
@@ -71,3 +74,46 @@ def test_wishes_permit_nothing():
     view = PATIENT.view(preset="cancer", details=PATIENT.details(feedback=True, contact="letter"))
     assert not decide(view, STUDY, IN_2026).permits
     assert msgspec.structs.asdict(PATIENT.details(feedback=True))["contact"] == "portal"
+
+
+TERMS = [Condition(term=duo.NPU), Condition(term=duo.GS, values=("US",)), Condition(term=duo.CC)]
+some_studies = st.lists(st.sampled_from([ONE, OTHER]), unique=True).map(lambda found: tuple(sorted(found)))
+limits = st.builds(
+    Limits,
+    conditions=st.lists(st.sampled_from(TERMS), unique=True).map(tuple),
+    denied=st.lists(st.sampled_from([Denial(studies=(ONE,)), Denial(diseases=(HEART,))]), unique=True).map(tuple),
+    categories=st.lists(st.sampled_from(CATEGORIES), unique=True).map(lambda found: tuple(sorted(found))),
+    studies=st.none() | some_studies,
+)
+
+
+@settings(max_examples=300)
+@given(limits, limits, st.sampled_from([ONE, OTHER, ""]), st.sets(st.sampled_from(CATEGORIES)))
+def test_what_lies_within_permits_nothing_that_the_wider_does_not(inner, wider, asked, kinds):
+    occasion = Occasion(asked, categories=tuple(sorted(kinds)))
+    assert inner.within(inner)
+    if inner.within(wider):
+        small, big = (
+            decide(PATIENT.view(details=PATIENT.details(limits=one)), STUDY, IN_2026, occasion)
+            for one in (inner, wider)
+        )
+        assert big.permits or not small.permits, (big, small)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"conditions": ()},
+        {"conditions": (Condition(term=duo.CC), Condition(term=duo.NPU))},
+        {"denied": ()},
+        {"categories": ()},
+        {"categories": ("diagnoses", "images")},
+        {"studies": None},
+        {"studies": (ONE, OTHER)},
+    ],
+)
+def test_what_allows_more_in_one_place_is_not_within(change):
+    plain = {"conditions": (Condition(term=duo.NPU),), "denied": (Denial(studies=(OTHER,)),)}
+    now = Limits(**plain, categories=("images",), studies=(ONE,))
+    changed = msgspec.structs.replace(now, **change)
+    assert not changed.within(now) and now.within(now)
