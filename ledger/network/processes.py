@@ -53,8 +53,8 @@ class Process:
             return None
         if now != started:
             return None
-        if state == "Z":  # ended; if it is a child of ours, nobody else would take note
-            with contextlib.suppress(ChildProcessError):
+        if state == "Z" and not _ending(pid):
+            with contextlib.suppress(ChildProcessError):  # if it is a child of ours, nobody else would take note
                 os.waitpid(pid, os.WNOHANG)
             return None
         return pid
@@ -146,6 +146,13 @@ def _gone(processes: Sequence[Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while any(each.pid is not None for each in processes) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _ending(pid: int) -> bool:
+    """Whether threads of a process that has ended are still there: until the last one goes, so do its ports."""
+    with contextlib.suppress(FileNotFoundError):
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    return False
 
 
 def _stat(text: str) -> tuple[int, str, str]:

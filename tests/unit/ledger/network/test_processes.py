@@ -24,6 +24,13 @@ DEAF = [
     "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
 ]
 
+HEADLESS = [
+    sys.executable,
+    "-c",
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+    "print('on its own', flush=True); ctypes.CDLL(None).pthread_exit(None)",
+]
+
 
 @pytest.fixture
 def process(tmp_path):
@@ -66,6 +73,16 @@ def test_one_that_stands_still_is_ended(process):
     process_id = begin(process, SLEEP)
     os.kill(process_id, signal.SIGSTOP)
     processes.stop([process], seconds=5)
+    assert process.pid is None
+
+
+def test_one_of_which_a_thread_is_left_is_not_gone(process):
+    """A process killed on a busy machine holds its ports until its last thread has ended, some time after its first."""
+    pid = begin(process, HEADLESS)
+    until(lambda: process.tail(1) == "on its own")
+    until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z")
+    assert process.pid == pid
+    processes.stop([process], seconds=0.3)
     assert process.pid is None
 
 
