@@ -1,12 +1,16 @@
-"""A question about this hospital's patients waits here for the site's worker, which alone draws noise."""
+"""What the ledger says of access: a question about patients waits for the site's worker, which alone draws noise; an
+entitlement that ended is told in the log of everybody who runs a node."""
 
 from __future__ import annotations
 
+import structlog
 from django.conf import settings
 
+from portal.access import expiry
 from portal.access.models import CountAnswer
 from portal.reactor.projection import Arrival
 
+log = structlog.get_logger(__name__)
 PREFIX = "access/inquiry/"
 
 
@@ -17,4 +21,15 @@ def inquired(event: Arrival) -> None:
             CountAnswer.objects.get_or_create(question=key.removeprefix(PREFIX))
 
 
-HANDLERS = {"access.inquired": inquired}
+def expired(event: Arrival) -> None:
+    """Tell whoever looks after this node; its pages tell the people."""
+    if event.live:
+        for body in event.records.values():
+            log.info("access ended", dataset=body["dataset"], version=body["version"], until=body["until"])
+
+
+def sweep() -> None:
+    expiry.notice()
+
+
+HANDLERS = {"access.inquired": inquired, "access.expired": expired}

@@ -87,7 +87,7 @@ def case(body: dict[str, Any], dataset: str, version: int) -> Case:
 def status(entitlement: dict[str, Any] | None) -> str:
     if entitlement is None:
         return "waiting"
-    if entitlement["status"] == "live" and entitlement["until"] < today():
+    if entitlement["status"] == "expired" or (entitlement["status"] == "live" and entitlement["until"] < today()):
         return "ended"
     return entitlement["status"]
 

@@ -15,6 +15,8 @@ from portal.reactor import selectors as mirror
 from portal.studies import access as study_access
 from portal.studies import selectors as studies
 
+OF_STUDIES = ("studies/approval/", "studies/head/", "studies/return/")
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -35,7 +37,7 @@ class Kind:
 
 def waiting(msp: str) -> list[Kind]:
     """What waits for hospital `msp`, kind by kind: what holds up patients first, then others, then nobody."""
-    with mirror.loaded("members/org/", "access/request/", studies.STUDIES, "studies/approval/"):
+    with mirror.loaded("members/org/", "access/request/", "catalogue/dataset/", studies.STUDIES, *OF_STUDIES):
         proposals = [one for one in governance.proposals() if one["open"]]
         found = (
             ("Withdrawals that the ledger refused", withdrawals()),
@@ -43,6 +45,7 @@ def waiting(msp: str) -> list[Kind]:
             ("Study plans to approve", approvals(msp)),
             ("Proposals to vote on", votes(msp, proposals)),
             ("Proposals to carry out", executions(msp, proposals)),
+            ("Results that a study owes you", returns(msp)),
             ("Privacy budget to take back", settlements(msp)),
         )
         return [Kind(title, tasks) for title, made in found if (tasks := tuple(made))]
@@ -86,6 +89,14 @@ def executions(msp: str, proposals: list[dict[str, Any]]) -> Iterator[Task]:
 
 def proposal_task(proposal: dict[str, Any], about: str) -> Task:
     return Task(proposal["words"], about, reverse("governance:proposal", kwargs={"pk": proposal["proposal"]}))
+
+
+def returns(msp: str) -> Iterator[Task]:
+    """Ended studies whose results have to come back to this hospital, until it says that they have."""
+    for study in studies.studies(msp):
+        if study_access.owes(study, msp):
+            address = reverse("studies:receive", kwargs={"pk": study["study"]})
+            yield Task(study["title"], f"{study['sponsor_title']}, {study['status_words']}", address)
 
 
 def settlements(msp: str) -> Iterator[Task]:

@@ -48,6 +48,28 @@ def stoppable(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     return found
 
 
+def returnable(request: HttpRequest, pk: UUID) -> dict[str, Any]:
+    """An ended study that still owes this hospital results."""
+    found = readable(request, pk)
+    if not owes(found, settings.NODE.msp):
+        raise Http404
+    return found
+
+
+def owes(study: dict[str, Any], msp: str) -> bool:
+    return any(place == msp and not back for place, _, back in selectors.owed(study))
+
+
+def closable(request: HttpRequest, pk: UUID) -> dict[str, Any]:
+    """An ended study of this institute that is not closed out."""
+    found = readable(request, pk)
+    if found["status"] not in ("released", "stopped") or found["sponsor"] != settings.NODE.msp:
+        raise Http404
+    if selectors.closed_out(found):
+        raise Http404
+    return found
+
+
 def plannable(pk: UUID) -> dict[str, Any]:
     """A request that at least one hospital has permitted."""
     found = requests.request(pk)

@@ -130,5 +130,18 @@ class PauseForm(forms.Form):
     )
 
 
+class ReceiveForm(forms.Form):
+    """The file itself stays with the steward: its digest is all that is sent."""
+
+    results = forms.FileField(
+        label="The results as they came",
+        help_text="One file; several go into one archive. Only its SHA-256 goes on the ledger, the file is not kept.",
+    )
+
+
+class CloseOutForm(forms.Form):
+    """Nothing to say: the button is the answer."""
+
+
 class SettleForm(forms.Form):
     """Nothing to say: the button is the answer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +14,7 @@ from portal.accounts.access import persona
 from portal.pages import page, sent
 from portal.reactor import selectors as mirror
 from portal.studies import access, budget, departures, selectors, services
-from portal.studies.forms import PauseForm, SettleForm
+from portal.studies.forms import PauseForm, ReceiveForm, SettleForm
 
 
 @require_safe
@@ -40,6 +42,16 @@ def settle(request: HttpRequest, pk: object) -> HttpResponse:
         messages.success(request, "Recorded. What this study did not spend is free again.")
         return redirect("studies:budget")
     return page(request, "studies/settle.html", form, {"study": study})
+
+
+@persona("steward")
+def receive(request: HttpRequest, pk: UUID) -> HttpResponse:
+    study = access.returnable(request, pk)
+    form = ReceiveForm(request.POST or None, request.FILES or None)
+    if sent(request, form, services.receive, study=study):
+        messages.success(request, "Recorded. The study owes this hospital nothing more.")
+        return redirect("studies:study", pk=pk)
+    return page(request, "studies/receive.html", form, {"study": study})
 
 
 @persona("steward")

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 
+from consent import duo
+from portal.access import expiry
 from portal.catalogue.selectors import organisation_title, purpose_words
 from portal.grid.models import StudyRun
 from portal.reactor import selectors as mirror
@@ -24,6 +26,7 @@ STATUS_WORDS = {
     "released": "released",
     "stopped": "stopped",
 }
+ACCESS_ENDED = "stopped: the permission to use one of its data sets has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,17 @@ def described(body: dict[str, Any]) -> dict[str, Any]:
         "title": plan["title"],
         "sites": places,
         "purpose_words": purpose_words(request["purpose"]) if request else "",
-        "status_words": STATUS_WORDS.get(body["status"], body["status"]),
+        "status_words": status_words(body),
         "sponsor_title": organisation_title(body["sponsor"]),
         "approvals": [(msp, organisation_title(msp), msp in approved) for msp in places],
         "startable": body["status"] in ("approved", "running", "trained"),
     }
+
+
+def status_words(body: dict[str, Any]) -> str:
+    if body["reason"] == expiry.REASON:
+        return ACCESS_ENDED
+    return STATUS_WORDS.get(body["status"], body["status"])
 
 
 def results(study: dict[str, Any]) -> Results | None:
@@ -116,6 +125,33 @@ def site_result(msp: str, measure: dict[str, Any] | None, cohort: dict[str, Any]
     else:
         reason = "it did not answer in time"
     return SiteResult(msp, title, None, None, reason)
+
+
+def owed(study: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """The hospitals that an ended study owes results to, with their names, and whether these have come back.
+
+    As `ledger.contracts.closings` counts them; nothing before the study has ended.
+    """
+    if study["status"] not in ("released", "stopped"):
+        return []
+    head, name = mirror.record(f"studies/head/{study['study']}"), study["study"]
+    request = mirror.record(f"access/request/{study['plan']['request']}") or {"purpose": {}}
+    promised = duo.RTN in (request["purpose"].get("asking") or {}).get("accepts", ())
+    wanting = {msp for msp in study["sites"] if promised or wants_back(study, msp)}
+    took_part = [] if head is None else head["participants"]
+    back = {key.rsplit("/", 1)[1] for key, _ in mirror.items(f"studies/return/{name}/")}
+    return [(msp, organisation_title(msp), msp in back) for msp in took_part if msp in wanting]
+
+
+def wants_back(study: dict[str, Any], msp: str) -> bool:
+    """Whether the terms of the data set of `msp` want results back (DUO RTN)."""
+    source = next(one for one in study["plan"]["datasets"] if one["dataset"].partition("/")[0] == msp)
+    written = mirror.record(f"catalogue/dataset/{source['dataset']}/{source['version']}")
+    return written is not None and duo.RTN in written["duo"]
+
+
+def closed_out(study: dict[str, Any]) -> bool:
+    return mirror.record(f"studies/closeout/{study['study']}") is not None
 
 
 def reservations(msp: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404
 
 from ledger.gateway import Committed
@@ -56,6 +57,17 @@ def start(*, study: dict[str, Any], hold_after: int | None = None) -> None:
 def stop(*, study: dict[str, Any], reason: str) -> Committed:
     """End the study for good: no round opens any more. What was spent stays spent."""
     return ledger.submit("researcher", "studies:Stop", {"study": study["study"], "reason": reason})
+
+
+def receive(*, study: dict[str, Any], results: UploadedFile) -> Committed:
+    """Say that the results which the study owed this hospital are here. The ledger holds their digest; they stay."""
+    named = sha256(b"".join(results.chunks())).hexdigest()
+    return ledger.submit("steward", "studies:Receive", {"study": study["study"], "results": named})
+
+
+def close_out(*, study: dict[str, Any]) -> Committed:
+    """Nothing is left to do; the ledger refuses while a hospital is owed results."""
+    return ledger.submit("researcher", "studies:CloseOut", {"study": study["study"]})
 
 
 def settle(*, study: dict[str, Any]) -> Committed:

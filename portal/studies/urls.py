@@ -15,6 +15,8 @@ urlpatterns = [
     path("<uuid:pk>/approve/", views.approve, name="approve"),
     path("<uuid:pk>/start/", views.start, name="start"),
     path("<uuid:pk>/stop/", views.stop, name="stop"),
+    path("<uuid:pk>/results/", hospital_views.receive, name="receive"),
+    path("<uuid:pk>/close/", views.close_out, name="close-out"),
     path("<uuid:pk>/settle/", hospital_views.settle, name="settle"),
     path("<uuid:pk>/<slug:name>/", views.download, name="file"),
 ]

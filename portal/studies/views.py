@@ -16,7 +16,7 @@ from portal.accounts.access import persona
 from portal.accounts.models import Role
 from portal.pages import page, sent
 from portal.studies import access, budget, cost, plans, progress, selectors, services
-from portal.studies.forms import ApproveForm, PlanForm, StartForm, StopForm
+from portal.studies.forms import ApproveForm, CloseOutForm, PlanForm, StartForm, StopForm
 from portal.withdrawals import monthly
 
 
@@ -45,6 +45,10 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "can_approve": steward and access.waits_for(study, settings.NODE.msp),
         "can_start": own and study["startable"],
         "can_stop": own and study["status"] not in ("released", "stopped"),
+        "owed": selectors.owed(study),
+        "closed_out": selectors.closed_out(study),
+        "can_receive": steward and access.owes(study, settings.NODE.msp),
+        "can_close_out": own and study["status"] in ("released", "stopped") and not selectors.closed_out(study),
     }
     if request.htmx.target == "live":
         return render(request, "studies/_live.html", context)
@@ -110,6 +114,16 @@ def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "Recorded. No round of this study opens any more.")
         return redirect("studies:study", pk=pk)
     return page(request, "studies/stop.html", form, {"study": study})
+
+
+@persona("researcher")
+def close_out(request: HttpRequest, pk: UUID) -> HttpResponse:
+    study = access.closable(request, pk)
+    form = CloseOutForm(request.POST if request.method == "POST" else None)
+    if sent(request, form, services.close_out, study=study):
+        messages.success(request, "Recorded. Nothing of this study is left to do.")
+        return redirect("studies:study", pk=pk)
+    return page(request, "studies/close_out.html", form, {"study": study, "owed": selectors.owed(study)})
 
 
 @require_safe

@@ -33,6 +33,7 @@ POLL = 0.01  # seconds between two looks at the projection
 TRANSIENT = frozenset(  # a site that says so has not answered: it is asked again until the deadline
     {"portal.ledger-unavailable", "portal.broker-unavailable", "site.ledger-stale", "studies.cohort-late"}
 )
+WITHOUT_METRICS = frozenset({"rounds.attempts-exhausted", "studies.entitlement-missing"})
 OPEN = frozenset({"open", "training", "closed", "aborted"})
 FIXED = frozenset({"training", "closed", "aborted"})
 CLOSED = frozenset({"closed"})
@@ -110,11 +111,11 @@ class StudyRunner:
             self.federation.ask(request, study.plan.sites, GREET_SECONDS)
 
     def _measure(self, study: Study) -> None:
-        """The evaluation, if enough sites take part: a model without released metrics is still a model."""
+        """The evaluation, if enough sites take part and may: a model without released metrics is still a model."""
         try:
             self._close(study, study.plan.rounds + 1, EVALUATION)
-        except TrainingError as error:
-            if error.code != "rounds.attempts-exhausted":
+        except CovenantError as error:
+            if error.code not in WITHOUT_METRICS:
                 raise
 
     def _close(self, study: Study, number: int, kind: str) -> None:

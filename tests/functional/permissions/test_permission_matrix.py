@@ -14,10 +14,11 @@ import pytest
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
+from consent import duo
 from portal import ledger as portal_ledger
 from portal.accounts.models import ROLES_OF
 from portal.reactor import selectors as mirror
-from tests.functional.studies.test_studies_pages import approved, proposed
+from tests.functional.studies.test_studies_pages import approved, proposed, run_round
 from tests.support.desks import HOSPITAL
 
 pytestmark = pytest.mark.django_db
@@ -45,10 +46,12 @@ ALLOWED: dict[str, set[str]] = {
     "studies:budget": STEWARD,
     "studies:pause": STEWARD,
     "studies:settle": STEWARD,
+    "studies:receive": STEWARD,
     "studies:approve": STEWARD,
     "studies:new": RESEARCHER,
     "studies:start": RESEARCHER,
     "studies:stop": RESEARCHER,
+    "studies:close-out": RESEARCHER,
     "studies:file": RESEARCHER,
     "governance:home": STEWARD,
     "governance:propose": STEWARD,
@@ -88,9 +91,10 @@ def test_every_address_has_an_entry_and_its_view_says_the_same(node):
 @pytest.fixture
 def addresses(desks) -> dict[str, str]:
     """The address of every page, about something for which it can be used now."""
-    slug, waiting = desks.dataset(), desks.dataset()
+    slug, waiting = desks.dataset(modifiers=[duo.RTN]), desks.dataset()
     undecided, live = desks.request(waiting), desks.permitted(slug)
     new, ready, ended = proposed(desks, slug), approved(desks, slug), approved(desks, slug)
+    run_round(desks, ended, 1)
     desks.send("researcher", f"/studies/{ended}/stop/", {"reason": "sponsor.concern"})
     proposal = desks.ledger.submit("steward", "governance:Propose", voted())
     desks.follow()
@@ -105,7 +109,7 @@ def addresses(desks) -> dict[str, str]:
         **dict.fromkeys(["studies:study", "studies:approve", "studies:stop"], {"pk": new}),
         "studies:new": {"pk": live},
         "studies:start": {"pk": ready},
-        "studies:settle": {"pk": ended},
+        **dict.fromkeys(["studies:settle", "studies:receive", "studies:close-out"], {"pk": ended}),
         "studies:file": {"pk": ready, "name": "weights"},
         **dict.fromkeys(["governance:proposal", "governance:vote", "governance:execute"], ballot),
     }

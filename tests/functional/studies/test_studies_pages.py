@@ -6,7 +6,9 @@ import hashlib
 import uuid
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
+from consent import duo
 from portal.grid import hub
 from portal.reactor import selectors as mirror
 from portal.studies import plans, progress
@@ -158,3 +160,25 @@ def test_no_file_is_handed_out_that_the_ledger_does_not_name(desks):
 def test_nobody_does_what_is_not_theirs(desks, role, path):
     study = approved(desks, desks.dataset())
     desks.page(role, f"/studies/{study}/{path}", status=404)
+
+
+def test_results_that_have_to_come_back_hold_the_close_out_up(desks):
+    study = approved(desks, desks.dataset(modifiers=[duo.RTN]))
+    run_round(desks, study, 1)
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "Results that go back" not in page and "Close the study out" not in page
+    desks.send("researcher", f"/studies/{study}/stop/", {"reason": "sponsor.concern"})
+    assert "waits for them" in desks.page("researcher", f"/studies/{study}/")
+    refused = desks.send("researcher", f"/studies/{study}/close/", status=422)
+    assert "studies.return-owed" in refused.content.decode()
+    address = f"/studies/{study}/results/"
+    assert f'href="{address}"' in desks.page("steward", "/desk/")
+    desks.send("steward", address, status=422)  # no file
+    desks.send("steward", address, {"results": SimpleUploadedFile("results.zip", b"what came back")})
+    named = mirror.record(f"studies/return/{study}/{HOSPITAL}")["results"]
+    assert named == hashlib.sha256(b"what came back").hexdigest()
+    assert f'href="{address}"' not in desks.page("steward", "/desk/")
+    desks.page("steward", address, status=404)
+    desks.send("researcher", f"/studies/{study}/close/")
+    assert "Closed out" in desks.page("steward", f"/studies/{study}/")
+    desks.page("researcher", f"/studies/{study}/close/", status=404)

@@ -10,6 +10,7 @@ from consent.errors import CovenantError
 from tests.support.federation import World
 from training.errors import TrainingError
 from training.federation.release import Head, package
+from training.federation.rounds import StudyRunner
 from training.federation.studies import Studies
 from training.federation.vectors import digest
 from training.site.stores import TRAINING, Attempt
@@ -203,6 +204,21 @@ def test_an_evaluation_without_a_quorum_does_not_hold_the_model_back(tmp_path):
     assert {reason for number, *_, reason in told(world, study) if number == 3} == {"studies.no-quorum"}
     made = package(world.view, Studies(world.view).study(study), model, Head(1, "00" * 32))
     assert b'"AlphaMSP":null' in made.certificate
+
+
+def test_an_evaluation_without_access_does_not_hold_the_model_back(world, monkeypatch):
+    study, measure = world.study(), StudyRunner._measure
+
+    def revoked_first(runner, standing):
+        hospital = world.hospitals["AlphaMSP"]
+        named = {"request": standing.plan.request, "dataset": hospital.dataset, "version": 1}
+        hospital.submit("steward", "access:Revoke", named)
+        measure(runner, standing)
+
+    monkeypatch.setattr(StudyRunner, "_measure", revoked_first)
+    world.runner().run(study)
+    assert [number for number, *_ in told(world, study)] == [1, 2]
+    assert len(Studies(world.view).confirmations(study)) == 2
 
 
 def test_a_site_whose_ledger_was_away_is_asked_again(world):
