@@ -10,7 +10,7 @@ from msgspec.structs import replace as with_changed
 
 from consent.limits import Denial, Limits
 from portal.errors import PortalError
-from portal.patients import sending, services, texts
+from portal.patients import sending, services
 from portal.patients.models import Grant
 
 MOST: Final = 32  # studies in one denial (consent.limits)
@@ -22,9 +22,8 @@ def leave(*, grant: Grant, study: str, how: services.How = None) -> Grant:
     `how`: as in `services.give`.
 
     The old one's withdrawal is what proves, later, that no round of any study counted on it; the new one keeps all
-    others. A study that is left already changes nothing. Raises PortalError `patients.withdrawn`, `patients.text-old`
-    (nobody signs under a text that has a successor: read that, or withdraw from everything), and what a touch is
-    refused with.
+    others. A study that is left already changes nothing. Under a text that has a successor, the new one goes on for
+    what that text still permits. Raises PortalError `patients.withdrawn`, and what a touch is refused with.
     """
     with transaction.atomic():
         old = services.locked(grant)
@@ -33,9 +32,6 @@ def leave(*, grant: Grant, study: str, how: services.How = None) -> Grant:
         details = old.opened()
         if study in left(details.limits):
             return old
-        if texts.is_old(old.text):
-            message = "a newer text is out: read it and choose, or stop this consent for all studies"
-            raise PortalError("patients.text-old", message)
         new = services.replaced(old, wish(old, study), how)
     sending.send_withdrawals([old])
     sending.send_grants([new])

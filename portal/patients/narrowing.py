@@ -23,8 +23,6 @@ from portal.patients.withdrawing import rule
 @persona("patient")
 def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
     grant = access.standing_grant(request, pk)
-    if texts.is_old(grant.text):
-        return redirect("patients:news")
     answers, offered = answered(request, grant), texts.text(grant.text).front.presets
     allowed = [name for name in offered if name in words.PLAIN and presets.within(name, grant.preset)]
     form = PurposeForm(request.POST or None, allowed=allowed, initial=answers)
@@ -64,8 +62,6 @@ def exactly(request: HttpRequest, pk: UUID) -> HttpResponse:
 def check(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What is new, what stops by it, and what cannot be undone; a POST is the signature."""
     grant = access.standing_grant(request, pk)
-    if texts.is_old(grant.text):
-        return redirect("patients:news")
     answers, problem = answered(request, grant), ""
     chosen = choices.chosen(answers, settings.NODE.country, grant.opened().limits.denied)
     wish = services.like(grant, choices.preset(answers["preset"], answers), answers["until"], chosen)

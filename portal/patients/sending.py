@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from consent.encoding import to_base64url
 from consent.grant import replacement_digest
 from ledger.errors import Refused
+from ledger.gateway import Committed
 from portal import ledger
 from portal.errors import LedgerUnavailable
 from portal.patients import proofs
@@ -56,11 +57,22 @@ def points_of(grants: Sequence[Grant]) -> dict[Any, bytes]:
 def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
     shown_of = [shown(grant, points[grant.pk]) for grant in batch]
     if len(batch) == 1:
-        done = ledger.submit("registrar", "consents:Record", {"grant": sealed(batch[0])}, shown_of[0])
+        done = send_one(batch[0], shown_of[0])
     else:
         entries = [sealed(grant) for grant in batch]
         done = ledger.submit("registrar", "consents:RecordBatch", {"grants": entries}, shown_of, timeout=120)
     Grant.objects.filter(pk__in=[grant.pk for grant in batch]).update(tx_id=done.tx_id)
+
+
+def send_one(grant: Grant, seen: dict[str, Any]) -> Committed:
+    """Send `grant`. Which one it replaces is said only where its text has a successor: the whole ledger reads it."""
+    wanted, old = {"grant": sealed(grant)}, grant.replaces
+    try:
+        return ledger.submit("registrar", "consents:Record", wanted, seen)
+    except Refused as refusal:
+        if refusal.code != "consents.text-superseded" or old is None or old.text != grant.text:
+            raise
+        return ledger.submit("registrar", "consents:Record", wanted | {"replaces": old.commitment}, seen)
 
 
 def send_singly(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:

@@ -127,8 +127,8 @@ def narrow(*, grant: Grant, preset: str, valid_until: str, choices: Choices | No
     """Replace `grant` by one that allows no more: the new one is signed, the old one withdrawn, both saved together.
 
     `choices`: what is said more exactly; None: what was said stays. Wishes about results may be others without more.
-    Raises PortalError `patients.not-narrower`, `patients.withdrawn`, `patients.text-old`, and what a touch is refused
-    with.
+    Under a text that has a successor, the new one goes on for what that text still permits.
+    Raises PortalError `patients.not-narrower`, `patients.withdrawn`, and what a touch is refused with.
     """
     with transaction.atomic():
         old = locked(grant)
@@ -137,8 +137,6 @@ def narrow(*, grant: Grant, preset: str, valid_until: str, choices: Choices | No
         wish = like(old, preset, valid_until, choices)
         if not replaces(wish, old):
             raise PortalError("patients.not-narrower", "choose less than before; to allow more, give a new consent")
-        if texts.is_old(old.text):
-            raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
         new = replaced(old, wish, how)
     sending.send_withdrawals([old])
     sending.send_grants([new])

@@ -72,15 +72,13 @@ def withdraw_study(request: HttpRequest, pk: UUID, study: UUID) -> HttpResponse:
     elif request.method == "POST":
         new = leaving.leave(grant=found, study=str(study), how=how or None)
         return redirect("patients:grant", pk=new.pk)
-    old = texts.is_old(found.text)
-    wording = None if old else texts.text(found.text, found.opened().language)
+    wording = texts.text(found.text, found.opened().language)
     shown = {
         "grant": found,
         "only": one,
         "impact": replace(report, studies=(one,)),
         "rule": rule(found),
-        "old": old,
-        "options": services.draft(leaving.wish(found, str(study)), wording) if wording else None,
+        "options": services.draft(leaving.wish(found, str(study)), wording),
         "problem": problem,
     }
     return render(request, "patients/withdraw_study.html", shown, status=422 if problem else 200)
