@@ -14,6 +14,7 @@ from consent.errors import CovenantError
 
 COMMANDS = {
     "backup": "portal.cli:backup_app",
+    "budget": "portal.budget_cli:app",
     "consent": "portal.consent_cli:app",
     "demo": "portal.demo.cli:app",
     "doctor": "portal.demo.doctor:app",
@@ -25,6 +26,7 @@ COMMANDS = {
 }
 HELP = {
     "backup": "Copy a hospital's store, or the embedded ledger, to one file.",
+    "budget": "Say what every hospital's privacy account has left, and what a plan would cost.",
     "consent": "Check what the rules of consent rest on; say what rests on a consent.",
     "demo": "Run the whole main job on real data and serve the portal.",
     "doctor": "Say what this machine has, lacks, and which command mends it.",

@@ -252,8 +252,8 @@ class World:
         trainer: Trainer | None = None,
     ) -> None:
         self.now: float = START
-        self.ledger = MemoryLedger(lambda: self.now, names(hospitals))
-        self.view = MemoryView(self.ledger)
+        self.ledger = self.new_ledger(names(hospitals))
+        self.view = self.new_view()
         self.recorded: dict[str, int] = {}
         self.certificates: dict[str, bytes] = {}
         self.blobs = MemoryBlobs()
@@ -261,6 +261,12 @@ class World:
         self.hospitals = {name: self._hospital(name, folder, patients, held_out) for name in names(hospitals)}
         self.agents = {name: self.agent(hospital) for name, hospital in self.hospitals.items()}
         self._found()
+
+    def new_ledger(self, hospitals: Sequence[str]) -> MemoryLedger:
+        return MemoryLedger(lambda: self.now, hospitals)
+
+    def new_view(self) -> MemoryView:
+        return MemoryView(self.ledger)
 
     def _hospital(self, name: str, folder: Path, patients: int, held_out: int) -> Hospital:
         random = np.random.default_rng(int.from_bytes(fingerprint(name)[:4]))

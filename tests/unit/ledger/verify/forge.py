@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -37,9 +38,16 @@ class Stub:
     """A contract's view of the forge's state, with the evidence at hand."""
 
     replaying = False
-    hospitals = HOSPITALS
 
-    def __init__(self, heading: proposal.Heading, creator: Creator, state: State, evidence: bytes | None) -> None:
+    def __init__(
+        self,
+        heading: proposal.Heading,
+        creator: Creator,
+        state: State,
+        evidence: bytes | None,
+        hospitals: tuple[str, ...] = HOSPITALS,
+    ) -> None:
+        self.hospitals = hospitals
         self.channel, self.tx_id, self.now, self.creator = heading.channel, heading.tx_id, heading.seconds, creator
         self.reads: dict[str, rwset.Version | None] = {}
         self.writes: dict[str, bytes | None] = {}
@@ -85,29 +93,37 @@ Bend = Callable[[Act], None]
 
 @dataclass
 class Forge:
-    """A consortium of four hospitals and an institute, and its chain so far (`blocks`)."""
+    """A consortium of `hospitals` and an institute, and its chain so far (`blocks`). `at`: when its keys were made."""
 
     seed: int = 1
     channel: str = "covenant"
     blocks: list[bytes] = field(default_factory=list)
+    hospitals: tuple[str, ...] = HOSPITALS
+    institute_roles: tuple[str, ...] = ("researcher",)
+    at: datetime | None = None
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.authorities = {name: Authority.create(name, f"ca.{name}") for name in (*HOSPITALS, INSTITUTE)}
-        self.orderers = Authority.create("OrdererMSP", "ca.orderer")
-        self.orderer = self.orderers.issue("orderer0", ou="orderer")
-        self.peers = [self.authorities[name].issue(f"peer0.{name}", ["peer"], "peer") for name in HOSPITALS]
+        self.authorities = {
+            name: Authority.create(name, f"ca.{name}", now=self.at) for name in (*self.hospitals, INSTITUTE)
+        }
+        self.orderers = Authority.create("OrdererMSP", "ca.orderer", now=self.at)
+        self.orderer = self.orderers.issue("orderer0", ou="orderer", not_before=self.at)
+        self.peers = [
+            self.authorities[name].issue(f"peer0.{name}", ["peer"], "peer", not_before=self.at)
+            for name in self.hospitals
+        ]
         self.clients = {
-            (name, role): authority.issue(f"{role}.{name}", [role])
+            (name, role): authority.issue(f"{role}.{name}", [role], not_before=self.at)
             for name, authority in self.authorities.items()
-            for role in (("researcher",) if name == INSTITUTE else ("registrar", "steward", "site"))
+            for role in (self.institute_roles if name == INSTITUTE else ("registrar", "steward", "site"))
         }
         self.now = int(self.peers[0].certificate.not_valid_before_utc.timestamp()) + 7200
         self.state = State()
         self.blocks.append(
             genesis.build(
                 channel=self.channel,
-                hospitals=[self.authorities[name].msp for name in HOSPITALS],
+                hospitals=[self.authorities[name].msp for name in self.hospitals],
                 institutes=[self.authorities[INSTITUTE].msp],
                 orderer=self.orderers.msp,
                 seconds=self.now,
@@ -145,7 +161,13 @@ class Forge:
         )
         opened = proposal.open_proposal(data)
         creator = self.validator.member(client.serialized, self.now).creator
-        stub = Stub(opened.heading, creator, self.state, None if evidence is None else canonical.encode(evidence))
+        stub = Stub(
+            opened.heading,
+            creator,
+            self.state,
+            None if evidence is None else canonical.encode(evidence),
+            self.hospitals,
+        )
         response = host.invoke(stub, list(opened.args))
         act = Act(stub.reads, stub.writes, stub.announced, response, VERSION)
         if bend is not None:
@@ -155,7 +177,7 @@ class Forge:
         )
         endorsements = [
             envelope.Endorsement(each.serialized, each.sign(endorsed + each.serialized))
-            for each in (self.peers[:3] if endorsers is None else endorsers)
+            for each in (self.peers[: len(self.peers) // 2 + 1] if endorsers is None else endorsers)
         ]
         payload = envelope.assemble(opened, endorsed, endorsements)
         return envelope.seal(payload, client.sign(payload))
