@@ -17,8 +17,7 @@ from consent.canonical import encode
 from training.errors import TrainingError
 from training.federation.studies import LedgerView, Round, Studies, Study
 from training.federation.vectors import Vector, digest
-from training.models import heart
-from training.models.registry import configuration
+from training.models import registry
 from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged
 from training.site.stores import EVALUATION, TRAINING
@@ -70,8 +69,8 @@ def safetensors(model: Vector, study: Study) -> bytes:
 
     One entry of metadata: the library writes several in no fixed order, and every site recomputes this file.
     """
-    shapes, tensors, place = heart.shapes(configuration(study.plan.configuration).hidden), {}, 0
-    for name, shape in shapes.items():
+    tensors, place = {}, 0
+    for name, shape in registry.shapes(study.plan.configuration).items():
         size = 1
         for length in shape:
             size *= length

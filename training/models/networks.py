@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from monai.networks.nets import FullyConnectedNet
+from monai.networks.nets import DenseNet, FullyConnectedNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from training.errors import ModelRefused
-from training.models import heart
+from training.models import chest, heart
 from training.models.weights import Weights
 
 torch.set_num_threads(1)  # one process a hospital: two threads on busy cores were 8 times slower
@@ -57,9 +57,28 @@ def heart_network(hidden: int) -> Network:
     return Network(module.eval(), _binary_loss, _binary_prediction)
 
 
+def chest_network(hidden: int) -> Network:
+    """MONAI's DenseNet for grey images of 28 x 28 (growth rate `hidden`), group normalisation throughout: one logit."""
+    module = DenseNet(
+        spatial_dims=2,
+        in_channels=1,
+        out_channels=1,
+        init_features=chest.START,
+        growth_rate=hidden,
+        block_config=chest.BLOCKS,
+        bn_size=chest.BOTTLENECK,
+        norm=("group", {"num_groups": chest.GROUPS}),
+        act=("relu", {"inplace": False}),
+    )
+    return Network(module.eval(), _binary_loss, _binary_prediction)
+
+
 def _binary_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(outputs[:, 0], labels.to(outputs.dtype))
 
 
 def _binary_prediction(outputs: Tensor) -> Tensor:
     return (outputs[:, 0] > 0).to(torch.int64)
+
+
+BUILDERS: Mapping[str, Callable[[int], Network]] = {heart.MODEL: heart_network, chest.MODEL: chest_network}

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from training.errors import ModelRefused
-from training.models import heart, weights
-from training.models.heart import Configuration
+from training.models import chest, heart, weights
+from training.models.description import Configuration, Description
 
 if TYPE_CHECKING:
     from training.models.networks import Network
+
+
+DESCRIPTIONS = {one.model: one for one in (heart.DESCRIPTION, chest.DESCRIPTION)}
 
 
 def configuration(value: object) -> Configuration:
@@ -23,13 +26,13 @@ def configuration(value: object) -> Configuration:
         checked = msgspec.convert(value, Configuration, from_attributes=True)
     except msgspec.ValidationError as error:
         raise ModelRefused("model.configuration", f"the plan's configuration does not fit: {error}") from None
-    if checked.model != heart.MODEL:
-        raise ModelRefused("model.unknown", f"this hospital has no network of that name: use {heart.MODEL}")
-    if checked.features != heart.FEATURES:
-        raise ModelRefused("model.features", f"the network {heart.MODEL} takes the features {heart.FEATURES}")
+    if (known := DESCRIPTIONS.get(checked.model)) is None:
+        raise ModelRefused("model.unknown", f"this hospital has no network of that name: use {', '.join(DESCRIPTIONS)}")
+    if checked.features != known.features:
+        raise ModelRefused("model.features", f"the network {known.model} takes the features {known.features}")
     if checked.local_steps < 1:
         raise ModelRefused("model.configuration", "local_steps must be at least 1")
-    heart.shapes(checked.hidden)
+    known.shapes(checked.hidden)
     learning_rate(checked)
     return checked
 
@@ -45,18 +48,30 @@ def learning_rate(checked: Configuration) -> float:
     return rate
 
 
+def description(value: object) -> Description:
+    """What is fixed about the network of this configuration. Errors as `configuration`."""
+    return DESCRIPTIONS[configuration(value).model]
+
+
+def shapes(value: object) -> weights.Shapes:
+    """The parameters of the network of this configuration, in its order. Errors as `configuration`."""
+    checked = configuration(value)
+    return DESCRIPTIONS[checked.model].shapes(checked.hidden)
+
+
 def parameters(value: object) -> int:
     """How many weights the network of this configuration has. Errors as `configuration`."""
-    return weights.count(heart.shapes(configuration(value).hidden))
+    return weights.count(shapes(value))
 
 
 def initial_weights(value: object, seed: int) -> weights.Weights:
     """The weights a study starts from: float32 (P,), the same for the same configuration and seed everywhere."""
-    return weights.initial(heart.shapes(configuration(value).hidden), seed)
+    return weights.initial(shapes(value), seed)
 
 
 def build(value: object) -> Network:
     """The network of this configuration, its loss and its prediction. Errors as `configuration`. Imports torch."""
-    from training.models.networks import heart_network
+    from training.models.networks import BUILDERS
 
-    return heart_network(configuration(value).hidden)
+    checked = configuration(value)
+    return BUILDERS[checked.model](checked.hidden)

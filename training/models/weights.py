@@ -25,19 +25,25 @@ def count(shapes: Shapes) -> int:
 
 
 def initial(shapes: Shapes, seed: int) -> Weights:
-    """Weights for linear layers, from no global generator: the same `seed` (0..2**63 - 1), the same weights anywhere.
+    """Weights from no global generator: the same `seed` (0..2**63 - 1), the same weights anywhere.
 
-    Uniform within 1/sqrt(inputs) of zero, as torch.nn.Linear does; a bias takes its layer's inputs.
+    Uniform within 1/sqrt(inputs) of zero, as torch's linear and convolution layers do; a bias takes its layer's inputs.
+    A normalisation, the layer whose weight has one dimension, starts at scale 1 and shift 0.
     Raises ModelRefused `model.seed`.
     """
     if not 0 <= seed < 2**63:
         raise ModelRefused("model.seed", "the seed of initial weights must be a whole number from 0 to 2**63 - 1")
     uniforms = expand(canonical.digest("covenant.initial-weights.v1", seed.to_bytes(8, "big")), count(shapes))
+    centre = np.concatenate([np.full(math.prod(shape), _centre(shapes, name)) for name, shape in shapes.items()])
     bounds = np.concatenate([np.full(math.prod(shape), _bound(shapes, name)) for name, shape in shapes.items()])
-    weights: Weights = ((2.0 * uniforms - 1.0) * bounds).astype(np.float32)
+    weights: Weights = (centre + (2.0 * uniforms - 1.0) * bounds).astype(np.float32)
     return weights
+
+
+def _centre(shapes: Shapes, name: str) -> float:
+    return float(len(shapes[name]) == 1 and name.endswith(".weight"))
 
 
 def _bound(shapes: Shapes, name: str) -> float:
     _, *inputs = shapes[name.rsplit(".", 1)[0] + ".weight"]
-    return 1.0 / math.sqrt(math.prod(inputs))
+    return 1.0 / math.sqrt(math.prod(inputs)) if inputs else 0.0

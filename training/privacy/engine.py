@@ -101,13 +101,18 @@ class PatientEngine:
             function = self._function(slots) if slots or self._closed is None else self._closed
             graph: Summed = make_fx(function)(*batch)
         except (RuntimeError, TypeError, NotImplementedError) as error:
-            raise ModelRefused(
-                "model.no-gradient",
-                "this network has no gradient for a single record (a layer mixes records, changes tensors in place "
-                "or draws random numbers): use group normalisation, out-of-place activations and no dropout",
-                cause=f"{type(error).__name__}: {error}",
-            ) from error
+            raise no_gradient(error) from error
         return _compiled(graph, batch)
+
+
+def no_gradient(error: Exception) -> ModelRefused:
+    """What every engine says of a network that has no gradient for a single record."""
+    return ModelRefused(
+        "model.no-gradient",
+        "this network has no gradient for a single record (a layer mixes records, changes tensors in place "
+        "or draws random numbers): use group normalisation, out-of-place activations and no dropout",
+        cause=f"{type(error).__name__}: {error}",
+    )
 
 
 def _compiled(graph: Summed, batch: tuple[Tensor, ...]) -> Summed:

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from training.errors import ModelRefused, TrainingError
 from training.federation.studies import Plan
 from training.models import preflight, registry
-from training.models.heart import INPUTS, Configuration
+from training.models.description import Configuration
 from training.models.networks import Network
 from training.models.weights import Weights
-from training.privacy.engine import PatientEngine
+from training.privacy import engines
+from training.privacy.engines import Engine
 from training.privacy.events import require_sigma
 from training.privacy.mechanism import Mechanism, number
 from training.privacy.noise import Keystream
@@ -66,8 +67,8 @@ def train(  # noqa: PLR0917  # the joint with the site agent
 ) -> Weights:
     """One round at one site: the noised change of the weights, float32 (P,).
 
-    `weights`: float32 (P,). `features`: float32 (n, d); `labels`: int64 (n,); `owners`: (n,), equal for records of one
-    patient. `privacy`, `configuration`: a plan's parts. `expected_batch` (> 0): the plan's public constant.
+    `weights`: float32 (P,). `features`: float32 (n, ...); `labels`: int64 (n,); `owners`: (n,), equal for records of
+    one patient. `privacy`, `configuration`: a plan's parts. `expected_batch` (> 0): the plan's public constant.
     Raises PrivacyRefused `privacy.*`, ModelRefused `model.*`, `weights.shape`, TrainingError `records.*`,
     `training.steps`, `training.expected-batch`, `training.diverged`. No seed: see training.privacy.noise.
     """
@@ -77,8 +78,8 @@ def train(  # noqa: PLR0917  # the joint with the site agent
         raise TrainingError("training.steps", "the plan's steps a round and local_steps must be the same number")
     if weights.shape != (registry.parameters(checked),) or weights.dtype != np.float32:
         raise ModelRefused("weights.shape", f"this network takes {registry.parameters(checked)} float32 weights")
-    if features.shape[1:] != (INPUTS,):
-        raise TrainingError("records.shape", f"this network takes {INPUTS} features: prepare the records again")
+    if features.shape[1:] != (expected := registry.description(checked).record):
+        raise TrainingError("records.shape", f"this network takes records of {expected}: prepare the records again")
     patients = group(features, labels, owners, mechanism.records_per_patient)
     step = Step(
         engine=engine(checked, mechanism.clip),
@@ -92,15 +93,16 @@ def train(  # noqa: PLR0917  # the joint with the site agent
 @lru_cache(maxsize=8)
 def rehearsed(configuration: Configuration) -> None:
     """The dry run of a network, remembered where it went well."""
-    records = np.eye(8, INPUTS, dtype=np.float32)
+    shape = (8, *registry.description(configuration).record)
+    records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)  # anything, not all alike
     preflight.check(registry.build(configuration), records, np.arange(8, dtype=np.int64) % 2)
 
 
 @lru_cache(maxsize=8)
-def engine(configuration: Configuration, clip: float) -> PatientEngine:
+def engine(configuration: Configuration, clip: float) -> Engine:
     """The engine of a network; it keeps traces between rounds, and no data, weights or noise."""
-    network = registry.build(configuration)
-    return PatientEngine(network.module, network.loss, clip)
+    network, described = registry.build(configuration), registry.description(configuration)
+    return engines.engine(described.engine, network.module, network.loss, clip, described.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Patients:
 class Step:
     """One noised step; `scale`: learning rate over expected batch."""
 
-    engine: PatientEngine
+    engine: Engine
     mechanism: Mechanism
     scale: float
     stream: Keystream
@@ -158,8 +160,8 @@ def run(weights: Weights, patients: Patients, step: Step, steps: int) -> Weights
 
 def group(features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDArray[np.integer], most: int) -> Patients:
     """Records by patient. Raises TrainingError `records.shape`, `records.per-patient` (one has more than `most`)."""
-    if not (features.ndim == 2 and features.dtype == np.float32 and len(features) == len(labels) == len(owners)):
-        raise TrainingError("records.shape", "features must be float32 (n, d), with n labels and n owners")
+    if not (features.ndim >= 2 and features.dtype == np.float32 and len(features) == len(labels) == len(owners)):
+        raise TrainingError("records.shape", "features must be float32 (n, ...), with n labels and n owners")
     order = np.argsort(owners, kind="stable")
     _, counts = np.unique(owners, return_counts=True)
     if len(counts) and counts.max() > most:

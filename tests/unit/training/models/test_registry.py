@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from training.errors import ModelRefused
-from training.models import heart, registry
+from training.models import chest, heart, registry
 from training.models.heart import DEFAULTS
 
 CONFIGURATION = DEFAULTS.configuration()
@@ -22,6 +22,32 @@ def test_the_shapes_are_the_modules(hidden):
     assert {name: tuple(p.shape) for name, p in network.module.named_parameters()} == dict(heart.shapes(hidden))
     assert list(heart.shapes(hidden)) == [name for name, _ in network.module.named_parameters()]
     assert registry.parameters(CONFIGURATION | {"hidden": hidden}) == network.parameters
+
+
+@pytest.mark.parametrize("hidden", [4, 12, 64])
+def test_the_shapes_of_the_image_network_are_the_modules(hidden):
+    configuration = chest.DEFAULTS.configuration() | {"hidden": hidden}
+    network = registry.build(configuration)
+    expected = [(name, tuple(parameter.shape)) for name, parameter in network.module.named_parameters()]
+    assert list(registry.shapes(configuration).items()) == expected
+    assert registry.parameters(configuration) == network.parameters
+
+
+def test_a_normalisation_starts_at_scale_one_and_shift_zero():
+    configuration = chest.DEFAULTS.configuration()
+    network = registry.build(configuration)
+    network.take(registry.initial_weights(configuration, 7))
+    norms = [layer for layer in network.module.modules() if isinstance(layer, torch.nn.GroupNorm)]
+    assert norms and all((layer.weight == 1).all() and not layer.bias.any() for layer in norms)
+    first = network.module.features.conv0.weight
+    assert 0.8 / 7 < float(first.detach().abs().max()) <= 1 / 7
+
+
+@pytest.mark.parametrize("hidden", [0, 3, 6, 68, -4])
+def test_a_growth_rate_that_groups_cannot_share_is_refused(hidden):
+    with pytest.raises(ModelRefused) as refusal:
+        registry.configuration(chest.DEFAULTS.configuration() | {"hidden": hidden})
+    assert refusal.value.code == "model.configuration"
 
 
 def test_flat_weights_go_in_and_come_out():
@@ -87,7 +113,8 @@ def test_a_seed_out_of_range_is_refused(seed):
 
 def test_what_the_hub_and_the_portal_import_brings_no_torch():
     modules = (
-        "training.models.registry, training.models.heart, training.privacy.accountants, training.privacy.calibration, "
+        "training.models.registry, training.models.heart, training.models.chest, training.privacy.accountants, "
+        "training.privacy.calibration, "
         "training.privacy.noise, training.site.loader, training.site.split, training.site.roots, training.site.heart, "
         "training.privacy.mechanism, training.site.outgoing"
     )

@@ -1,0 +1,29 @@
+"""The commands about networks: `covenant model engines`."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(add_completion=False, help="What networks can train, and how fast.")
+
+NAMES = typer.Argument(None, metavar="[MODEL]...", help="Networks as a plan names them; all without any.")
+
+
+@app.callback()
+def model() -> None:
+    """What networks can train, and how fast."""
+
+
+@app.command()
+def engines(names: list[str] | None = NAMES) -> None:
+    """Measure each engine on each network, and say which one trains it and why."""
+    from training.models import registry
+    from training.models.measuring import BATCH, measured
+
+    for times in measured(names or list(registry.DESCRIPTIONS)):
+        typer.echo(
+            f"{times.described.model}: {times.weights} weights, a plain step of {BATCH} records "
+            f"{times.plain * 1e3:.2f} ms; chosen: {times.verdict}"
+        )
+        for name, ratio in times.engines.items():
+            typer.echo(f"  {name:12}  {'cannot' if ratio is None else f'{ratio:.2f} plain steps'}")
