@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from consent import mondo
+from consent import by_file, keys, mondo
 from consent.diseases import DISEASES
+from consent.encoding import to_base64url
+from portal import own_key
 from portal.cli import NODE, start
 from portal.errors import PortalError
 
@@ -45,6 +47,28 @@ def publish(
 
     block = texts.publish(version).block
     typer.echo(f"{version} stands in block {block}, in {', '.join(texts.languages(version))}.")
+
+
+@app.command("new-key")
+def new_key(file: Annotated[Path, typer.Argument(help="The file to write: your key, for you alone.")]) -> None:
+    """Make a key of your own to sign consents with, on your own computer, and print its public half."""
+    typer.echo(to_base64url(keys.public_bytes(own_key.create(file))))
+
+
+@app.command()
+def sign(
+    file: Annotated[Path, typer.Argument(help="The file to sign, as the hospital's page gave it.")],
+    key: Annotated[Path, typer.Option(help="Your key's file, as new-key wrote it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Show what a consent or withdrawal says, and print your signature of it. Nothing else is ever signed."""
+    private = own_key.read(key)
+    asked = by_file.ToSign.read(own_key.content(file))
+    message = asked.message(keys.public_bytes(private))
+    typer.echo("\n".join(asked.lines()), err=True)
+    if not yes:
+        typer.confirm("Sign this?", abort=True, err=True)
+    typer.echo(to_base64url(keys.sign(private, message)))
 
 
 @app.command()

@@ -16,7 +16,7 @@ from django.urls import reverse
 from consent.texts import ConsentText
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, choices, passkeys, selectors, services, texts, words
+from portal.patients import access, by_file, choices, passkeys, selectors, services, texts, words
 from portal.patients.forms import ExactlyForm, PurposeForm, UnderstandForm, UntilForm
 from portal.patients.models import Grant
 
@@ -131,6 +131,7 @@ def check(request: HttpRequest) -> HttpResponse:
     wish = services.Wish(patient, preset, services.this_month(), answers["until"], chosen)
     shown = {
         "options": services.draft(wish, texts.text(answers["text"], answers["language"])),
+        "to_sign": by_file.to_sign(patient),
         "problem": problem,
         "purpose": words.PLAIN[answers["preset"]],
         "meaning": words.expansion(preset, chosen.limits),

@@ -12,8 +12,8 @@ from django.shortcuts import redirect, render
 
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, passkeys, saying, selectors, services, texts, words
-from portal.patients.models import Grant
+from portal.patients import access, by_file, passkeys, saying, selectors, services, texts, words
+from portal.patients.models import Grant, KeyKind
 from portal.patients.passkeys import Signer
 from portal.patients.views import facts
 
@@ -80,9 +80,9 @@ def sign_anew(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         access.GIVING.count(str(grant.patient_id))
         try:
-            touched = passkeys.touch(request.POST.get("passkey", ""))
+            touched = passkeys.signed_by(grant.patient, request.POST)
             if touched is None:
-                raise passkeys.refused("your passkey did not sign: try again")
+                raise passkeys.refused("your own key did not sign: try again")
             new = services.sign_anew(grant=grant, touched=touched)
         except PortalError as refusal:
             problem = refusal.message
@@ -90,9 +90,15 @@ def sign_anew(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect("patients:grant", pk=new.pk)
     wish = services.like(grant, grant.preset, grant.valid_until)
     options = services.draft(wish, texts.text(grant.text, grant.opened().language))
-    shown = {"grant": grant, "facts": facts(grant), "options": options, "problem": problem}
+    shown = {
+        "grant": grant,
+        "facts": facts(grant),
+        "options": options,
+        "to_sign": by_file.to_sign(grant.patient),
+        "problem": problem,
+    }
     return render(request, "patients/sign_anew.html", shown, status=422 if problem else 200)
 
 
 def may_sign_anew(grant: Grant) -> bool:
-    return grant.attestation != "passkey" and not texts.is_old(grant.text)
+    return grant.attestation not in KeyKind.values and not texts.is_old(grant.text)

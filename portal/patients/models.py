@@ -58,9 +58,17 @@ class Key(models.Model):
         return f"key of {self.patient_id}"
 
 
+class KeyKind(models.TextChoices):
+    """What a key of one's own is, as the ledger calls what it signed."""
+
+    PASSKEY = "passkey", "a passkey"
+    DEVICE = "device-key", "a key in a file"
+
+
 class Passkey(models.Model):
     """A passkey of the patient, or of somebody who speaks for them under `mandate`: one at a time each.
 
+    `kind`: or a key that the patient keeps in a file; its `credential` is the digest of its point, its counter 0.
     `public`: the 65-byte point. `counter`: the highest seen. `lost`: when the registrar was told so; from then on it
     signs nothing. `copied`: when its counter went back. Whoever speaks for two patients has two, so that no endorser
     sees one key for both.
@@ -68,6 +76,7 @@ class Passkey(models.Model):
 
     patient = models.ForeignKey(Patient, models.CASCADE, related_name="passkeys")
     mandate = models.ForeignKey("Mandate", models.CASCADE, null=True, related_name="passkeys")
+    kind = models.CharField(max_length=10, choices=KeyKind.choices, default=KeyKind.PASSKEY)
     credential = models.BinaryField(unique=True)
     public = models.BinaryField()
     counter = models.BigIntegerField()

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from consent import presets
 from portal.accounts.access import persona
-from portal.patients import access, choices, impact, passkeys, selectors, services, texts, words
+from portal.patients import access, by_file, choices, impact, passkeys, selectors, services, texts, words
 from portal.patients.choices import Choices
 from portal.patients.forms import PurposeForm, UntilForm
 from portal.patients.less_forms import LessForm
@@ -84,6 +84,7 @@ def about(grant: Grant, wish: services.Wish, problem: str) -> dict[str, object]:
         "grant": grant,
         "new": new,
         "options": services.draft(wish, texts.text(grant.text, grant.opened().language)) if new else None,
+        "to_sign": by_file.to_sign(grant.patient),
         "problem": problem,
         "purpose": words.PRESETS[wish.preset],
         "meaning": words.expansion(wish.preset, wish.choices.limits),

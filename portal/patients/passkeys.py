@@ -1,6 +1,7 @@
 """A passkey: set up once, then asked for each consent and withdrawal; lost, it is replaced at the desk.
 
 A patient has one, and so has whoever speaks for a patient: one for each mandate, so that keys do not show who is whose.
+A key that a patient keeps in a file instead stands in the same place (`device_keys`).
 What it signed is checked here first, as every endorsing hospital will, and its counter is watched here alone.
 """
 
@@ -36,12 +37,12 @@ from consent.encoding import from_base64url, to_base64url
 from consent.errors import ConsentError
 from consent.webauthn import Assertion, RelyingParty
 from portal.errors import PortalError
-from portal.patients import proofs, sending
-from portal.patients.models import Draft, Grant, Mandate, Passkey, Patient
+from portal.patients import device_keys, proofs, sending
+from portal.patients.models import Draft, Grant, KeyKind, Mandate, Passkey, Patient
 from portal.reactor import selectors as mirror
 
 log = structlog.get_logger(__name__)
-UNANSWERED = "Your passkey did not sign. Try again, or let the hospital sign for you."
+UNANSWERED = "Your own key did not sign. Try again, or let the hospital sign for you."
 LARGEST = 8_192  # characters of what a browser sends of a passkey
 Signer = Patient | Mandate  # the patient, or whoever speaks for them
 DRAFTED = ("commitment", "text", "preset", "valid_from", "valid_until")
@@ -53,6 +54,9 @@ class Touch:
 
     credential: bytes
     assertion: Assertion
+
+
+Own = Touch | device_keys.Signature  # what a key of one's own signed with
 
 
 def party() -> RelyingParty | None:
@@ -70,8 +74,16 @@ def of(signer: Signer) -> QuerySet[Passkey]:
 
 
 def active(signer: Signer) -> Passkey | None:
-    """The passkey that `signer` signs with, if there is one and this hospital has an address for it."""
-    return of(signer).filter(lost=None).first() if party() else None
+    """The key of their own that `signer` signs with, if there is one: a passkey only where this hospital has an address
+    for it."""
+    own = of(signer).filter(lost=None).first()
+    return None if own is None or (own.kind == KeyKind.PASSKEY and party() is None) else own
+
+
+def by_file(signer: Signer) -> bool:
+    """Whether the key that `signer` signs with is one in a file."""
+    own = active(signer)
+    return own is not None and own.kind == KeyKind.DEVICE
 
 
 def place(signer: Signer) -> dict[str, Any]:
@@ -125,15 +137,33 @@ def register(*, signer: Signer, state: dict[str, Any] | None, sent: str) -> Pass
         public = point(data.credential_data.public_key)
     except Exception as error:  # odd bytes meet every kind of error in a parser; each means the same here
         raise refused("your browser's passkey was not accepted: try again", cause=str(error)[:200]) from None
-    credential = data.credential_data.credential_id
+    made = Passkey(credential=data.credential_data.credential_id, public=public, counter=data.counter, **place(signer))
+    return keep(signer, made)
+
+
+def register_device(*, patient: Patient, key: str) -> Passkey:
+    """Keep the public half of a key that the patient has in a file, as their own tool printed it.
+
+    Raises PortalError `patients.signature-refused`, `patients.has-passkey`, `patients.passkey-refused`, GrantRefused
+    `grant.key-encoding`.
+    """
+    public = device_keys.public(key)
+    credential = device_keys.credential(public)
+    return keep(patient, Passkey(kind=KeyKind.DEVICE, credential=credential, public=public, counter=0, patient=patient))
+
+
+def keep(signer: Signer, made: Passkey) -> Passkey:
+    """Keep `made`, in the place of a lost one if there is one.
+
+    Raises PortalError `patients.has-passkey`, `patients.passkey-refused`.
+    """
     with transaction.atomic():
-        Patient.objects.select_for_update().get(pk=place(signer)["patient_id"])
+        Patient.objects.select_for_update().get(pk=made.patient_id)
         if of(signer).filter(lost=None).exists():
             raise PortalError("patients.has-passkey", "you have a passkey: if it is lost, ask at the hospital's desk")
-        if Passkey.objects.filter(credential=credential).exists():
-            raise refused("this passkey is known already")
-        known = {"credential": credential, "public": public, "counter": data.counter}
-        made = Passkey.objects.create(**place(signer), **known)
+        if Passkey.objects.filter(credential=made.credential).exists():
+            raise refused("this key is known already")
+        made.save()
         replaced = replace_lost(signer, made)
     sending.send_rekeys(replaced)
     return made
@@ -211,24 +241,36 @@ def touch(sent: str) -> Touch | None:
         raise refused("what your browser sent of the passkey cannot be read: try again") from None
 
 
-def chosen(signer: Signer, sent: Mapping[str, str]) -> Touch | Literal[False] | None:
-    """How a form wants to be signed: with the passkey; with the key kept here (None); False where nothing was said.
+def signed_by(signer: Signer, sent: Mapping[str, str]) -> Own | None:
+    """What a form says of a signature by a key of one's own; None where it says nothing.
 
-    Who has a passkey is never signed for unasked: only by the button that says so.
+    Raises PortalError `patients.passkey-refused`, `patients.signature-refused`.
+    """
+    if "without" in sent:
+        return None
+    return device_keys.sent(sent.get("signature", "")) if by_file(signer) else touch(sent.get("passkey", ""))
+
+
+def chosen(signer: Signer, sent: Mapping[str, str]) -> Own | Literal[False] | None:
+    """How a form wants to be signed: with their own key; with the key kept here (None); False where nothing was said.
+
+    Who has a key of their own is never signed for unasked: only by the button that says so.
     """
     if active(signer) is None or "without" in sent:
         return None
-    return touch(sent.get("passkey", "")) or False
+    return signed_by(signer, sent) or False
 
 
-def checked(signer: Signer, message: bytes, touched: Touch) -> tuple[Passkey, Assertion]:
-    """The passkey that signed `message`, whose counter has been looked at.
+def checked(signer: Signer, message: bytes, touched: Own) -> tuple[Passkey, Assertion | bytes]:
+    """The key that signed `message`, and its signature; a passkey's counter has been looked at.
 
-    Raises PortalError `patients.other-passkey`, `patients.passkey-refused` (context `cause`: the code that the contract
-    would refuse it with).
+    Raises PortalError `patients.other-passkey`, `patients.signature-refused`, `patients.passkey-refused` (context
+    `cause`: the code that the contract would refuse it with).
     """
     passkey = active(signer)
-    if passkey is None or bytes(passkey.credential) != touched.credential:
+    if passkey is not None and isinstance(touched, device_keys.Signature):
+        return passkey, touched.verify(passkey, message)
+    if passkey is None or isinstance(touched, device_keys.Signature) or bytes(passkey.credential) != touched.credential:
         raise PortalError("patients.other-passkey", "this is not the passkey that you have set up here")
     try:
         touched.assertion.verify(keys.load(bytes(passkey.public)), message, party())
@@ -260,13 +302,15 @@ def withdraws(grant: Grant) -> Passkey | None:
 
 
 def withdrawal_options(grant: Grant) -> str:
-    """The options to withdraw `grant` with its passkey; empty where none can."""
+    """The options to withdraw `grant` with its passkey; empty where no passkey can."""
     passkey = withdraws(grant)
-    return request_options(passkey, grants.withdrawal_bytes(bytes.fromhex(grant.commitment))) if passkey else ""
+    if passkey is None or passkey.kind == KeyKind.DEVICE:
+        return ""
+    return request_options(passkey, grants.withdrawal_bytes(bytes.fromhex(grant.commitment)))
 
 
 def draft(unsigned: Grant) -> str:
-    """Keep what the patient is about to sign, and return the options to sign it with."""
+    """Keep what is about to be signed, and return the options to sign it with; empty for a key in a file."""
     assert unsigned.passkey is not None
     body = {name: getattr(unsigned, name) for name in DRAFTED} | {
         "statement": to_base64url(bytes(unsigned.statement)),
@@ -276,11 +320,13 @@ def draft(unsigned: Grant) -> str:
         "passkey": unsigned.passkey.pk,
     }
     Draft.objects.update_or_create(**place(signer_of(unsigned)), defaults={"sealed": canonical.encode(body)})
+    if unsigned.passkey.kind == KeyKind.DEVICE:
+        return ""
     return request_options(unsigned.passkey, bytes(unsigned.statement))
 
 
-def signed(signer: Signer, touched: Touch, *, like: Grant) -> Grant:
-    """The drafted consent with its assertion, not yet saved. `like`: what the answers say now: it must say the same.
+def signed(signer: Signer, touched: Own, *, like: Grant) -> Grant:
+    """The drafted consent with its signature, not yet saved. `like`: what the answers say now: it must say the same.
 
     Raises PortalError `patients.draft-old`, and as `checked`.
     """
@@ -293,15 +339,15 @@ def signed(signer: Signer, touched: Touch, *, like: Grant) -> Grant:
     ):
         raise PortalError("patients.draft-old", "this is not what you were shown last: check your answers again")
     statement = from_base64url(body["statement"])
-    passkey, assertion = checked(signer, statement, touched)
+    passkey, signature = checked(signer, statement, touched)
     if passkey.pk != body["passkey"]:
         raise PortalError("patients.draft-old", "your passkey is another one by now: check your answers again")
     kept.delete()
     return Grant(
         **place(signer),
         statement=statement,
-        signature=proofs.keep(assertion),
-        attestation="passkey",
+        signature=proofs.keep(signature),
+        attestation=passkey.kind,
         passkey=passkey,
         details=body["details"].encode(),
         secret=bytes.fromhex(body["secret"]),

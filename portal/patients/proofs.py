@@ -37,9 +37,11 @@ def shown(kept: bytes) -> object:
     return to_base64url(proof) if isinstance(proof, bytes) else proof
 
 
-def attested(kept: bytes) -> Attestation:
-    """What a grant signed so is called on the ledger when it is recorded."""
+def attested(kept: bytes, *, own: bool = False) -> Attestation:
+    """What a grant signed so is called on the ledger when it is recorded. `own`: by no key that is kept here."""
     proof = read(kept)
     if isinstance(proof, Assertion):
         return "passkey"
-    return "hospital-attested" if isinstance(proof, Paper) else "portal-key"
+    if isinstance(proof, Paper):
+        return "hospital-attested"
+    return "device-key" if own else "portal-key"

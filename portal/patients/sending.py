@@ -188,7 +188,8 @@ def sweep() -> None:
 def sealed(grant: Grant) -> dict[str, Any]:
     """What the block keeps of `grant`."""
     names = ("commitment", "text", "preset", "valid_from", "valid_until")
-    how = {"hospital": settings.NODE.msp, "attestation": proofs.attested(bytes(grant.signature))}
+    attestation = proofs.attested(bytes(grant.signature), own=grant.passkey_id is not None)
+    how = {"hospital": settings.NODE.msp, "attestation": attestation}
     return how | {name: getattr(grant, name) for name in names}
 
 

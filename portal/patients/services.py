@@ -25,7 +25,7 @@ from portal.patients.models import Grant, Key, Mandate, Passkey, Patient
 from portal.withdrawals import acknowledging
 from training.federation.crashpoint import reach
 
-How = passkeys.Touch | str | None  # a passkey's touch, the digest of a scanned paper, or the key that is kept here
+How = passkeys.Own | str | None  # a key of one's own, the digest of a scanned paper, or the key that is kept here
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def give_all(wishes: Sequence[Wish], *, text: str | None = None, language: str =
 def draft(wish: Wish, text: ConsentText, mandate: Mandate | None = None) -> str | None:
     """What the passkey of the patient, or of who speaks under `mandate`, is asked to sign (JSON for the browser).
 
-    None where they have none.
+    None where they have no key of their own; empty where that is in a file (`device_keys.to_sign`).
     """
     passkey = passkeys.active(mandate or wish.patient)
     return None if passkey is None else passkeys.draft(make(wish, text, passkey))
@@ -143,8 +143,8 @@ def narrow(*, grant: Grant, preset: str, valid_until: str, choices: Choices | No
     return new
 
 
-def sign_anew(*, grant: Grant, touched: passkeys.Touch) -> Grant:
-    """Replace `grant` by the same consent, signed with the patient's passkey.
+def sign_anew(*, grant: Grant, touched: passkeys.Own) -> Grant:
+    """Replace `grant` by the same consent, signed with the patient's own key.
 
     Raises PortalError `patients.withdrawn`, `patients.text-old`, `patients.draft-old`, `patients.passkey-refused`,
     `patients.other-passkey`.
@@ -176,7 +176,7 @@ def like(old: Grant, preset: str, valid_until: str, choices: Choices | None = No
     return Wish(old.patient, preset, max(old.valid_from, this_month()), valid_until, said)
 
 
-def withdraw(*, grant: Grant, touched: passkeys.Touch | None = None) -> Grant:
+def withdraw(*, grant: Grant, touched: passkeys.Own | None = None) -> Grant:
     """Withdraw `grant`: by the patient's passkey, if it was touched; by the key or the code that is kept here, if not.
 
     It counts here at once; the same withdrawal again changes nothing.
@@ -196,7 +196,7 @@ def withdraw(*, grant: Grant, touched: passkeys.Touch | None = None) -> Grant:
     return grant
 
 
-def take_back(grant: Grant, touched: passkeys.Touch | None = None) -> None:
+def take_back(grant: Grant, touched: passkeys.Own | None = None) -> None:
     """The withdrawal itself, signed and acknowledged, to be saved with whatever belongs to it."""
     commitment = bytes.fromhex(grant.commitment)
     proof = withdrawal(grant, commitment, touched)
@@ -207,7 +207,7 @@ def take_back(grant: Grant, touched: passkeys.Touch | None = None) -> None:
     grant.save(update_fields=["withdrawal_signature", "local_withdrawn_at", "acknowledgement"])
 
 
-def withdrawal(grant: Grant, commitment: bytes, touched: passkeys.Touch | None) -> proofs.Kept:
+def withdrawal(grant: Grant, commitment: bytes, touched: passkeys.Own | None) -> proofs.Kept:
     """What takes `grant` back: never less than the code, so that a patient without the passkey can always stop."""
     if touched is not None and passkeys.withdraws(grant) is not None:
         return passkeys.checked(passkeys.signer_of(grant), grants.withdrawal_bytes(commitment), touched)[1]
@@ -227,7 +227,7 @@ def prepare(wish: Wish, text: ConsentText, how: How = None, mandate: Mandate | N
     `mandate`: under which somebody else than the patient signs.
     """
     key = mandate or Key.objects.get(patient_id=wish.patient.pk)
-    if isinstance(how, passkeys.Touch):
+    if isinstance(how, passkeys.Own):
         return passkeys.signed(mandate or wish.patient, how, like=make(wish, text, key))
     return make(wish, text, key, document=how or wish.document)
 

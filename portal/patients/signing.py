@@ -97,7 +97,7 @@ def new_grant(
         commitment=grant.commitment(message, bytes(by.public)).hex(),
         statement=message,
         signature=signature,
-        attestation="passkey" if isinstance(by, Passkey) else proofs.attested(signature),
+        attestation=by.kind if isinstance(by, Passkey) else proofs.attested(signature),
         passkey=by if isinstance(by, Passkey) else None,
         text=text.id,
         preset=preset,

@@ -7,6 +7,7 @@ from django.urls import path
 from portal.patients import (
     acting,
     appointing,
+    by_file,
     desk,
     giving,
     keeping,
@@ -30,6 +31,9 @@ urlpatterns = [
     path("consent/give/until/", giving.until, name="give-until"),
     path("consent/give/check/", giving.check, name="give-check"),
     path("consent/passkey/", keeping.passkey, name="passkey"),
+    path("consent/key/", by_file.key, name="device-key"),
+    path("consent/to-sign.json", by_file.file_to_sign, name="to-sign"),
+    path("consent/<uuid:pk>/to-sign.json", by_file.file_to_withdraw, name="to-withdraw"),
     path("consent/<uuid:pk>/sign/", keeping.sign_anew, name="sign-anew"),
     path("consent/<uuid:pk>/", views.grant, name="grant"),
     path("consent/<uuid:pk>/narrow/", narrowing.purpose, name="narrow"),

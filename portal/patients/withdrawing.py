@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, impact, leaving, passkeys, services, texts
+from portal.patients import access, by_file, impact, leaving, passkeys, services, texts
 from portal.patients.models import Grant
 from portal.patients.views import facts
 
@@ -39,6 +39,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
         "impact": impact.of_patient(access.patient(request)),
         "rule": rule(found),
         "options": passkeys.withdrawal_options(found),
+        "to_sign": by_file.to_withdraw(found),
         "problem": problem,
     }
     return render(request, "patients/withdraw.html", shown, status=422 if problem else 200)
@@ -49,10 +50,10 @@ def stopped(request: HttpRequest, grant: Grant) -> str | None:
     if request.method != "POST":
         return ""
     try:
-        touched = None if "without" in request.POST else passkeys.touch(request.POST.get("passkey", ""))
+        touched = passkeys.signed_by(passkeys.signer_of(grant), request.POST)
         services.withdraw(grant=grant, touched=touched)
     except PortalError as refusal:
-        if refusal.code != "patients.passkey-refused":
+        if refusal.code not in ("patients.passkey-refused", "patients.signature-refused"):
             raise
         return refusal.message
     return None
@@ -79,6 +80,7 @@ def withdraw_study(request: HttpRequest, pk: UUID, study: UUID) -> HttpResponse:
         "impact": replace(report, studies=(one,)),
         "rule": rule(found),
         "options": services.draft(leaving.wish(found, str(study)), wording),
+        "to_sign": by_file.to_sign(found.patient),
         "problem": problem,
     }
     return render(request, "patients/withdraw_study.html", shown, status=422 if problem else 200)

@@ -52,7 +52,7 @@ STILL_PERMITS = {
 }
 ATTESTATIONS = {
     "passkey": "With the patient's own passkey",
-    "device-key": "With the patient's own key",
+    "device-key": "With the patient's own key, kept by the patient in a file",
     "portal-key": "By the hospital, with a key that it keeps for the patient",
     "hospital-attested": "The hospital says so; no key of the patient's stands for it",
 }
