@@ -1,6 +1,12 @@
-"""Any order of grants, batches and withdrawals, against a model that is nothing but a table of what each did."""
+"""Any order of grants, batches, lost keys and withdrawals, against a model: a table of what each did.
+
+Some of the patients sign with keys, some with passkeys; what an assertion gets wrong is drawn too.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,93 +14,182 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from consent import grant
+from consent.webauthn import PRESENT, VERIFIED, Assertion
 from ledger.errors import Refused
+from portal.demo.authenticator import Passkey
 from tests.contract.memory import MemoryLedger
-from tests.contract.world import HOSPITALS, Patient, World
+from tests.contract.world import HOSPITALS, Patient, Signed, World
 from tests.property.contracts.soak import examples
 
 ALPHA, BETA = HOSPITALS[:2]
-PEOPLE = [Patient(hospital) for hospital in (ALPHA, BETA) for _ in range(2)]
+KEYS = [Patient(hospital) for hospital in (ALPHA, BETA) for _ in range(2)]
+PASSKEYS = [Patient.with_passkey(hospital) for hospital in (ALPHA, ALPHA, BETA)]
+PEOPLE = [*KEYS, *PASSKEYS]
 GRANTS = [person.grant() for person in PEOPLE]
+NEW = [Patient.with_passkey(person.hospital) for person in PEOPLE]  # what takes the place of a lost key
 who = st.integers(0, len(GRANTS) - 1)
+with_passkey = st.integers(len(KEYS), len(GRANTS) - 1)
+hospitals = st.sampled_from([ALPHA, BETA])
 AFTER = {"withdrawn": "consents.withdrawn", "tombstone": "consents.tombstone"}
+WRONG: dict[str, Callable[[Passkey, bytes], Assertion]] = {
+    "passkey-challenge": lambda one, data: one.sign(data + b"!"),
+    "passkey-type": lambda one, data: one.sign(data, type="webauthn.create"),
+    "passkey-origin": lambda one, data: one.sign(data, origin="https://portal.evil.example"),
+    "passkey-cross-origin": lambda one, data: one.sign(data, crossOrigin=True),
+    "passkey-rp-id": lambda one, data: one.sign(data, rp_id="evil.example"),
+    "passkey-not-present": lambda one, data: one.sign(data, flags=VERIFIED),
+    "passkey-not-verified": lambda one, data: one.sign(data, flags=PRESENT),
+    "signature-invalid": lambda one, data: Passkey(one.rp_id, one.origin).sign(data),
+}
+
+
+class Stands(NamedTuple):
+    """What the ledger should say of one commitment."""
+
+    status: str
+    by: str | None = None
+    attestation: str | None = None
+    replacement: str | None = None
+
+
+def replaced_by(number: int) -> str:
+    passkey = NEW[number].passkey
+    assert passkey is not None
+    return grant.replacement_digest(bytes.fromhex(GRANTS[number].commitment), passkey.public)
 
 
 class Consents(RuleBasedStateMachine):
-    """`model`: commitment -> (status, by whom withdrawn); absent where nothing happened."""
+    """`model`: commitment -> what stands; absent where nothing happened."""
 
     @initialize()
     def begin(self) -> None:
         self.world = World(MemoryLedger())
         self.world.found()
-        self.model: dict[str, tuple[str, str | None]] = {}
+        self.model: dict[str, Stands] = {}
 
-    def status(self, number: int) -> str:
-        return self.model.get(GRANTS[number].commitment, ("unknown", None))[0]
+    def stands(self, number: int) -> Stands:
+        return self.model.get(GRANTS[number].commitment, Stands("unknown"))
+
+    def refused(self, code: str, who: str, function: str, arguments: Any, evidence: Any = None) -> None:
+        before = self.world.ledger.mark()
+        with pytest.raises(Refused) as caught:
+            self.world.ledger.submit(who, function, arguments, evidence)
+        assert caught.value.code == f"consents.{code}"
+        assert self.world.ledger.mark() == before
+
+    def recorded(self, signed: Signed) -> None:
+        self.model.setdefault(signed.commitment, Stands("active", None, signed.attestation))
 
     @rule(number=who)
     def record(self, number: int) -> None:
-        signed = GRANTS[number]
-        if code := AFTER.get(self.status(number)):
-            with pytest.raises(Refused) as caught:
-                self.world.record(signed)
-            assert caught.value.code == code
+        """A passkey signs anew each time: another counter, other bytes, the same grant."""
+        signed, person = GRANTS[number], PEOPLE[number]
+        arguments, shown = {"grant": signed.sealed()}, signed.evidence(signature=person.sign(signed.data))
+        registrar = f"{person.hospital}.registrar"
+        if code := AFTER.get(self.stands(number).status):
+            self.refused(code.removeprefix("consents."), registrar, "consents:Record", arguments, shown)
         else:
-            self.world.record(signed)
-            self.model[signed.commitment] = ("active", None)
+            self.world.ledger.submit(registrar, "consents:Record", arguments, shown)
+            self.recorded(signed)
+
+    @rule(number=with_passkey, wrong=st.sampled_from(sorted(WRONG)))
+    def record_what_a_passkey_did_not_sign(self, number: int, wrong: str) -> None:
+        signed, person = GRANTS[number], PEOPLE[number]
+        assert person.passkey is not None
+        shown = signed.evidence(signature=WRONG[wrong](person.passkey, signed.data))
+        self.refused(wrong, f"{person.hospital}.registrar", "consents:Record", {"grant": signed.sealed()}, shown)
 
     @rule(numbers=st.sets(who, min_size=1))
     def record_batch(self, numbers: set[int]) -> None:
         batch = sorted((GRANTS[number] for number in numbers), key=lambda one: one.commitment)
         at_alpha = all(one.statement.hospital == ALPHA for one in batch)
-        possible = at_alpha and all(self.status(number) in {"unknown", "active"} for number in numbers)
+        possible = at_alpha and all(self.stands(number).status in {"unknown", "active"} for number in numbers)
         arguments = {"grants": [one.sealed() for one in batch]}
         evidence = [one.evidence() for one in batch]
         if possible:
             self.world.ledger.submit(f"{ALPHA}.registrar", "consents:RecordBatch", arguments, evidence)
-            self.model.update({one.commitment: ("active", None) for one in batch})
+            for one in batch:
+                self.recorded(one)
         else:
             with pytest.raises(Refused):
                 self.world.ledger.submit(f"{ALPHA}.registrar", "consents:RecordBatch", arguments, evidence)
 
-    @rule(number=who, by=st.sampled_from(["signature", "code"]))
-    def withdraw(self, number: int, by: str) -> None:
+    @rule(number=who, by_code=st.booleans(), at=hospitals)
+    def withdraw(self, number: int, by_code: bool, at: str) -> None:
         signed, person = GRANTS[number], PEOPLE[number]
-        signature = grant.sign_withdrawal(bytes.fromhex(signed.commitment), person.key)
-        shown = {"signature": signature} if by == "signature" else {"code": person.code}
-        arguments = {"commitment": signed.commitment, "by": by}
-        self.world.ledger.submit(f"{BETA}.site", "consents:Withdraw", arguments, signed.withdrawal(**shown))
-        status, before = self.model.get(signed.commitment, ("unknown", None))
-        after = {"unknown": "tombstone", "active": "withdrawn"}.get(status, status)
-        if before in {None, "registrar"}:  # the patient's own word counts, also after the registrar's
-            self.model[signed.commitment] = (after, {"signature": "patient", "code": "code"}[by])
+        kind = "signature" if person.passkey is None else "passkey"
+        shown = {"code": person.code} if by_code else {"signature": person.take_back(signed)}
+        arguments = {"commitment": signed.commitment, "by": "code" if by_code else kind}
+        evidence = signed.withdrawal(**shown)
+        elsewhere = kind == "passkey" and at != person.hospital
+        if elsewhere and not by_code and self.stands(number).status in {"unknown", "tombstone"}:
+            self.refused("withdrawal-invalid", f"{at}.registrar", "consents:Withdraw", arguments, evidence)
+        else:
+            self.world.ledger.submit(f"{at}.registrar", "consents:Withdraw", arguments, evidence)
+            self.taken_back(number, "code" if by_code else "patient")
+
+    def taken_back(self, number: int, by: str) -> None:
+        before = self.stands(number)
+        after = {"unknown": "tombstone", "active": "withdrawn"}.get(before.status, before.status)
+        if before.by in {None, "registrar"}:  # the patient's own word counts, also after the registrar's
+            self.model[GRANTS[number].commitment] = before._replace(status=after, by=by)
+
+    @rule(number=with_passkey, wrong=st.sampled_from(sorted(WRONG)))
+    def withdraw_what_a_passkey_did_not_sign(self, number: int, wrong: str) -> None:
+        signed, person = GRANTS[number], PEOPLE[number]
+        assert person.passkey is not None
+        message = grant.withdrawal_bytes(bytes.fromhex(signed.commitment))
+        arguments = {"commitment": signed.commitment, "by": "passkey"}
+        for touched in (WRONG[wrong](person.passkey, message), person.sign(signed.data)):  # the grant's own, replayed
+            shown = signed.withdrawal(signature=touched)
+            self.refused("withdrawal-invalid", f"{person.hospital}.registrar", "consents:Withdraw", arguments, shown)
+
+    @rule(number=who)
+    def replace_a_lost_key(self, number: int) -> None:
+        signed, before = GRANTS[number], self.stands(number)
+        arguments = {"commitment": signed.commitment, "replacement": replaced_by(number)}
+        registrar = f"{PEOPLE[number].hospital}.registrar"
+        if before.status == "active":
+            self.world.ledger.submit(registrar, "consents:Rekey", arguments)
+            now = before._replace(attestation="hospital-attested", replacement=replaced_by(number))
+            self.model[signed.commitment] = now
+        else:
+            self.refused(before.status, registrar, "consents:Rekey", arguments)
+
+    @rule(number=who)
+    def withdraw_with_the_key_in_a_lost_ones_place(self, number: int) -> None:
+        """It works where it took that place, and for that grant alone."""
+        signed, new = GRANTS[number], NEW[number]
+        assert new.passkey is not None
+        arguments = {"commitment": signed.commitment, "by": "passkey"}
+        shown = signed.withdrawal(signature=new.take_back(signed), replacement=new.passkey.public)
+        registrar = f"{new.hospital}.registrar"
+        if self.stands(number).replacement is None:
+            self.refused("withdrawal-invalid", registrar, "consents:Withdraw", arguments, shown)
+        else:
+            self.world.ledger.submit(registrar, "consents:Withdraw", arguments, shown)
+            self.taken_back(number, "patient")
 
     @rule(number=who, other=who)
     def withdraw_as_a_stranger(self, number: int, other: int) -> None:
-        signed = GRANTS[number]
-        if number != other:
-            arguments = {"commitment": signed.commitment, "by": "code"}
-            with pytest.raises(Refused) as caught:
-                shown = signed.withdrawal(code=PEOPLE[other].code)
-                self.world.ledger.submit(f"{ALPHA}.site", "consents:Withdraw", arguments, shown)
-            assert caught.value.code == "consents.withdrawal-invalid"
-            with pytest.raises(Refused) as caught:
-                shown = GRANTS[other].withdrawal(code=PEOPLE[other].code)
-                self.world.ledger.submit(f"{ALPHA}.site", "consents:Withdraw", arguments, shown)
-            assert caught.value.code == "consents.withdrawal-invalid"
+        if number == other:
+            return
+        arguments = {"commitment": GRANTS[number].commitment, "by": "code"}
+        for evidence in (GRANTS[number], GRANTS[other]):
+            shown = evidence.withdrawal(code=PEOPLE[other].code)
+            self.refused("withdrawal-invalid", f"{ALPHA}.site", "consents:Withdraw", arguments, shown)
 
     @rule(number=who)
     def withdraw_by_registrar(self, number: int) -> None:
-        signed, status = GRANTS[number], self.status(number)
+        signed, before = GRANTS[number], self.stands(number)
         arguments = {"commitment": signed.commitment}
-        hospital = signed.statement.hospital
-        if status == "unknown":
-            with pytest.raises(Refused):
-                self.world.ledger.submit(f"{hospital}.registrar", "consents:WithdrawByRegistrar", arguments)
+        registrar = f"{signed.statement.hospital}.registrar"
+        if before.status == "unknown":
+            self.refused("unknown", registrar, "consents:WithdrawByRegistrar", arguments)
             return
-        self.world.ledger.submit(f"{hospital}.registrar", "consents:WithdrawByRegistrar", arguments)
-        if status == "active":
-            self.model[signed.commitment] = ("withdrawn", "registrar")
+        self.world.ledger.submit(registrar, "consents:WithdrawByRegistrar", arguments)
+        if before.status == "active":
+            self.model[signed.commitment] = before._replace(status="withdrawn", by="registrar")
 
     @rule(seconds=st.integers(0, 1000))
     def time_passes(self, seconds: int) -> None:
@@ -105,7 +200,8 @@ class Consents(RuleBasedStateMachine):
         for signed in GRANTS:
             arguments = {"commitment": signed.commitment}
             record = self.world.ledger.evaluate(f"{ALPHA}.steward", "consents:Get", arguments)
-            stands = None if record is None else (record["status"], record["withdrawn_by"])
+            names = ("status", "withdrawn_by", "attestation", "replacement")
+            stands = None if record is None else Stands(*(record[name] for name in names))
             assert stands == self.model.get(signed.commitment)
 
 
