@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import persona
-from portal.patients import access, files, mandates, passkeys, speaking, withdrawing
+from portal.patients import access, files, mandates, passkeys, selectors, speaking, withdrawing
 from portal.patients.models import Grant, Mandate
 from portal.patients.views import download, facts
 
@@ -61,6 +61,24 @@ def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
         "problem": problem,
     }
     return render(request, "patients/acting_back.html", shown, status=422 if problem else 200)
+
+
+@persona("patient", "proxy")
+@require_safe
+def uses(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Where the record was used on my word. Rounds that rest on another's word, or not in my time, are not shown."""
+    mandate = access.mandate(request, pk)
+    return render(request, "patients/acting_uses.html", {"mandate": mandate, "studies": selectors.said_uses(mandate)})
+
+
+@persona("patient", "proxy")
+@require_safe
+def proof(request: HttpRequest, pk: UUID, study: UUID, round_: int) -> HttpResponse:
+    """The proof about a round that `uses` shows; it opens what I said, and nothing that others did."""
+    found = selectors.newest_said(access.mandate(request, pk), str(study), round_)
+    if found is None:
+        raise Http404
+    return download(files.proof(found, str(study), round_), f"proof-round-{round_}.json")
 
 
 @persona("patient", "proxy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 
 from consent.ledger_view import CommittedRoot
 from consent.versions import Lapse
-from portal.patients import sending, words
-from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Patient, Status
+from portal.patients import sending, speaking, words
+from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Mandate, Patient, Status
 from portal.reactor import selectors as mirror
 from portal.withdrawals import acknowledging
 
@@ -120,6 +120,38 @@ def uses(patient: Patient) -> list[StudyUse]:
     return [study_use(study, places) for study in sorted({study for study, _, _ in places})]
 
 
+def said_uses(mandate: Mandate) -> list[StudyUse]:
+    """The same for whoever speaks under `mandate`, and no more than is theirs to know.
+
+    Studies in which the record was used on their word; in these, rounds of their time that rest on no other's word.
+    """
+    entries = CohortEntry.objects.filter(patient=mandate.patient_id)
+    own = entries.filter(grant__mandate=mandate).values_list("cohort__study", "cohort__round", "cohort__attempt")
+    places = {(str(study), number, attempt) for study, number, attempt in own}
+    studies = sorted({study for study, _, _ in places})
+    over = datetime.fromtimestamp(speaking.over_from(mandate), UTC)
+    theirs = Cohort.objects.filter(study__in=studies, frozen__gte=mandate.made, frozen__lt=over)
+    others = theirs.filter(entries__in=entries.exclude(grant__mandate=mandate))
+    told = rounds_of(theirs) - (rounds_of(others) - {(study, number) for study, number, _ in places})
+    return [study_use(study, places, told) for study in studies]
+
+
+def rounds_of(cohorts: QuerySet[Cohort]) -> set[tuple[str, int]]:
+    return {(str(study), number) for study, number in cohorts.values_list("study", "round")}
+
+
+def newest_said(mandate: Mandate, study: str, round_: int) -> Grant | None:
+    """The grant, given under `mandate`, that a proof about a round rests on; None for a round that is not theirs."""
+    uses = {(one.study, of.number) for one in said_uses(mandate) for of in one.rounds}
+    if (study, round_) not in uses:
+        return None
+    used = CohortEntry.objects.filter(cohort__study=study, cohort__round=round_, grant__mandate=mandate).first()
+    if used is not None:
+        return used.grant
+    recorded = mandate.grants.exclude(status__in=(Status.PENDING, Status.REFUSED))
+    return recorded.filter(withdrawn_block__isnull=False).order_by("-withdrawn_block").first() or recorded.first()
+
+
 def answer(grant: Grant) -> datetime | None:
     """When this hospital acknowledged the withdrawal of `grant`, as its signed answer says; None where it did not.
 
@@ -176,13 +208,17 @@ def refused_withdrawals() -> list[RefusedWithdrawal]:
     return sorted(found, key=lambda one: one.when, reverse=True)
 
 
-def study_use(study: str, places: set[tuple[str, int, int]]) -> StudyUse:
+def study_use(
+    study: str, places: set[tuple[str, int, int]], told: Collection[tuple[str, int]] | None = None
+) -> StudyUse:
+    """`places`: the (study, round, attempt) with the patient; `told`: the only rounds to speak of, None for all."""
     record = mirror.record(f"studies/study/{study}") or {}
     plan = record.get("plan", {})
     request = mirror.record(f"access/request/{plan.get('request')}") or {}
     rounds: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for body in own_cohorts(study):
-        rounds[body["round"]].append(body)
+        if told is None or (study, body["round"]) in told:
+            rounds[body["round"]].append(body)
     opened = {(body["round"], body["attempt"]): body for body in mirror.records(f"studies/round/{study}/")}
     return StudyUse(
         study=study,

@@ -69,6 +69,15 @@ def in_force(mandate: Mandate) -> bool:
     return opened.office != "guardian" or is_child(mandate.patient)
 
 
+def over_from(mandate: Mandate) -> int:
+    """The instant (epoch seconds) from which on `mandate` gives no right any more, as far as is known today."""
+    opened, age = mandate.opened(), mandate.patient.age
+    ends = [periods.instant(opened.ends)]
+    ends += [] if mandate.ended_at is None else [mandate.ended_at]
+    ends += [periods.instant(age.of_age_from)] if opened.office == "guardian" and age is not None else []
+    return min(ends)
+
+
 def check_own(patient: Patient) -> None:
     """Raises GrantRefused `mandate.child-alone`, `mandate.represented` where the patient's own yes would not count."""
     others = [one for one in patient.mandates.filter(ended=None).select_related("patient") if in_force(one)]

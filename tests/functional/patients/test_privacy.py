@@ -33,7 +33,17 @@ def given(ledger, catch_up, as_patient):
 def test_another_patients_consent_is_404_in_every_form(given, new_patient, visitor):
     _, _, grant = given
     other = visitor(new_patient().account)
-    for tail in ("", "withdraw/", "narrow/", "narrow/until/", "narrow/check/", "receipt/", "receipt.json"):
+    for tail in (
+        "",
+        "withdraw/",
+        "narrow/",
+        "narrow/until/",
+        "narrow/exactly/",
+        "narrow/check/",
+        "to-sign.json",
+        "receipt/",
+        "receipt.json",
+    ):
         assert other.get(f"/consent/{grant.pk}/{tail}").status_code == 404
         assert other.post(f"/consent/{grant.pk}/{tail}").status_code in (404, 405)
     grant.refresh_from_db()
