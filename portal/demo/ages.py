@@ -1,6 +1,11 @@
-"""The demo hospitals' rules of age, as the law of their places sets majority; ages of assent are a committee's choice.
+"""The demo hospitals' rules of age: examples of how they are written, with a source for each, and no legal advice.
 
-The United States' rules name no age of assent (45 CFR 46.408(a)); these two hospitals ask from seven on, as many do.
+Majority is 18 by each `source`. Ages of assent: the United States' rules name none (45 CFR 46.408(a) leaves it to each
+committee); seven is what many choose. Hungary: limited capacity from 14 is civil law; its law on research with children
+(Act CLIV of 1997, on health) was not checked. Switzerland: from 14 a minor counts as an adolescent, but Article 22 asks
+a younger child too who is capable of judgement, which no age can tell: a hospital there would set `assent` lower, and
+look at each child. `leap_day`: no source was found for any of the four; 1 March is the later day, on which nobody is
+taken for grown up too early.
 """
 
 from __future__ import annotations
