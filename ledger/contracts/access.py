@@ -16,6 +16,7 @@ from consent.canonical import Document
 from consent.decide import Use
 from consent.purpose import Purpose
 from consent.ruling import Matching, rule_on
+from consent.terms import DatasetTerms
 from ledger.contracts import catalogue
 from ledger.contracts.constitution import FORBIDDEN_PURPOSES, MAX_ENTITLEMENT_DAYS
 from ledger.contracts.fields import DatasetId, Day, Digest, Month, Positive, Seconds, Uuid
@@ -284,12 +285,17 @@ def check_permit(ledger: Ledger, asked: Request, offered: Entitlement) -> None:
     check_until(ledger, offered.until)
     check_purpose(asked.purpose)
     dataset = catalogue.require_live(ledger, offered.dataset, offered.version)
-    use = Use(periods.day_of(ledger.now), offered.until)
-    decision = rule_on(dataset.terms, asked.purpose, use, offered.matching)
+    check_terms(dataset.terms, offered)
+
+
+def check_terms(written: DatasetTerms, entitlement: Entitlement) -> None:
+    """Ask the rules of today about an entitlement, over the days it is for. Refuses `access.duo-denied`."""
+    use = Use(periods.day_of(entitlement.decided), entitlement.until)
+    decision = rule_on(written, entitlement.purpose, use, entitlement.matching)
     if decision.verdict == "deny":
         raise Refused(
             "access.duo-denied",
             f"the data set's own terms deny this purpose: {decision.reasons[0]}",
             rule=decision.rule,
-            dataset=offered.dataset,
+            dataset=entitlement.dataset,
         )

@@ -8,7 +8,7 @@ from ledger.contracts import reservations
 from ledger.contracts import study as studies
 from ledger.contracts.fields import DatasetId, Digest, Name, Positive, Signed, Uuid
 from ledger.contracts.functions import Contract, Role, transaction
-from ledger.contracts.plans import check_entitled
+from ledger.contracts.plans import require_entitlement
 from ledger.contracts.round import (
     Cohort,
     Measurement,
@@ -176,7 +176,7 @@ def require_running(ledger: Ledger, study: Study, fixed: Round) -> None:
     studies.require_status(study, "running", "trained")
     if ledger.now >= fixed.update_deadline:
         raise Refused("studies.update-late", "the time for contributions is over", deadline=fixed.update_deadline)
-    check_entitled(ledger, study.plan, studies.require_site(ledger, study))
+    require_entitlement(ledger, study.plan, studies.require_site(ledger, study))
 
 
 def check_free(ledger: Ledger, study: Study, source: Source) -> None:
@@ -184,4 +184,4 @@ def check_free(ledger: Ledger, study: Study, source: Source) -> None:
     pause = ledger.find(studies.pause_key(ledger.creator.organisation), Pause)
     if pause is not None and pause.paused:
         raise Refused("studies.paused", "this hospital has paused: decline, or let a steward end the pause")
-    check_entitled(ledger, study.plan, source)
+    require_entitlement(ledger, study.plan, source)

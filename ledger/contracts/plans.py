@@ -16,6 +16,7 @@ def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
     """Return quietly if every site could take part in `plan` now, and nobody's patients would be exposed too much.
 
     Refuses `studies.plan-*`, `access.unknown`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
+    `access.duo-denied`,
     `budget.no-account`, `budget.over-cap`.
     """
     check_mechanism(plan)
@@ -83,25 +84,31 @@ def check_source(ledger: Ledger, plan: Plan, source: Source) -> None:
 
 
 def check_usable(ledger: Ledger, plan: Plan, source: Source) -> None:
-    """Return quietly if the data set may be used for the plan right now: entitled and in use.
+    """Return quietly if the data set may be used for the plan right now: entitled, in use, and by the rules of today.
 
-    Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`.
+    An upgrade of the contracts may bring other rules: a permit given under older ones is asked about again.
+    Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `access.duo-denied`.
     """
-    check_entitled(ledger, plan, source)
-    catalogue.require_live(ledger, source.dataset, source.version)
+    entitlement = require_entitlement(ledger, plan, source)
+    record = catalogue.require_live(ledger, source.dataset, source.version)
+    access.check_terms(record.terms, entitlement)
 
 
-def check_entitled(ledger: Ledger, plan: Plan, source: Source) -> None:
-    """Refuses `studies.entitlement-missing`."""
-    if not is_entitled(ledger, plan, source):
+def require_entitlement(ledger: Ledger, plan: Plan, source: Source) -> access.Entitlement:
+    """The live entitlement for a data set of the plan; refuses `studies.entitlement-missing`."""
+    entitlement = entitlement_of(ledger, plan, source)
+    if entitlement is None:
         raise Refused(
             "studies.entitlement-missing",
             "this data set has no live entitlement under the plan's request",
             dataset=source.dataset,
             hospital=catalogue.owner_of(source.dataset),
         )
+    return entitlement
 
 
-def is_entitled(ledger: Ledger, plan: Plan, source: Source) -> bool:
+def entitlement_of(ledger: Ledger, plan: Plan, source: Source) -> access.Entitlement | None:
+    """The live entitlement for a data set of the plan, or None."""
     key = access.entitlement_key(plan.request, source.dataset, source.version)
-    return access.is_live(ledger.find(key, access.Entitlement), ledger.now)
+    entitlement = ledger.find(key, access.Entitlement)
+    return entitlement if access.is_live(entitlement, ledger.now) else None

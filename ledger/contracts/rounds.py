@@ -54,8 +54,8 @@ class Rounds(Contract):
 
         Refuses `studies.unknown`, `studies.not-sponsor`, `studies.round-kind`, `studies.wrong-status`,
         `studies.round-order`, `studies.attempts-spent`, `studies.approval-missing`, `studies.entitlement-missing`,
-        `catalogue.unknown`, `catalogue.retired`, `budget.over-cap` (a vote has taken a hospital's cap below what its
-        patients may be exposed to already).
+        `catalogue.unknown`, `catalogue.retired`, `access.duo-denied` (by the rules of today), `budget.over-cap` (a vote
+        has taken a hospital's cap below what its patients may be exposed to already).
         """
         standing = studies.require(ledger, study)
         studies.require_sponsor(ledger, standing)
@@ -211,7 +211,7 @@ def check_ready(ledger: Ledger, study: Study) -> None:
     """What must hold whenever an attempt opens, of training or evaluation, the first or a spare one.
 
     Refuses `studies.approval-missing`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
-    `budget.over-cap`.
+    `access.duo-denied`, `budget.over-cap`.
     """
     for hospital in study.plan.hospitals:
         approval = ledger.find(studies.approval_key(study.study, hospital), Approval)

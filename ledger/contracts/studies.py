@@ -10,7 +10,7 @@ from ledger.contracts import access, accounts, members, reservations
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Code, Digest, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
-from ledger.contracts.plans import check_plan, check_usable, is_entitled
+from ledger.contracts.plans import check_plan, check_usable, entitlement_of
 from ledger.contracts.state import Ledger, agree
 from ledger.contracts.study import Approval, Head, Pause, Plan, Study
 from ledger.errors import Refused
@@ -36,7 +36,8 @@ class Studies(Contract):
         Refuses `studies.known-differently`, `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`,
         `studies.plan-steps`, `studies.plan-delta`, `studies.plan-min-cohort`, `studies.plan-quorum`,
         `studies.plan-dataset`, `studies.plan-request`, `access.unknown`, `studies.entitlement-missing`,
-        `catalogue.unknown`, `catalogue.retired`, `budget.no-account`, `budget.over-cap` (names the hospital).
+        `catalogue.unknown`, `catalogue.retired`, `access.duo-denied` (by the rules of today), `budget.no-account`,
+        `budget.over-cap` (names the hospital).
         """
         sponsor = ledger.creator.organisation
         offered = Study(
@@ -61,7 +62,8 @@ class Studies(Contract):
 
         The last approval needed makes the study approved.
         Refuses `studies.unknown`, `studies.not-a-site`, `studies.digest-mismatch`, `studies.wrong-status`,
-        `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `budget.no-account`, `budget.over-cap`
+        `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `access.duo-denied` (by the rules of
+        today), `budget.no-account`, `budget.over-cap`
         (names the hospital, which need not be the caller's: its patients may be patients here too).
         """
         standing = studies.require(ledger, study)
@@ -134,4 +136,4 @@ def is_over(ledger: Ledger, study: Study) -> bool:
     if ledger.now >= periods.days(asked.until, asked.until).end:
         return True
     trains = study.status != "trained"
-    return trains and not all(is_entitled(ledger, study.plan, source) for source in study.plan.datasets)
+    return trains and not all(entitlement_of(ledger, study.plan, source) for source in study.plan.datasets)

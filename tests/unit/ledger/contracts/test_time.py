@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consent import periods
+from consent.decision import Decision
 from tests.contract.memory import START, MemoryLedger
 from tests.contract.refusals import refused
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, fresh, organisations
@@ -231,3 +232,16 @@ def test_any_member_stops_a_study_that_still_trains_once_one_entitlement_has_end
 def stop(world, study):
     arguments = {"study": study["study"], "reason": "access.ended"}
     return world.ledger.submit(f"{GAMMA}.site", "studies:Stop", arguments)
+
+
+def test_rules_that_came_later_are_asked_before_anything_more_is_done(world, monkeypatch):
+    """A permit is stored; an upgrade of the contracts may bring rules that would have refused it."""
+    plan, proposed, approved = world.plan(TWO), world.propose_study(world.plan(TWO)), world.approved(TWO)
+    stricter = Decision("deny", "permission.wider")
+    monkeypatch.setattr("consent.ruling.decide_dataset", lambda *_: stricter)
+    with refused(world.ledger, "access.duo-denied"):
+        world.propose_study(plan)
+    with refused(world.ledger, "access.duo-denied"):
+        world.approve(proposed, ALPHA)
+    with refused(world.ledger, "access.duo-denied"):
+        world.open(approved, 1)
