@@ -28,11 +28,18 @@ from consent.versions import StillPermits
 FENCE: Final = "+++\n"
 TAG: Final = "covenant.consent-text.v1"
 ANYWHERE: Final = "default"
+CHILD: Final = "-x-child"  # ends the language tag (BCP 47, private use) of the words for a child who is asked
 
 WithdrawalRule = Literal["future-permits-only", "reliance", "stop-now"]
 Line = Annotated[str, Meta(min_length=1, max_length=400)]
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z", description="lower-case letters, digits, . _ -")]
-Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\Z", description="a language tag such as en or pt-BR")]
+Language = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(-x-child)?\Z",
+        description="a language tag such as en or pt-BR, with -x-child where it is put for children",
+    ),
+]
 
 
 class Answer(canonical.Document, frozen=True, kw_only=True):

@@ -54,7 +54,13 @@ DatasetId = Annotated[
     ),
 ]
 Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}\Z", description="a lower-case code, never free text")]
-Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\Z", description="a language tag such as en or pt-BR")]
+Language = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(-x-child)?\Z",
+        description="a language tag such as en or pt-BR, with -x-child where it is put for children",
+    ),
+]
 Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?\Z", description="a web origin")]
 RpId = Annotated[
     str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", description="a WebAuthn RP id: a host name")

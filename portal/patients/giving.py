@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from consent.texts import ConsentText
+from consent.texts import CHILD, ConsentText
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, by_file, choices, passkeys, selectors, services, texts, words
+from portal.patients import access, by_file, choices, passkeys, selectors, services, speaking, texts, words
 from portal.patients.forms import ExactlyForm, PurposeForm, UnderstandForm, UntilForm
 from portal.patients.models import Grant
 
@@ -37,10 +37,12 @@ EXACTLY = (
 @persona("patient")
 def read(request: HttpRequest) -> HttpResponse:
     """Understand: the text, and a short quiz that explains mistakes."""
-    standing = selectors.current(list(selectors.grants_of(access.patient(request))))
+    patient = access.patient(request)
+    standing = selectors.current(list(selectors.grants_of(patient)))
     if standing and not texts.is_old(standing.text):
         return redirect("patients:grant", pk=standing.pk)
-    wording = wanted(request)
+    child = speaking.is_child(patient)
+    wording = wanted(request, child=child)
     form = UnderstandForm(request.POST or None, questions=wording.front.quiz)
     if form.is_valid():
         known = {"text": wording.id, "language": wording.language, "digest": wording.digest}
@@ -50,7 +52,8 @@ def read(request: HttpRequest) -> HttpResponse:
         "form": form,
         "text": wording,
         "html": texts.html(wording),
-        "languages": languages(wording),
+        "languages": languages(wording, child=child),
+        "barred": speaking.barred(patient),
     }
     return render(request, "patients/give_read.html", shown, status=422 if form.is_bound else 200)
 
@@ -61,9 +64,9 @@ def news(request: HttpRequest) -> HttpResponse:
     standing = selectors.current(list(selectors.grants_of(access.patient(request))))
     if standing is None or not texts.is_old(standing.text):
         return redirect("patients:home")
-    language = standing.opened().language
     version = texts.current()
-    language = language if language in texts.languages(version) else texts.LANGUAGE
+    child = speaking.is_child(standing.patient)
+    language = texts.wanted(standing.opened().language, version, child=child).language
     shown = {
         "grant": standing,
         "language": language,
@@ -141,16 +144,16 @@ def check(request: HttpRequest) -> HttpResponse:
     return render(request, "patients/give_check.html", shown, status=422 if problem else 200)
 
 
-def wanted(request: HttpRequest) -> ConsentText:
-    """The current text in the language asked for, where it is there."""
-    version = texts.current()
-    language = request.GET.get("language", texts.LANGUAGE)
-    return texts.text(version, language if language in texts.languages(version) else texts.LANGUAGE)
+def wanted(request: HttpRequest, *, child: bool = False) -> ConsentText:
+    """The current text in the language asked for, where it is there; for a child in words for children."""
+    return texts.wanted(request.GET.get("language", texts.LANGUAGE), texts.current(), child=child)
 
 
-def languages(wording: ConsentText) -> list[tuple[str, str]]:
-    """What `wording` can be read in, as (code, what its speakers call it)."""
-    return [(one, texts.LANGUAGES.get(one, one)) for one in texts.languages(wording.id)]
+def languages(wording: ConsentText, *, child: bool = False) -> list[tuple[str, str, bool]]:
+    """What `wording` can be read in, as (code, what its speakers call it, whether it is what is shown)."""
+    codes = texts.offered(wording.id, child=child)
+    plain = [(one, one.removesuffix(CHILD)) for one in codes]
+    return [(short, texts.LANGUAGES.get(short, short), code == wording.language) for code, short in plain]
 
 
 def former(standing: Grant | None) -> dict[str, Any]:

@@ -12,20 +12,28 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
+from consent.texts import CHILD
 from portal.errors import PortalError
 
 HARDEST: Final = 8.0
+FOR_CHILDREN: Final = 5.0
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE = re.compile(r"[.!?:]+(?=\s|$)|\n{2,}")  # a heading is a sentence, too
 
 
 def grade(markdown: str, language: str) -> float:
     """The school year that `markdown` asks for. Raises PortalError `patients.reading-level` for other languages."""
-    if language not in FORMULAS:
+    formula = FORMULAS.get(language.removesuffix(CHILD))
+    if formula is None:
         raise PortalError("patients.reading-level", f"there is no reading level for {language}: measure it and add one")
     plain = re.sub(r"(?m)^#+ |[*_]", "", markdown)
     sentences = [found for part in _SENTENCE.split(plain) if (found := _WORD.findall(part))]
-    return FORMULAS[language](sentences)
+    return formula(sentences)
+
+
+def hardest(language: str) -> float:
+    """The highest school year that a text in `language` may ask for."""
+    return FOR_CHILDREN if language.endswith(CHILD) else HARDEST
 
 
 def flesch_kincaid(sentences: list[list[str]]) -> float:

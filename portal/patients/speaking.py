@@ -91,6 +91,15 @@ def check_own(patient: Patient) -> None:
         raise GrantRefused("mandate.child-alone", "a grown-up who may speak for you says yes first; then we ask you")
 
 
+def barred(patient: Patient) -> str:
+    """Why the patient's own yes would not count now, in a sentence; empty where it would."""
+    try:
+        check_own(patient)
+    except GrantRefused as refusal:
+        return refusal.message
+    return ""
+
+
 def secret_for(patient: Patient, mandate: Mandate | None) -> bytes:
     """The patient's secret; a new one where they speak for themselves after others have: those hold the old one."""
     earlier = Grant.objects.filter(patient=patient).order_by("-made").only("secret", "mandate", "made").first()

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from consent import texts
 from consent.errors import ConsentError, CovenantError
-from consent.texts import ConsentText
+from consent.texts import CHILD, ConsentText
 from portal import ledger
 from portal.errors import PortalError
 from portal.ledger import Committed
@@ -68,8 +68,23 @@ def is_old(version: str) -> bool:
 
 
 def languages(version: str) -> list[str]:
-    """The languages that `version` can be read in here."""
+    """The languages that `version` lies here in, the words for children among them (`en-x-child`)."""
     return sorted(version_files(WORDING, version))
+
+
+def offered(version: str, *, child: bool = False) -> list[str]:
+    """Those to read it in: for a child the words for children, where there are some and they were published."""
+    found = languages(version)
+    record = selectors.published(version)
+    told = [one for one in found if one.endswith(CHILD) and (record is None or one in record["digests"])]
+    return told if child and told else [one for one in found if not one.endswith(CHILD)]
+
+
+def wanted(asked: str, version: str, *, child: bool = False) -> ConsentText:
+    """`version` in the language `asked`, or the nearest that is offered."""
+    found, plain = offered(version, child=child), asked.removesuffix(CHILD)
+    near = (plain + CHILD, plain, LANGUAGE + CHILD, LANGUAGE)
+    return text(version, next((one for one in near if one in found), found[0]))
 
 
 def versions() -> list[str]:
@@ -119,11 +134,12 @@ def publish(version: str) -> Committed:
     if not files:
         raise PortalError("patients.text-unknown", f"there is no file {version}.en.md among the consent texts")
     for language, one in files.items():
-        if (found := reading_level.grade(one.body, language)) > reading_level.HARDEST:
+        hardest = reading_level.hardest(language)
+        if (found := reading_level.grade(one.body, language)) > hardest:
             raise PortalError(
                 "patients.text-hard",
                 f"{version}.{language}.md asks for {found:.1f} years at school: write shorter words and sentences, for"
-                f" {reading_level.HARDEST:.0f} at most",
+                f" {hardest:.0f} at most",
             )
     return ledger.submit("steward", "consents:PublishText", publication(version))
 

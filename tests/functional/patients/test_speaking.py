@@ -16,7 +16,7 @@ from consent.purpose import Purpose
 from consent.receipt import read_receipt
 from portal.errors import PortalError
 from portal.grid.stores import Consents
-from portal.patients import lapses, mandates, services, speaking
+from portal.patients import lapses, mandates, services, speaking, texts
 from portal.patients.models import Grant, Mandate, Patient
 from tests.support.understanding import understood
 from training.site.gate import Gate
@@ -144,6 +144,34 @@ def test_from_the_age_of_assent_on_the_child_is_asked_too_and_never_alone(clinic
     assert "not grown up yet" in visitor(bea.account).get("/consent/").content.decode()
     services.withdraw(grant=bea.grants.get(mandate=None))
     assert admitted(bea) == []
+
+
+def test_a_child_reads_words_for_children_and_signs_those(clinic, catch_up, new_patient, visitor):
+    bea = new_patient()
+    mandates.register_age(patient=bea, born=years_ago(15), evidence=b"x")
+    client, catching = visitor(bea.account), catch_up()
+    page = client.get("/consent/give/").content.decode()
+    assert catching and "we cannot take a yes from you now" in page and 'name="q1"' not in page
+    mandate = guardian(bea, "mother")
+    says_yes(visitor(mandate.account), mandate)
+    page = client.get("/consent/give/?language=de").content.decode()
+    assert "Wir fragen dich" in page and 'lang="de-x-child"' in page and 'href="?language=en"' in page
+    client.post("/consent/give/?language=de", understood(language="de-x-child"))
+    client.post("/consent/give/purpose/", {"preset": "heart-disease"})
+    until = client.get("/consent/give/until/").context["form"].fields["until"].choices[0][0]
+    client.post("/consent/give/until/", {"until": until})
+    assert client.post("/consent/give/check/").status_code == 302
+    catch_up()
+    own = bea.grants.get(mandate=None)
+    child_text = texts.text(own.text, "de-x-child")
+    assert (own.status, own.opened().text_digest) == ("recorded", child_text.digest)
+    assert mandate.grants.get().opened().text_digest == texts.text(own.text).digest
+
+
+def test_where_no_words_for_children_were_published_they_read_what_everybody_reads(monkeypatch):
+    everybody = {"digests": {"de": "00", "en": "00"}}
+    monkeypatch.setattr(texts.selectors, "published", lambda version: everybody)
+    assert texts.offered(texts.FIRST, child=True) == texts.offered(texts.FIRST) == ["de", "en"]
 
 
 def later(month: str) -> str:
