@@ -86,9 +86,9 @@ class Access(Contract):
     def inquire(self, ledger: Ledger, *, dataset: DatasetId, version: Positive, purpose: Purpose) -> Inquiry:
         """Ask how many patients of a data set version fit a purpose; the hospital answers with `budget:Answer`.
 
-        Refuses `access.purpose-forbidden`, `catalogue.unknown`, `catalogue.retired`.
+        Refuses `access.purpose-forbidden`, `access.institution`, `catalogue.unknown`, `catalogue.retired`.
         """
-        check_purpose(purpose)
+        check_asking(ledger, purpose)
         catalogue.require_live(ledger, dataset, version)
         inquiry = Inquiry(
             dataset=dataset,
@@ -118,10 +118,10 @@ class Access(Contract):
     ) -> Request:
         """Ask for access to data set versions, for one purpose, until a day at most 730 days ahead.
 
-        Refuses `access.purpose-forbidden`, `access.known-differently`, `access.until-past`, `access.until-too-far`,
-        `access.dataset-twice`, `catalogue.unknown`, `catalogue.retired`.
+        Refuses `access.purpose-forbidden`, `access.institution` (not the caller's), `access.known-differently`,
+        `access.until-past`, `access.until-too-far`, `access.dataset-twice`, `catalogue.unknown`, `catalogue.retired`.
         """
-        check_purpose(purpose)
+        check_asking(ledger, purpose)
         offered = Request(
             request=request,
             purpose=purpose,
@@ -261,6 +261,14 @@ def is_live(entitlement: Entitlement | None, now: int) -> bool:
         and entitlement.status == "live"
         and now < periods.days(entitlement.until, entitlement.until).end
     )
+
+
+def check_asking(ledger: Ledger, purpose: Purpose) -> None:
+    """Refuses `access.purpose-forbidden`, `access.institution`."""
+    check_purpose(purpose)
+    named = "" if purpose.asking is None else purpose.asking.institution
+    if named not in {"", ledger.creator.organisation}:
+        raise Refused("access.institution", "nobody asks in another institution's name", institution=named)
 
 
 def check_purpose(purpose: Purpose) -> None:

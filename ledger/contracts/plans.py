@@ -16,8 +16,7 @@ def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
     """Return quietly if every site could take part in `plan` now, and nobody's patients would be exposed too much.
 
     Refuses `studies.plan-*`, `access.unknown`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
-    `access.duo-denied`,
-    `budget.no-account`, `budget.over-cap`.
+    `access.duo-denied`, `budget.no-account`, `budget.over-cap`.
     """
     check_mechanism(plan)
     check_sites(plan)

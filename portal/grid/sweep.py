@@ -13,10 +13,14 @@ log = structlog.get_logger(__name__)
 
 
 def hub() -> None:
-    """Ask for every study that should run and that no living process holds."""
+    """Ask for every study that should run and that no living process holds; one whose embargo is over goes on."""
+    from portal.grid import embargoes
     from portal.grid.celery import app
+    from portal.grid.hub import start_study
 
     def look() -> None:
+        for study in embargoes.over():
+            start_study(study)
         for run in StudyRun.objects.filter(state__in=(State.QUEUED, State.RUNNING)):
             if not leases.is_held(run):
                 app.send_task(RUN_STUDY, args=[str(run.study)], queue="hub", expires=30, ignore_result=True)

@@ -115,6 +115,19 @@ def test_a_revocation_ends_it_and_is_no_ban(world):
     assert world.decide(world.request([dataset]), dataset)["status"] == "live"
 
 
+def test_nobody_asks_in_the_name_of_an_institution_that_may(world) -> None:
+    dataset = world.register(duo=["DUO:0000006", "DUO:0000028"], conditions=[{"term": "DUO:0000028", "values": [BETA]}])
+    as_another = replace(HEALTH, asking=Asking(institution=BETA))
+    with refused(world.ledger, "access.institution"):
+        world.request([dataset], purpose=as_another)
+    with refused(world.ledger, "access.institution"):
+        arguments = {"dataset": dataset["dataset"], "version": 1, "purpose": as_another}
+        world.ledger.submit(f"{INSTITUTE}.researcher", "access:Inquire", arguments)
+    request = world.request([dataset], purpose=replace(HEALTH, asking=Asking(institution=INSTITUTE)))
+    with refused(world.ledger, "access.duo-denied"):
+        world.decide(request, dataset)
+
+
 def test_an_entitlement_expires_no_sooner_than_its_day_is_over(world):
     dataset = world.register()
     request = world.request([dataset])
