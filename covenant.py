@@ -32,13 +32,16 @@ HELP = {
     "demo": "Run the whole main job on real data and serve the portal.",
     "doctor": "Say what this machine has, lacks, and which command mends it.",
     "ledger": "Serve, export and verify the ledger; rebuild a projection of it.",
-    "model": "Measure what trains each network, and check which networks can train with privacy.",
+    "model": "Check a released model and its card; measure what trains each network.",
     "network": "Run a real Fabric network: one peer, one orderer and the contracts for each hospital.",
     "proof": "Check a patient's proof of being in a round, or of not being in it.",
     "receipt": "Check a patient's consent receipt offline.",
     "restore": "Put a backup back; no spend and no cohort is ever used twice.",
 }
-GROUPED = {("ledger", "rebuild-projection"): "portal.cli:rebuild_app"}  # portal code under a ledger's name
+GROUPED = {  # portal code under another package's name
+    ("ledger", "rebuild-projection"): "portal.cli:rebuild_app",
+    ("model", "verify"): "portal.model_cli:app",
+}
 
 
 class Commands(click.Group):

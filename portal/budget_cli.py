@@ -51,7 +51,7 @@ def show(directory: Directory, org: Org = "", hospital: Hospitals = None, as_jso
     if as_json:
         typer.echo(json.dumps({"ok": True, **head(view), "accounts": told}))
         return
-    typer.echo(f"Accounts at {view.height()} blocks, epsilon by RDP (as the ledger gates) / by PLD (as reported):")
+    typer.echo(f"Accounts at {view.height() + 1} blocks, epsilon by RDP (as the ledger gates) / by PLD (as reported):")
     columns = ["hospital", "cap", "at delta", "spent", "with reserved", "with elsewhere", "left"]
     typer.echo(table(columns, [row(one) for one in told]))
 
@@ -127,7 +127,8 @@ def read(directory: Path, org: str) -> Served:
 
 
 def head(view: Served) -> dict[str, Any]:
-    return {"height": view.height(), "head_hash": view.header_hash(view.height())}
+    blocks = view.height() + 1
+    return {"height": blocks, "head_hash": view.header_hash(blocks)}
 
 
 def account(one: Standing) -> dict[str, Any]:

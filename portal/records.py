@@ -51,7 +51,7 @@ class Served:
         return self._hashes[height - 1] if 1 <= height <= len(self._hashes) else None
 
     def height(self) -> int:
-        return len(self._hashes)
+        return len(self._hashes) - 1
 
     def entry(self, key: str) -> Entry | None:
         return self._records.get(key)
@@ -60,26 +60,26 @@ class Served:
         return {key: entry for key, entry in self._records.items() if key.startswith(prefix)}
 
     def reached(self, block: int, seconds: float) -> bool:
-        return self.height() > block
+        return self.height() >= block
 
 
 class Verified:
-    """What stood on a verified ledger when it had `height` blocks."""
+    """What stood on a verified ledger when it had `blocks` blocks."""
 
-    def __init__(self, ledger: Ledger, height: int) -> None:
-        self._ledger, self._height = ledger, height
+    def __init__(self, ledger: Ledger, blocks: int) -> None:
+        self._ledger, self._blocks = ledger, blocks
 
     def check(self) -> None:
         """`verify` has checked all of it."""
 
     def header_hash(self, height: int) -> str | None:
-        return self._ledger.header_hash(height) if height <= self._height else None
+        return self._ledger.header_hash(height) if height <= self._blocks else None
 
     def height(self) -> int:
-        return self._height
+        return self._blocks - 1
 
     def entry(self, key: str) -> Entry | None:
-        before = [one for one in self._ledger.history(key) if one.block < self._height]
+        before = [one for one in self._ledger.history(key) if one.block < self._blocks]
         return None if not before or before[-1].record is None else Entry(before[-1].record, before[-1].block)
 
     def entries(self, prefix: str) -> Mapping[str, Entry]:
@@ -88,4 +88,4 @@ class Verified:
         return {key: entry for key, entry in found if entry is not None}
 
     def reached(self, block: int, seconds: float) -> bool:
-        return self._height > block
+        return self.height() >= block

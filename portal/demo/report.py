@@ -13,17 +13,18 @@ from rich.table import Column, Table
 
 from consent.errors import CovenantError
 from ledger.verify import Ledger, claims, export, verify
+from portal import bundle
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout
 from portal.demo.watch import Watch
 from portal.errors import PortalError
 
 
 def collect(layout: Layout, choices: Choices, watch: Watch) -> Ledger:
-    """Copy what was released, export the ledger, and verify export, receipt and proofs as an auditor would: offline."""
+    """Copy what was released, export the ledger, and verify all that an auditor or a patient would: offline."""
     out = layout.out
     out.mkdir(parents=True, exist_ok=True)
     released = layout.node(HUB) / "data" / "studies" / choices.study
-    for name in ("model.safetensors", "certificate.json"):
+    for name in bundle.FILES:
         copyfile(released / name, out / name)
     genesis = (layout.ledger / "genesis.sha256").read_text().strip()
     (out / "genesis.sha256").write_text(genesis + "\n")
@@ -35,6 +36,10 @@ def collect(layout: Layout, choices: Choices, watch: Watch) -> Ledger:
         claims.proof(out / "proof-out.json", ledger)
     except CovenantError as error:
         raise PortalError("demo.claim-refused", f"what the patient holds does not verify: {error}") from error
+    try:
+        bundle.check(bundle.read(out), ledger)
+    except CovenantError as error:
+        raise PortalError("demo.model-refused", f"what was released does not verify: {error}") from error
     return ledger
 
 

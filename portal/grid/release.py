@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.conf import settings
 from consent.canonical import decode
 from consent.errors import CovenantError
 from ledger.gateway import Gateway
-from portal import ledger
+from portal import bundle, ledger
 from portal.errors import PortalError
 from portal.grid.ledgers import Mirror, Signer
 from training.federation.crashpoint import reach
@@ -18,7 +19,7 @@ from training.federation.studies import Studies, Study
 from training.federation.vectors import Vector, digest
 from training.site.attempts import write
 
-MODEL, CERTIFICATE = "model.safetensors", "certificate.json"
+MODEL, CERTIFICATE, CARD = bundle.FILES
 
 
 def folder(study: str) -> Path:
@@ -27,7 +28,7 @@ def folder(study: str) -> Path:
 
 
 def certify(study: Study, model: Vector) -> bytes:
-    """Write model and certificate, and give the certificate for the sites to confirm.
+    """Write model, certificate and card, and give the certificate for the sites to confirm.
 
     It names the ledger's head at the time it is first written, so the files of a run cut short are kept.
     """
@@ -36,6 +37,7 @@ def certify(study: Study, model: Vector) -> bytes:
     made = kept(place, digest(model)) or package(Mirror(), study, model, chain_head())
     write(place / MODEL, made.weights)
     write(place / CERTIFICATE, made.certificate)
+    write(place / CARD, made.card)
     reach("hub.packaged")
     return made.certificate
 
@@ -55,11 +57,12 @@ def publish(study: str, model: Vector) -> None:
 def kept(place: Path, model: str) -> Package | None:
     """The files of a run that was cut short after writing them: their digests may stand on the ledger already."""
     try:
-        found = Package(model, (place / MODEL).read_bytes(), (place / CERTIFICATE).read_bytes())
+        found = Package(model, *((place / name).read_bytes() for name in bundle.FILES))
         facts = decode(found.certificate)
     except (OSError, CovenantError):
         return None
-    return found if (facts["model"], facts["weights"]) == (model, found.weights_digest) else None
+    told = tuple(facts[name] for name in ("model", "weights", "card"))
+    return found if told == (model, found.weights_digest, sha256(found.card).hexdigest()) else None
 
 
 def chain_head() -> Head:

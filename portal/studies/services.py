@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zipfile import ZipFile
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404
 
 from ledger.gateway import Committed
-from portal import ledger
+from portal import bundle, ledger
 from portal.grid import hub
 from portal.reactor import selectors as mirror
 from portal.studies import cost, plans
 from training.federation.vectors import to_bytes
 from training.site.code import code_digest
 
-FILES = {"model": "model.safetensors", "certificate": "certificate.json"}
-DIGESTS = {"model": "weights", "certificate": "certificate"}  # where the release holds their digests
+FILES = dict(zip(("model", "certificate", "card"), bundle.FILES, strict=True))
+BUNDLE = "bundle"
+LABELS = {
+    "model": "Model (safetensors)",
+    "certificate": "Certificate (JSON)",
+    "card": "Model card (Markdown)",
+    BUNDLE: "All three (ZIP)",
+}
 
 
 def plan(answers: Mapping[str, Any], *, request: str, offered: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -80,21 +88,46 @@ def pause(*, paused: bool) -> Committed:
     return ledger.submit("steward", "studies:Pause", {"paused": paused})
 
 
-def released_files(study: dict[str, Any]) -> list[str]:
-    """Which files of a released study this node holds: `model`, `certificate`."""
+def released_files(study: dict[str, Any]) -> dict[str, str]:
+    """Which files of a released study this node holds, by name: its words. `bundle` where it holds all."""
     if study["status"] != "released":
-        return []
-    return [name for name in FILES if stored(study, name).is_file()]
+        return {}
+    held = [name for name in FILES if stored(study, name).is_file()]
+    return {name: LABELS[name] for name in (*held, *([BUNDLE] if len(held) == len(FILES) else []))}
 
 
 def released_file(study: dict[str, Any], name: str) -> FileResponse:
-    """The file, if its bytes have the digest that stands on the ledger; 404 otherwise."""
+    """The file, or all in one, if each has the digest that the hospitals signed; 404 otherwise."""
     if name not in released_files(study):
         raise Http404
-    file, release = stored(study, name), mirror.record(f"studies/release/{study['study']}")
-    if release is None or sha256(file.read_bytes()).hexdigest() != release[DIGESTS[name]]:
+    if name != BUNDLE:
+        return FileResponse(BytesIO(signed(study, name)), as_attachment=True, filename=FILES[name])
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:  # uncompressed: weights do not get smaller
+        for each, file in FILES.items():
+            archive.writestr(file, signed(study, each))
+    packed.seek(0)
+    return FileResponse(packed, as_attachment=True, filename=f"study-{study['study']}.zip")
+
+
+def signed(study: dict[str, Any], name: str) -> bytes:
+    """The bytes of a released file; raises Http404 where they are not those that stand on the ledger.
+
+    The release names the digests of certificate and weights, the certificate that of the card.
+    """
+    release, data = mirror.record(f"studies/release/{study['study']}"), stored(study, name).read_bytes()
+    if release is None:
         raise Http404
-    return FileResponse(file.open("rb"), as_attachment=True, filename=FILES[name])
+    match name:
+        case "model":
+            expected = release["weights"]
+        case "certificate":
+            expected = release["certificate"]
+        case _:
+            expected = bundle.opened(signed(study, "certificate"))["card"]
+    if sha256(data).hexdigest() != expected:
+        raise Http404
+    return data
 
 
 def stored(study: dict[str, Any], name: str) -> Path:

@@ -42,6 +42,9 @@ def test_what_it_wrote_verifies_offline(demo: Demo) -> None:
     assert run("ledger", "verify", ledger, "--genesis", genesis).returncode == 0
     chain = ["--ledger", ledger, "--genesis", genesis]
     assert run("receipt", "verify", str(demo.out / "receipt.json"), *chain).returncode == 0
+    shown = run("model", "verify", str(demo.out), *chain, "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert len(json.loads(shown.stdout)["hospitals"]) >= 3
     for name, claim in (("proof-in.json", "present"), ("proof-out.json", "absent")):
         shown = run("proof", "verify", str(demo.out / name), *chain, "--json")
         assert shown.returncode == 0, shown.stderr

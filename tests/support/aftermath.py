@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +20,12 @@ from ledger.contracts.plans import Plan
 from ledger.gateway import connect
 from ledger.identity.msp import Identity
 from ledger.verify import Ledger, export, verify
+from portal import bundle
 from portal.demo.layout import HOSPITALS, HUB
+from portal.records import Verified
 from tests.support.stack import Stack
 from training.federation.chain import Chain, MemoryVectors
-from training.federation.studies import Entry, Studies
+from training.federation.studies import Studies
 from training.federation.vectors import digest, from_bytes, to_bytes
 
 COMMITTED = re.compile(r'\{.*"event": "committed".*\}')
@@ -92,7 +93,7 @@ class Aftermath:
             results = [*data.glob(f"attempts/{self.study}/*-training/result"), *data.glob("models/*.f32")]
             for file in results:
                 vectors.put(from_bytes(file.read_bytes()))
-        studies = Studies(Export(self.ledger))
+        studies = Studies(Verified(self.ledger, self.ledger.height))
         final = Chain(studies, Kept(vectors), MemoryVectors()).final(studies.study(self.study))
         release = self.ledger.state(f"studies/release/{self.study}")
         assert release["model"] == digest(final)
@@ -100,6 +101,7 @@ class Aftermath:
         folder = self.stack.layout.node(HUB) / "data" / "studies" / self.study
         for name, key in (("model.safetensors", "weights"), ("certificate.json", "certificate")):
             assert sha256((folder / name).read_bytes()).hexdigest() == release[key]
+        assert bundle.check(bundle.read(folder), self.ledger).facts["study"] == self.study
 
     def nothing_was_trained_twice(self) -> None:
         """Whatever a site began has a result and an update on the ledger, or belongs to an attempt that was given up;
@@ -127,27 +129,6 @@ class Aftermath:
                 assert (place := self.ledger.transaction(said["tx_id"])) and place[0] == said["block"], said
                 seen += 1
         assert seen > len(self.records("update"))
-
-
-@dataclass(frozen=True)
-class Export:
-    """A verified export as training reads a ledger (training.federation.studies.LedgerView)."""
-
-    ledger: Ledger
-
-    def height(self) -> int:
-        return self.ledger.height - 1
-
-    def entry(self, key: str) -> Entry | None:
-        history = self.ledger.history(key)
-        return Entry(history[-1].record, history[-1].block) if history and history[-1].record is not None else None
-
-    def entries(self, prefix: str) -> Mapping[str, Entry]:
-        found = ((key, self.entry(key)) for key, _ in self.ledger.records(prefix))
-        return {key: entry for key, entry in found if entry is not None}
-
-    def reached(self, block: int, seconds: float) -> bool:
-        return block <= self.height()
 
 
 @dataclass(frozen=True)

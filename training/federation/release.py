@@ -1,6 +1,6 @@
-"""What a finished study hands out: the model as safetensors, and a certificate of what it cost.
+"""What a finished study hands out: the model as safetensors, a certificate of what it cost, and a card for people.
 
-Both follow from the ledger, the weights and the ledger's head alone.
+All follow from the ledger, the weights and the ledger's head alone.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from decimal import ROUND_CEILING, Decimal
 from hashlib import sha256
 from typing import Any
 
-from safetensors.numpy import save
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from consent.canonical import encode
 from training.errors import TrainingError
+from training.federation.card import card
 from training.federation.studies import LedgerView, Round, Studies, Study
 from training.federation.vectors import Vector, digest
 from training.models import registry
@@ -22,7 +25,11 @@ from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged
 from training.site.stores import EVALUATION, TRAINING
 
-FORMAT = "covenant.certificate.v1"
+FORMAT = "covenant.certificate.v2"
+ADJACENCY = {  # whether the hospitals' patients are declared disjoint -> what may differ
+    True: "add or remove one patient of one hospital",
+    False: "add or remove one patient, at all hospitals together",
+}
 UNCOVERED = (
     "what a hospital's software did with the records beside this program",
     "the libraries beneath this program (their versions are pinned, their behaviour is not proven)",
@@ -42,11 +49,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The files of a release, and their SHA-256 as they go on the ledger."""
+    """The files of a release, and their SHA-256 as they go on the ledger (of the card: in the certificate)."""
 
     model: str
     weights: bytes
     certificate: bytes
+    card: bytes
 
     @property
     def weights_digest(self) -> str:
@@ -61,7 +69,13 @@ def package(view: LedgerView, study: Study, model: Vector, head: Head) -> Packag
     """The release of `study` with its final `model`, for the sites to confirm."""
     weights = safetensors(model, study)
     facts = certificate(view, study, digest(model), sha256(weights).hexdigest(), head)
-    return Package(digest(model), weights, encode(facts))
+    words = card(view, study, facts)
+    return Package(digest(model), weights, encode(carded(facts, words)), words)
+
+
+def carded(facts: dict[str, Any], words: bytes) -> dict[str, Any]:
+    """The certificate that says `facts` and names the card `words`, which was made from them."""
+    return {**facts, "card": sha256(words).hexdigest()}
 
 
 def safetensors(model: Vector, study: Study) -> bytes:
@@ -81,6 +95,22 @@ def safetensors(model: Vector, study: Study) -> bytes:
     return bytes(save(tensors, {"covenant": f"study {study.study}, plan {study.plan_digest}"}))
 
 
+def vector(data: bytes, study: Study) -> Vector:
+    """The weights in a safetensors file that `safetensors` made for `study`; no code in a file is ever run.
+
+    Raises TrainingError `release.unreadable`, `release.shape`.
+    """
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        raise TrainingError("release.unreadable", "the model is no safetensors file: get it again") from None
+    shapes = registry.shapes(study.plan.configuration)
+    found = {name: (value.shape, value.dtype) for name, value in tensors.items()}
+    if found != {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}:
+        raise TrainingError("release.shape", "the model's tensors are not those of the plan's network")
+    return np.concatenate([tensors[name].ravel() for name in shapes])
+
+
 def certificate(view: LedgerView, study: Study, model: str, weights: str, head: Head) -> dict[str, Any]:
     """What a reader can check against the ledger; decimals are strings, epsilons rounded up to six digits."""
     studies, plan = Studies(view), study.plan
@@ -97,7 +127,7 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
         "weights": weights,
         "privacy": {
             "unit": "patient",
-            "adjacency": "add or remove one patient of one hospital",
+            "adjacency": ADJACENCY[disjoint],
             "hospitals_disjoint": disjoint,
             "mechanisms": {site: [spelled(event) for event in one] for site, one in sorted(events.items())},
             "delta": plan.privacy.delta,

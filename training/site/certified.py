@@ -1,8 +1,8 @@
 """What a site looks at before it confirms a study: does the certificate say what this hospital's own ledger says?
 
-The site makes the certificate itself, from its own projection and the model it recomputed, and compares. It takes two
-things from the certificate: the ledger's head, which its own ledger must hold, and the last digits of both epsilons,
-since two machines may round them apart.
+The site makes the certificate and the card that it names itself, from its own projection and the model it recomputed,
+and compares. It takes two things from the certificate: the ledger's head, which its own ledger must hold, and the last
+digits of both epsilons, since two machines may round them apart.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from consent.canonical import decode
 from consent.errors import CanonicalRefused
 from training.errors import TrainingError
-from training.federation.release import Head, certificate, safetensors
+from training.federation.card import card
+from training.federation.release import Head, carded, certificate, safetensors
 from training.federation.studies import LedgerView, Study
 from training.federation.vectors import Vector, digest
 
@@ -42,6 +43,7 @@ def check(view: LedgerView, study: Study, model: Vector, data: bytes) -> str:
     for name in EPSILONS:
         if abs(float(made["privacy"][name]) - offered[name]) <= APART:
             made["privacy"][name] = told["privacy"][name]
+    made = carded(made, card(view, study, made))
     if other := differing(made, told):
         message = f"the certificate says otherwise than this hospital's ledger about {', '.join(other)}"
         raise TrainingError("certificate.differs", message, fields=other)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from consent import duo
+from consent import canonical, duo
 from portal.grid import hub
 from portal.reactor import selectors as mirror
+from portal.reactor.models import Record
 from portal.studies import plans, progress
 from tests.support.desks import HOSPITAL, INSTITUTE
 from training.models import registry
@@ -151,6 +154,36 @@ def test_no_file_is_handed_out_that_the_ledger_does_not_name(desks):
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"not released")
     desks.page("researcher", f"/studies/{study}/model/", status=404)
+
+
+def test_a_released_model_comes_with_certificate_and_card_as_they_were_signed(desks):
+    study = approved(desks, desks.dataset())
+    desks.at("researcher")
+    card, weights = b"# Model card", b"weights"
+    digests = {"card": hashlib.sha256(card).hexdigest(), "weights": hashlib.sha256(weights).hexdigest()}
+    certificate = canonical.encode({**digests, "study": study, "ledger": {"height": 1, "header": "00"}})
+    folder = desks.settings.NODE.data / "studies" / study
+    folder.mkdir(parents=True)
+    files = {"model.safetensors": weights, "certificate.json": certificate, "model-card.md": card}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    released = {"weights": digests["weights"], "certificate": hashlib.sha256(certificate).hexdigest()}
+    Record.objects.create(key=f"studies/release/{study}", body=released, block=1, tx_id="")
+    standing = Record.objects.get(key=f"studies/study/{study}")
+    standing.body["status"] = "released"
+    standing.save()
+
+    page = desks.page("researcher", f"/studies/{study}/")
+    for name in ("model", "certificate", "card", "bundle"):
+        assert f'href="/studies/{study}/{name}/"' in page
+    assert "covenant model verify" in page
+    given = desks.at("researcher").get(f"/studies/{study}/bundle/")
+    with ZipFile(BytesIO(given.getvalue())) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == files
+
+    (folder / "model-card.md").write_bytes(b"# A better model card")
+    for name, status in (("card", 404), ("bundle", 404), ("certificate", 200), ("model", 200)):
+        assert desks.at("researcher").get(f"/studies/{study}/{name}/").status_code == status
 
 
 @pytest.mark.parametrize(

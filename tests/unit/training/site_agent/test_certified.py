@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from consent.canonical import encode
 from consent.errors import CovenantError
 from tests.support.federation import World
+from training.federation.card import card
 from training.federation.messages import Request
 from training.federation.studies import Studies
 from training.site import certified
@@ -56,7 +58,7 @@ def put(*path):
         (put("model", "00" * 32), "model"),
         (put("weights", "00" * 32), "weights"),
         (put("study", "other"), "study"),
-        (put("format", "covenant.certificate.v2"), "format"),
+        (put("format", "covenant.certificate.v1"), "format"),
         (put("privacy", "epsilon_rdp", "0.500000"), "privacy"),
         (put("privacy", "epsilon_pld", "0.500000"), "privacy"),
         (put("privacy", "delta", "0.1"), "privacy"),
@@ -68,6 +70,7 @@ def put(*path):
         (put("metrics", "sites", "AlphaMSP", "correct", 1000), "metrics"),
         (put("datasets", 0, "root", "00" * 32), "datasets"),
         (put("not_covered", []), "not_covered"),
+        (put("card", "00" * 32), "card"),
         (put("praise", "the best model"), "praise"),
         (lambda facts: facts.pop("metrics"), "metrics"),
     ],
@@ -94,10 +97,19 @@ def test_what_is_no_certificate_is_refused(finished, data):
 
 
 def test_digits_that_another_machine_may_round_otherwise_are_let_pass(finished):
+    """With the card that the other machine made from its own digits; any other card is refused."""
+    world, study, _ = finished
+
     def nudge(facts):
         facts["privacy"]["epsilon_rdp"] = f"{float(facts['privacy']['epsilon_rdp']) + 1e-6:.6f}"
 
-    assert checked(finished, nudge)
+    def nudge_and_tell(facts):
+        nudge(facts)
+        facts["card"] = hashlib.sha256(card(world.view, study, facts)).hexdigest()
+
+    assert checked(finished, nudge_and_tell)
+    with pytest.raises(CovenantError, match=r"certificate\.differs.*card"):
+        checked(finished, nudge)
 
 
 def test_a_hub_that_certifies_less_than_was_spent_gets_no_confirmation(tmp_path):
