@@ -1,9 +1,10 @@
 """The promise itself: whatever happens in whatever order, no record trains without a consent valid at that round.
 
-Random schedules of grants, withdrawals (on the ledger, on another member's page, or at the hospital's counter), expiry
-by time, children with two guardians who are asked and come of age, representatives whose mandates begin and end, and
-rounds run against the real agent, gate and contracts. What each round read is compared with a model that knows nothing
-of them: the plain history of who said what at which block. COVENANT_SOAK=1 runs 1,000 schedules, else 25;
+Random schedules of grants, noes that hold for some days, withdrawals (on the ledger, on another member's page, or at
+the hospital's counter), expiry by time, a newer text with each rule there is of what the older one still permits,
+children with two guardians who are asked and come of age, representatives whose mandates begin and end, and rounds of
+several studies run against the real agent, gate and contracts. What each round read is compared with a model that knows
+nothing of them: the plain history of who said what at which block. COVENANT_SOAK=1 runs 1,000 schedules, else 25;
 COVENANT_SEED repeats one.
 """
 
@@ -17,8 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from consent.limits import NO_LIMITS, Denial, Limits
 from consent.mandate import Age, Mandate
-from tests.support.federation import Hospital, World, seed
+from consent.versions import StillPermits
+from tests.support.federation import TEXT, Hospital, World, seed
 from training.errors import TrainingError
 from training.federation.aggregate import aggregate
 from training.federation.chain import Chain, MemoryVectors
@@ -29,6 +32,8 @@ from training.site.stores import TRAINING, Attempt
 SCHEDULES = 1000 if os.environ.get("COVENANT_SOAK") == "1" else 25
 MONTHS = [("2026-01", "2027-12"), ("2026-11", "2026-11"), ("2026-10", "2026-10"), ("2026-12", "2027-03")]
 DAY = 86_400
+RULES: tuple[StillPermits, ...] = ("all", "no-new-studies", "nothing")
+NEWER = "heart-2026.2"
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ GROWN_UP = Life()
 
 @dataclass
 class Said:
-    """One grant in the model's own words. `speaker`: "" the patient; `given`: epoch seconds."""
+    """One grant in the model's own words. `speaker`: "" the patient; `given`: epoch seconds. `newer`: under the newer
+    text. `no`: the first and last day (count from 1970) on which it says no to all research, whatever else it says.
+    """
 
     patient: str
     speaker: str
@@ -66,6 +73,8 @@ class Said:
     ends: str
     signed: bool
     recorded: int
+    newer: bool = False
+    no: tuple[int, int] | None = None
     withdrawn: int | None = None
     at_the_counter: bool = False
 
@@ -78,6 +87,9 @@ class Said:
 class History:
     said: dict[str, Said] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
+    rule: str = "all"  # what consents under the first text permit once there is a newer one
+    newer: int | None = None  # since when there is, epoch seconds
+    agreed: int = 0  # when the hospital approved the plan of the study that asks
 
     def may_train(self, patient: str, when: int, opened: int) -> bool:
         """By the rules as people read them, at the block that opened the round and with what was known by then."""
@@ -90,8 +102,10 @@ class History:
             heard = self.is_heard(one, life, when)
             if one.gone and (own or heard):
                 spoken.add(one.speaker)
+            if one.no and not one.gone and (own or heard) and one.no[0] <= when // DAY <= one.no[1]:
+                return False
             in_time = one.starts <= month <= one.ends and one.recorded <= opened
-            if not (heard and in_time and self.stands(name)):
+            if not (heard and in_time and self.stands(name)) or self.is_old(one, when):
                 continue
             spoken.add(one.speaker)
             if one.heart:
@@ -99,6 +113,12 @@ class History:
                 enough = enough or not (own and life.is_child(when))
         asked = life.is_child(when) and when >= (life.asked or 0)
         return enough and spoken <= yes and ("" in yes or not asked)
+
+    def is_old(self, one: Said, when: int) -> bool:
+        """Whether the text that this was said under has said that it permits this study nothing any more."""
+        if one.newer or self.newer is None or when < self.newer:
+            return False
+        return self.rule == "nothing" or (self.rule == "no-new-studies" and self.agreed >= self.newer)
 
     def is_heard(self, one: Said, life: Life, when: int) -> bool:
         """Whether who said this may say it now, and might then."""
@@ -121,10 +141,11 @@ class History:
 class Schedule:
     def __init__(self, folder: Path, choose: random.Random) -> None:
         self.choose = choose
-        self.world = World(folder, hospitals=1, patients=26, held_out=1)
+        rule = choose.choice(RULES)
+        self.world = World(folder, hospitals=1, patients=26, held_out=1, still_permits=rule)
         self.hospital: Hospital = next(iter(self.world.hospitals.values()))
         self.people = [name for name in self.hospital.features if name not in self.hospital.held_out]
-        self.history = History()
+        self.history = History(rule=rule)
         self.trained = 0
         self.stopped = 0
         self.seen: set[str] = set()
@@ -134,9 +155,26 @@ class Schedule:
                 self.grant(patient, "mother", usual=True)
         for patient in self.people:
             self.grant(patient, usual=True)
-        self.study = self.world.study(rounds=1000, spare_attempts=1000, privacy=GENTLE, cohort_seconds=600)
+        self.studies = 0
+        self.begin_a_study()
+
+    def begin_a_study(self) -> None:
+        self.studies += 1
+        self.history.agreed = int(self.world.now)
+        shape = {"rounds": 1000, "spare_attempts": 1000, "privacy": GENTLE, "cohort_seconds": 600}
+        self.study = self.world.study(self.studies, **shape)
         self.chain = Chain(Studies(self.world.view), self.world.blobs, MemoryVectors())
         self.round, self.attempt = 1, 1
+
+    def change_texts(self) -> None:
+        """Once: a newer text. Many are asked again and say yes to it; some do not."""
+        if self.history.newer is not None:
+            return
+        self.world.supersede(NEWER)
+        self.history.newer = int(self.world.now)
+        for patient in self.people:
+            if patient not in self.history.lives and self.choose.random() < 0.8:
+                self.grant(patient, usual=True)
 
     def some_lives(self) -> list[Life]:
         """Small children, bigger ones, some who are grown up soon; and adults whom somebody represents for a while."""
@@ -151,6 +189,7 @@ class Schedule:
         heart = usual or self.choose.random() < 0.7
         months = MONTHS[0] if usual else self.choose.choice(MONTHS[:3] if life is not GROWN_UP else MONTHS)
         signed = usual or self.choose.random() < 0.7
+        newer, no = self.history.newer is not None, None if usual else self.some_no()
         made = self.hospital.grant(
             patient,
             preset="heart-disease" if heart else "cancer",
@@ -159,9 +198,17 @@ class Schedule:
             age=age_of(life),
             mandate=mandate_of(life, speaker),
             speaker=speaker,
+            text=NEWER if newer else TEXT,
+            limits=NO_LIMITS if no is None else Limits(denied=(Denial(starts=day(no[0]), ends=day(no[1])),)),
         )
-        said = Said(patient, speaker, now, heart, *months, signed, self.world.ledger.height)
+        said = Said(patient, speaker, now, heart, *months, signed, self.world.ledger.height, newer, no)
         self.history.said[made.commitment] = said
+
+    def some_no(self) -> tuple[int, int] | None:
+        if self.choose.random() < 0.8:
+            return None
+        first = int(self.world.now) // DAY + self.choose.randrange(-20, 20)
+        return first, first + self.choose.randrange(15)
 
     def withdraw(self) -> None:
         if standing := [name for name, one in self.history.said.items() if one.withdrawn is None]:
@@ -264,6 +311,10 @@ class Schedule:
         return Studies(self.world.view).last(self.study, self.round)
 
 
+def day(number: int) -> str:
+    return datetime.fromtimestamp(number * DAY, UTC).date().isoformat()
+
+
 def instant(when: int) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat()
 
@@ -294,7 +345,8 @@ def test_no_record_trains_without_a_valid_consent(tmp_path):
         choose = random.Random(f"{start}/{number}")
         schedule = Schedule(tmp_path / str(number), choose)
         for _ in range(choose.randrange(4, 14)):
-            choose.choice([schedule.disturb, schedule.learn, schedule.learn, schedule.wait])()
+            steps = [schedule.disturb, schedule.learn, schedule.learn, schedule.wait]
+            choose.choice([*steps * 3, schedule.change_texts, schedule.begin_a_study])()
         trained += schedule.trained
         refused += len(schedule.people) - len(schedule.seen)
         stopped += schedule.stopped

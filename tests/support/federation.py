@@ -24,7 +24,7 @@ from consent.encoding import to_base64url
 from consent.grant import Details, Evidence, Statement
 from consent.limits import NO_LIMITS, Limits
 from consent.mandate import Age, Mandate
-from consent.versions import Lapse
+from consent.versions import Lapse, StillPermits
 from tests.support.memory_ledger import CHANNEL, MemoryLedger, MemoryView, MemoryWriter
 from training.errors import TrainingError
 from training.federation import flower
@@ -104,6 +104,7 @@ class Hospital:
         age: Age | None = None,
         mandate: Mandate | None = None,
         speaker: str = "",
+        text: str = TEXT,
     ) -> Grant:
         """Sign and record a new grant about `patient`, by `speaker` under `mandate` or by the patient."""
         number = len(self.grants)
@@ -126,7 +127,7 @@ class Hospital:
             channel=CHANNEL,
             hospital=self.msp,
             key_digest=hashlib.sha256(keys.public_bytes(key)).hexdigest(),
-            text=TEXT,
+            text=text,
             preset=preset,
             valid_from=months[0],
             valid_until=months[1],
@@ -141,7 +142,7 @@ class Hospital:
         sealed = {
             "commitment": made.commitment,
             "hospital": self.msp,
-            "text": TEXT,
+            "text": text,
             "preset": preset,
             "valid_from": months[0],
             "valid_until": months[1],
@@ -189,7 +190,7 @@ class Hospital:
                     recorded_at=record.body["recorded"],
                     withdrawn_at=record.body["withdrawn"],
                     details=made.details,
-                    lapse=self.lapse(),
+                    lapse=self.lapse(made.statement.text),
                 ),
                 attestation=made.attestation,
                 secret=made.secret,
@@ -200,9 +201,9 @@ class Hospital:
                 speaker=made.speaker,
             )
 
-    def lapse(self) -> Lapse | None:
-        """Whether a newer text than everybody's is out."""
-        newer = self.world.view.entry(f"consents/successor/{TEXT}")
+    def lapse(self, text: str) -> Lapse | None:
+        """Whether a newer text than `text` is out."""
+        newer = self.world.view.entry(f"consents/successor/{text}")
         return None if newer is None else Lapse(newer.body["since"], newer.body["still_permits"])
 
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
@@ -250,7 +251,9 @@ class World:
         patients: int = 30,
         held_out: int = 24,
         trainer: Trainer | None = None,
+        still_permits: StillPermits = "no-new-studies",
     ) -> None:
+        """`still_permits`: what the consent text says of itself, for when a newer one is out."""
         self.now: float = START
         self.ledger = self.new_ledger(names(hospitals))
         self.view = self.new_view()
@@ -260,7 +263,7 @@ class World:
         self.trainer = trainer or NoNoiseTrainer()
         self.hospitals = {name: self._hospital(name, folder, patients, held_out) for name in names(hospitals)}
         self.agents = {name: self.agent(hospital) for name, hospital in self.hospitals.items()}
-        self._found()
+        self._found(still_permits)
 
     def new_ledger(self, hospitals: Sequence[str]) -> MemoryLedger:
         return MemoryLedger(lambda: self.now, hospitals)
@@ -302,7 +305,7 @@ class World:
         """A call by the institute."""
         return self.ledger.submit(INSTITUTE, role, function, arguments)[0]
 
-    def _found(self) -> None:
+    def _found(self, still_permits: StillPermits) -> None:
         hospitals = list(self.hospitals.values())
         organisations = [
             {
@@ -326,7 +329,7 @@ class World:
         hospitals[0].submit(
             "steward",
             "consents:PublishText",
-            {"text": TEXT, "digests": {"en": "00" * 32}, "presets": presets, "still_permits": "no-new-studies"},
+            {"text": TEXT, "digests": {"en": "00" * 32}, "presets": presets, "still_permits": still_permits},
         )
         for one in hospitals:
             one.submit("steward", "budget:Open", {"cap": "10", "delta": "0.0001"})
@@ -339,6 +342,14 @@ class World:
             })  # fmt: skip
         if len(hospitals) > 1:
             self.declare_disjoint()
+
+    def supersede(self, text: str) -> None:
+        """Publish `text`, which says the same of itself, in the place of the text that everybody agreed to."""
+        standing = self.view.entry(f"consents/text/{TEXT}")
+        assert standing is not None
+        said = {name: standing.body[name] for name in ("digests", "presets", "still_permits")}
+        first = next(iter(self.hospitals.values()))
+        first.submit("steward", "consents:PublishText", {"text": text, "supersedes": TEXT, **said})
 
     def declare_disjoint(self) -> None:
         first, proposal = next(iter(self.hospitals.values())), str(uuid.UUID(int=7))
