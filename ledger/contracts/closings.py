@@ -71,7 +71,7 @@ class Closings(Contract):
         studies.require_status(standing, "released", "stopped")
         given = {site: ledger.find(return_key(study, site), Return) for site in owed(ledger, standing)}
         if missing := [site for site, one in given.items() if one is None]:
-            message = "these hospitals are owed results: return them, and ask their stewards to say so"
+            message = f"results are owed to {', '.join(missing)}: return them, and ask their stewards to say so"
             raise Refused("studies.return-owed", message, hospitals=missing)
         returns = {site: one.results for site, one in given.items() if one is not None}
         closed = CloseOut(study=study, returns=returns, closed_out=ledger.now)
