@@ -13,6 +13,8 @@ from portal.patients import access, files, mandates, passkeys, selectors, speaki
 from portal.patients.models import Grant, Mandate
 from portal.patients.views import download, facts
 
+OF_SEVERAL = ("voices.", "age.", "mandate.")  # rules whose reasons speak of the patient, not to them
+
 
 @persona("patient", "proxy")
 @require_safe
@@ -39,9 +41,9 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "earlier": [(grant, facts(grant)) for grant in grants if grant is not current],
     }
     if shown["in_force"]:
-        shown["together"] = speaking.said(
-            mandate.patient, current.preset if current else mandates.offered(mandate)[0]
-        ).decision
+        preset = current.preset if current else mandates.offered(mandate)[0]
+        shown["together"] = decision = speaking.said(mandate.patient, preset).decision
+        shown["reason"] = decision.reason if decision.rule.startswith(OF_SEVERAL) else ""
     return render(request, "patients/acting_for.html", shown)
 
 

@@ -34,7 +34,7 @@ class UnderstandForm(forms.Form):
 
     @property
     def quiz(self) -> list[forms.BoundField]:
-        return [field for field in self if field.name != "read"]
+        return [self[f"q{number}"] for number, _ in enumerate(self._questions, 1)]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -17,6 +17,17 @@ LARGEST = 10_000_000  # bytes of a scanned document
 class YesForm(UnderstandForm, PurposeForm, UntilForm):
     """A yes for somebody else, on one page: the quiz, what for (`allowed`: what the mandate reaches), how long."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["preset"].label = "What may the record be used for?"
+        self.fields["read"].label = "I have read this"
+        self.order_fields([field.name for field in self.quiz] + ["preset", "until", "read"])
+
+    @property
+    def asked(self) -> list[forms.BoundField]:
+        """What is asked besides the quiz, in order."""
+        return [self[name] for name in ("preset", "until", "read")]
+
 
 class NoForm(forms.Form):
     sure = forms.BooleanField(

@@ -11,6 +11,8 @@ import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from re import Pattern
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, sync_playwright
@@ -61,6 +63,43 @@ def check(page: Page) -> None:
     assert wider <= 0, f"{page.url} is {wider} px wider than a phone"
     if before:
         page.set_viewport_size(before)
+
+
+SHOWN = "one => getComputedStyle(one).outlineStyle !== 'none' && parseFloat(getComputedStyle(one).outlineWidth) > 0"
+NAMED = "document.activeElement ? document.activeElement.name || '' : ''"
+
+
+def reach(page: Page, target: Locator) -> None:
+    """Bring the focus to `target` with the Tab key alone; where it is must be seen."""
+    for _ in range(60):
+        if target.evaluate("one => one === document.activeElement"):
+            assert target.evaluate(SHOWN), f"{page.url}: nothing shows that {target} has the focus"
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{page.url}: no Tab leads to {target}")
+
+
+def strike(page: Page, kind: Literal["link", "button"], name: str | Pattern[str], heading: str) -> None:
+    """Follow a link or press a button by keyboard, and check the page that follows, which has this heading."""
+    reach(page, page.get_by_role(kind, name=name).first)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", level=1, name=heading).wait_for()
+    check(page)
+
+
+def choose(page: Page, name: str, value: str | None = None) -> None:
+    """Tick the box `name`, or choose `value` (None: the first) among the answers to it, by keyboard."""
+    for _ in range(60):
+        if page.evaluate(NAMED) == name:
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    for _ in range(20):
+        if value is None or page.evaluate("document.activeElement.value") == value:
+            break
+        page.keyboard.press("ArrowDown")
+    focused = page.locator(f"[name='{name}']:focus")
+    assert focused.is_checked() and focused.evaluate(SHOWN), f"{page.url}: {name}"
 
 
 def look_around(page: Page, base: str, paths: Sequence[str]) -> None:

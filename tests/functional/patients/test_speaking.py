@@ -84,6 +84,8 @@ def test_a_guardian_says_yes_with_a_key_of_their_own_and_can_prove_it(clinic, ca
     mandate, other = guardian(ada, "mother"), guardian(brother, "mother")
     grant = says_yes(visitor(mandate.account), mandate)
     assert admitted(ada) == []  # not recorded yet
+    before = visitor(mandate.account).get(f"/acting/{mandate.pk}/").content.decode()
+    assert "on its way into the shared book" in before and "your record" not in before
     catch_up()
     assert admitted(ada) == [grant.commitment]
     receipt = read_receipt(visitor(mandate.account).get(f"/acting/said/{grant.pk}/receipt.json").content)
@@ -91,7 +93,12 @@ def test_a_guardian_says_yes_with_a_key_of_their_own_and_can_prove_it(clinic, ca
     assert receipt.details.mandate == mandate.opened() and receipt.details.age == ada.age
     assert receipt.evidence.key == bytes(mandate.public) != bytes(other.public)
     page = visitor(mandate.account).get(f"/acting/{mandate.pk}/").content.decode()
-    assert "The record may be used" in page and "row-7" not in page and str(ada.pk) not in page
+    assert (
+        "your record" not in page
+        and "The record may be used" in page
+        and "row-7" not in page
+        and str(ada.pk) not in page
+    )
 
 
 def test_what_the_ledger_and_its_endorsers_see_says_nothing_of_age_or_mandate(clinic, visitor, monkeypatch):

@@ -13,7 +13,7 @@ from consent.cohort import cohort_key, pad_keys
 from consent.cohort_tree import CohortTree
 from consent.proof import read_proof
 from portal.patients import mandates, services
-from portal.patients.models import Cohort, CohortEntry, Grant
+from portal.patients.models import Cohort, CohortEntry, Grant, Mandate, Patient
 from portal.reactor.models import Record
 from tests.functional.patients.test_speaking import AGES, child, guardian, says_yes
 
@@ -30,10 +30,13 @@ def take_part(number: int, grant: Grant | None) -> None:
     row = Cohort.objects.create(
         study=STUDY, round=number, attempt=1, kind="training", root=root, bucket=BUCKET, seed=seed
     )
-    strangers = services.enrol([(f"row {number}/{index}",) for index in range(19)])
-    for patient, key in zip([grant.patient if grant else services.enrol([()])[0], *strangers], keys, strict=True):
-        own = grant if grant is not None and patient == grant.patient else None
-        CohortEntry.objects.create(cohort=row, patient=patient, grant=own, key=key)
+    strangers = Patient.objects.filter(mandates=None)[: 20 if grant is None else 19]
+    members = [(stranger, None) for stranger in strangers]
+    members = members if grant is None else [(grant.patient, grant), *members]
+    CohortEntry.objects.bulk_create(
+        CohortEntry(cohort=row, patient=patient, grant=own, key=key)
+        for (patient, own), key in zip(members, keys, strict=True)
+    )
     body = {"root": root, "dataset": "ClevelandMSP/heart"}
     Record.objects.create(key=f"studies/cohort/{STUDY}/{number}/1/ClevelandMSP", body=body, block=1, tx_id="t")
 
@@ -42,7 +45,7 @@ def take_part(number: int, grant: Grant | None) -> None:
 def both(ledger, settings, catch_up, visitor):
     """A child whose mother and father have both said yes."""
     settings.NODE = replace(settings.NODE, ages=AGES)
-    ada = child(9)
+    ada, _ = child(9), services.enrol([(f"row {number}",) for number in range(20)])
     mother, father = guardian(ada, "mother"), guardian(ada, "father")
     for one in (mother, father):
         says_yes(visitor(one.account), one)
@@ -72,9 +75,10 @@ def test_nobody_sees_rounds_from_before_or_after_their_time_or_of_another_mandat
     mother, father = both
     for number in (1, 2, 3):
         take_part(number, mother.grants.get() if number == 2 else None)
-    Cohort.objects.filter(round=1).update(frozen=mother.made - timedelta(hours=1))
     mandates.end(mandate=mother)
-    Cohort.objects.filter(round=3).update(frozen=datetime.now(UTC) + timedelta(hours=1))
+    for number, hours in ((1, -3), (2, -1), (3, 1)):
+        Cohort.objects.filter(round=number).update(frozen=datetime.now(UTC) + timedelta(hours=hours))
+    Mandate.objects.update(made=datetime.now(UTC) - timedelta(hours=2))
     place = f"/acting/{mother.pk}/uses/"
     (one,) = visitor(mother.account).get(place).context["studies"]
     assert [round_.number for round_ in one.rounds] == [2]
