@@ -1,4 +1,4 @@
-"""The commands about networks: `covenant model engines`."""
+"""The commands about networks: `covenant model engines`, `covenant model preflight`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import typer
 app = typer.Typer(add_completion=False, help="What networks can train, and how fast.")
 
 NAMES = typer.Argument(None, metavar="[MODEL]...", help="Networks as a plan names them; all without any.")
+TRIED = typer.Argument(None, metavar="[NETWORK]...", help="MONAI's networks, such as BasicUNet; all without any.")
 
 
 @app.callback()
@@ -27,3 +28,12 @@ def engines(names: list[str] | None = NAMES) -> None:
         )
         for name, ratio in times.engines.items():
             typer.echo(f"  {name:12}  {'cannot' if ratio is None else f'{ratio:.2f} plain steps'}")
+
+
+@app.command()
+def preflight(names: list[str] | None = TRIED) -> None:
+    """Try MONAI's networks on one batch: which can train with privacy, why others cannot, and what mends them."""
+    from training.models.candidates import CANDIDATES
+    from training.models.table import markdown, row
+
+    typer.echo(markdown([row(name) for name in names or CANDIDATES]))

@@ -1,10 +1,12 @@
 """A dry run of one batch before a network may train: what would break privacy or crash in the middle of a round.
 
 Checkers of layer types pass networks that then fail (Opacus' ModuleValidator passes several of MONAI's), so this runs
-the engine itself on made-up records and looks at what comes back.
+the engine itself on made-up records and looks at what comes back. Each refusal says what to do; `mend` does it.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
@@ -13,23 +15,26 @@ from torch import nn
 
 from training.errors import ModelRefused
 from training.models.networks import Network
-from training.privacy.engine import PatientEngine
+from training.privacy.engines import engine
 
 TOLERANCE = 1e-4
+GROUPS = 8  # of the group normalisation that `mend` puts in, or the largest divisor of the width below it
 
 
-def check(network: Network, features: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-    """Return quietly if `network` can train with DP on records like these (made up, at least 4, not all alike).
+def check(network: Network, features: NDArray[np.float32], labels: NDArray[np.int64], name: str = "torch.func") -> None:
+    """Return quietly if the engine `name` can train `network` on records like these (made up, 4 or more, no two
+    alike).
 
-    Raises ModelRefused `model.frozen` (a parameter does not train), `model.buffers` (running statistics of records),
-    `model.no-gradient`, `model.not-finite`, `model.mixes-records` (one record's gradient depends on others),
-    `model.unbounded` (the clipped sum is longer than its bound).
+    Raises ModelRefused `model.frozen` (a parameter does not train), `model.dtype`, `model.buffers` (running statistics
+    of records), `model.in-place` (a layer writes over what another needs), `model.no-gradient`, `model.not-finite`,
+    `model.mixes-records` (one record's gradient depends on others, or on chance), `model.unbounded` (the clipped sum is
+    longer than its bound).
     """
     _check_layers(network.module)
     weights = torch.from_numpy(network.give())
     owners = np.arange(len(features), dtype=np.intp)
-    open_engine = PatientEngine(network.module, network.loss, clip=1e30)
-    together = open_engine.clipped_sum(weights, features, labels, owners)
+    wide, narrow = (engine(name, network.module, network.loss, clip, len(features)) for clip in (1e30, 0.01))
+    together = wide.clipped_sum(weights, features, labels, owners)
     if not torch.isfinite(together).all() or not together.any():
         raise ModelRefused("model.not-finite", "the gradients of made-up records are not finite, or all are zero")
     # The plain gradient of the summed loss: equal to the sum of single gradients only if records do not mix.
@@ -42,10 +47,33 @@ def check(network: Network, features: NDArray[np.float32], labels: NDArray[np.in
     plain = torch.cat([_gradient(parameter) for parameter in network.module.parameters()]) * len(features)
     network.module.zero_grad()
     if (plain - together).norm() > TOLERANCE * (1 + together.norm()):
-        raise ModelRefused("model.mixes-records", "a layer mixes records of a batch: use group normalisation instead")
-    bounded = PatientEngine(network.module, network.loss, clip=0.01).clipped_sum(weights, features, labels, owners)
+        raise _mixed()
+    bounded = narrow.clipped_sum(weights, features, labels, owners)
     if bounded.norm() > 0.01 * len(features) * (1 + TOLERANCE):
         raise ModelRefused("model.unbounded", "the clipped sum is longer than clip times patients: do not train this")
+    # Hooks on a batch add up to its plain gradient even where records mix: only each one alone, clipped, tells.
+    singles = (slice(place, place + 1) for place in range(len(features)))
+    alone = sum(narrow.clipped_sum(weights, features[one], labels[one], owners[:1]) for one in singles)
+    if (bounded - alone).norm() > TOLERANCE * (0.01 + bounded.norm()):
+        raise _mixed()
+
+
+def mend(module: nn.Module) -> list[str]:
+    """Put group normalisation in the place of every layer that looks at a batch, and let none write in place.
+
+    Changes `module`; the list says what was done, in the words of the table in docs/networks.md.
+    """
+    done = set()
+    for parent in list(module.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                groups = math.gcd(GROUPS, layer.num_features)
+                setattr(parent, name, nn.GroupNorm(groups, layer.num_features, layer.eps).train(layer.training))
+                done.add("GroupNorm")
+            elif getattr(layer, "inplace", False) is True:
+                layer.inplace = False  # type: ignore[assignment]
+                done.add("inplace off")
+    return sorted(done)
 
 
 def _check_layers(module: nn.Module) -> None:
@@ -57,6 +85,13 @@ def _check_layers(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "track_running_stats", False):
             raise ModelRefused("model.buffers", "a layer keeps statistics of records: use group normalisation instead")
+        if getattr(layer, "inplace", False) is True:
+            raise ModelRefused("model.in-place", "a layer writes over what another needs: build it with inplace=False")
+
+
+def _mixed() -> ModelRefused:
+    message = "a layer mixes records, or draws random numbers: use group normalisation and no random layers"
+    return ModelRefused("model.mixes-records", message)
 
 
 def _gradient(parameter: nn.Parameter) -> torch.Tensor:

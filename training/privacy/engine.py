@@ -20,6 +20,7 @@ repeats a record with a share of 0.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -53,6 +54,7 @@ class PatientEngine:
 
     def __init__(self, module: nn.Module, loss: Loss, clip: float) -> None:
         """`module`: all its parameters train, no layer mixes records (preflight checks); `clip` > 0."""
+        module = copy.deepcopy(module)  # a network that keeps tensors of a pass would keep those of a trace
         self._function = _clipped_sum(module, loss, clip)
         chain = linear_chain(module)
         self._closed = None if chain is None else _closed_sum(chain, loss, clip)

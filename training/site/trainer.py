@@ -93,9 +93,10 @@ def train(  # noqa: PLR0917  # the joint with the site agent
 @lru_cache(maxsize=8)
 def rehearsed(configuration: Configuration) -> None:
     """The dry run of a network, remembered where it went well."""
-    shape = (8, *registry.description(configuration).record)
+    described = registry.description(configuration)
+    shape = (8, *described.record)
     records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)  # anything, not all alike
-    preflight.check(registry.build(configuration), records, np.arange(8, dtype=np.int64) % 2)
+    preflight.check(registry.build(configuration), records, np.arange(8, dtype=np.int64) % 2, described.engine)
 
 
 @lru_cache(maxsize=8)

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 from monai.networks.nets import DenseNet
+from opacus.validators import ModuleValidator
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from training.errors import ModelRefused
 from training.models import preflight
+from training.models.candidates import CANDIDATES, loss
 from training.models.networks import Network, heart_network
+from training.privacy.engines import ENGINES
 
 RANDOM = np.random.default_rng(5)
 ROWS, LABELS = RANDOM.normal(size=(8, 13)).astype(np.float32), RANDOM.integers(0, 2, 8)
@@ -84,3 +87,37 @@ def test_gradients_that_are_no_numbers_are_refused():
     with torch.no_grad():
         next(tried.module.parameters()).fill_(float("nan"))
     assert refusal(tried) == "model.not-finite"
+
+
+def test_a_layer_that_writes_in_place_is_refused():
+    assert refusal(network(nn.Linear(13, 4), nn.ReLU(inplace=True), nn.Linear(4, 2))) == "model.in-place"
+
+
+@pytest.mark.parametrize("name", ["BasicUNet", "SegResNet"])
+def test_what_opacus_validator_passes_wrongly_is_caught_and_mended(name):
+    build, shape = CANDIDATES[name]
+    module = build().eval()
+    assert not ModuleValidator.validate(module.train(), strict=False)
+    tried = Network(module.eval(), loss, lambda outputs: outputs)
+    records = RANDOM.normal(size=(4, *shape)).astype(np.float32)
+    assert refusal(tried, records) == "model.in-place"
+    assert preflight.mend(module) == ["inplace off"]
+    preflight.check(tried, records, LABELS[:4])
+
+
+def test_mending_puts_group_normalisation_where_a_batch_was_looked_at():
+    module = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.Flatten(), nn.LazyLinear(2))
+    module(torch.zeros(2, 1, 6, 6))
+    assert preflight.mend(module) == ["GroupNorm", "inplace off"]
+    assert (module[1].num_groups, module[1].num_channels, module[2].inplace) == (2, 6, False)
+    assert preflight.mend(module) == []
+    tried = Network(module.eval(), cross_entropy, lambda outputs: outputs.argmax(1))
+    preflight.check(tried, IMAGES[:, :, :6, :6], LABELS[:6])
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_refuses_a_layer_that_mixes_records(name):
+    tried = network(nn.Linear(13, 4), MeanOfBatch(), nn.Linear(4, 2))
+    with pytest.raises(ModelRefused) as refused:
+        preflight.check(tried, ROWS, LABELS, name)
+    assert refused.value.code == "model.mixes-records"
