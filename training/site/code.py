@@ -36,6 +36,7 @@ COVERED = (  # folders with all below them, and single files
     "portal/patients/proofs.py",
     "portal/patients/selectors.py",
     "portal/patients/sending.py",
+    "portal/patients/speaking.py",
     "portal/patients/vault.py",
     "portal/patients/words.py",
     "portal/reactor",
