@@ -70,7 +70,9 @@ def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
 def uses(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Where the record was used on my word. Rounds that rest on another's word, or not in my time, are not shown."""
     mandate = access.mandate(request, pk)
-    return render(request, "patients/acting_uses.html", {"mandate": mandate, "studies": selectors.said_uses(mandate)})
+    studies = selectors.said_uses(mandate)
+    context = {"mandate": mandate, "studies": studies, "used_up": selectors.used_up(studies)}
+    return render(request, "patients/acting_uses.html", context)
 
 
 @persona("patient", "proxy")

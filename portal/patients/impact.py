@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from django.conf import settings
@@ -21,12 +20,13 @@ from portal.grid.ledgers import Mirror
 from portal.grid.stores import NOW, Consents
 from portal.patients import words
 from portal.patients.models import CohortEntry, Grant, Patient
+from portal.patients.odometer import epsilon, events
 from portal.patients.services import Wish
 from portal.patients.signing import last_day
 from portal.reactor import selectors as mirror
 from training.federation.studies import Studies
 from training.site.gate import Gate
-from training.site.stores import EVALUATION, TRAINING, Standing
+from training.site.stores import Standing
 
 
 def of_commitment(commitment: str) -> Impact:
@@ -51,7 +51,7 @@ def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
         uses[str(study)].append(Use(*place))
     standings = list(Consents().standings([str(patient.pk)]))
     coming = would_use(patient, standings, {grant.commitment for grant in grants})
-    spent = {study: events(study, found) for study, found in uses.items()}
+    spent = {study: events((study, one.round, one.attempt) for one in found) for study, found in uses.items()}
     names = (*sorted(uses), *(study for study in coming if study not in uses))
     found = [of_study(study, uses.get(study, []), spent.get(study, []), waits=study in coming) for study in names]
     studies = tuple(one for one in found if one is not None)
@@ -169,36 +169,3 @@ def licences(study: dict[str, Any]) -> Iterable[Licence]:
                     until=found["until"],
                     status=found["status"],
                 )
-
-
-def events(study: str, uses: Sequence[Use]) -> list[Any]:
-    """The mechanism events that this hospital released of attempts with the patient in them."""
-    from training.privacy.events import Gaussian, PoissonSampledGaussian  # numpy: only where it is used
-
-    record = mirror.record(f"studies/study/{study}")
-    if record is None:
-        return []
-    plan = record["plan"]
-    privacy, metric = plan["privacy"], Gaussian(float(plan["metrics"]["sigma"]))
-    trained, tested = released("update", study, uses, TRAINING), released("measurement", study, uses, EVALUATION)
-    found: list[Any] = [metric] * tested
-    if trained:
-        sigma, q = float(privacy["sigma"]), float(privacy["q"])
-        found.append(PoissonSampledGaussian(sigma, q, int(privacy["steps"]) * trained))
-    return found
-
-
-def released(what: str, study: str, uses: Sequence[Use], kind: str) -> int:
-    """How many of `uses` this hospital released a result of: what was not released cost nothing."""
-    keys = mirror.standing(f"studies/{what}/{study}/").filter(key__endswith=f"/{settings.NODE.msp}")
-    places = {tuple(map(int, key.split("/")[3:5])) for key in keys.values_list("key", flat=True)}
-    return sum((use.round, use.attempt) in places for use in uses if use.kind == kind)
-
-
-def epsilon(events: Sequence[Any], delta: str) -> str:
-    """By RDP, rounded up."""
-    from training.privacy.accountants import rdp_epsilon  # numpy: only where it is used
-
-    if not events:
-        return "0"
-    return str(Decimal(rdp_epsilon(events, float(delta))).quantize(Decimal("0.001"), ROUND_CEILING))

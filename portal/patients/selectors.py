@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from consent.ledger_view import CommittedRoot
 from consent.versions import Lapse
-from portal.patients import sending, speaking, words
+from portal.patients import odometer, sending, speaking, words
 from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Mandate, Patient, Status
 from portal.reactor import selectors as mirror
 from portal.withdrawals import acknowledging
@@ -31,15 +31,30 @@ class RoundUse:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedUp:
+    """Epsilon, in thousandths rounded up, at `delta`."""
+
+    epsilon: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyUse:
-    """A study in which this patient's record was used at least once. `epsilon`: what it has cost here so far."""
+    """A study in which this patient's record was used at least once.
+
+    `events`: what was released here of cohorts with the patient, at the rounds spoken of. `epsilon`: what they cost.
+    """
 
     study: str
     title: str
     purpose: str
     rounds: tuple[RoundUse, ...]
-    epsilon: float | None
+    events: tuple[Any, ...]
     delta: str
+
+    @property
+    def epsilon(self) -> str:
+        return odometer.epsilon(self.events, self.delta)
 
     @property
     def used(self) -> int:
@@ -136,6 +151,15 @@ def said_uses(mandate: Mandate) -> list[StudyUse]:
     return [study_use(study, places, told) for study in studies]
 
 
+def used_up(studies: Sequence[StudyUse]) -> UsedUp | None:
+    """What several studies cost together, at the smallest of their deltas; None where fewer than two cost anything."""
+    costing = [one for one in studies if one.events]
+    if len(costing) < 2:
+        return None
+    delta = min((one.delta for one in costing), key=float)
+    return UsedUp(odometer.epsilon([event for one in costing for event in one.events], delta), delta)
+
+
 def rounds_of(cohorts: QuerySet[Cohort]) -> set[tuple[str, int]]:
     return {(str(study), number) for study, number in cohorts.values_list("study", "round")}
 
@@ -220,12 +244,13 @@ def study_use(
         if told is None or (study, body["round"]) in told:
             rounds[body["round"]].append(body)
     opened = {(body["round"], body["attempt"]): body for body in mirror.records(f"studies/round/{study}/")}
+    spoken = {(study, number) for number in rounds}
     return StudyUse(
         study=study,
         title=plan.get("title", "A study"),
         purpose=words.purpose(request.get("purpose")),
         rounds=tuple(round_use(study, number, rounds[number], opened, places) for number in sorted(rounds)),
-        epsilon=epsilon(study, plan),
+        events=tuple(odometer.events(place for place in places if place[:2] in spoken)),
         delta=plan.get("privacy", {}).get("delta", ""),
     )
 
@@ -271,23 +296,3 @@ def committed_roots(study: str, round_: int) -> list[CommittedRoot]:
         )
         for body in own_cohorts(study, round_)
     ]
-
-
-def epsilon(study: str, plan: dict[str, Any]) -> float | None:
-    """What this hospital's releases in `study` cost each of its patients, by RDP; None where nothing was released."""
-    from training.privacy.accountants import rdp_epsilon  # numpy: only where it is used
-    from training.privacy.events import Event, Gaussian, PoissonSampledGaussian
-
-    if not plan:
-        return None
-    privacy = plan["privacy"]
-    training = PoissonSampledGaussian(float(privacy["sigma"]), float(privacy["q"]), int(privacy["steps"]))
-    events: list[Event] = [training] * released("update", study)
-    events += [Gaussian(float(plan["metrics"]["sigma"]))] * released("measurement", study)
-    return rdp_epsilon(events, float(privacy["delta"])) if events else None
-
-
-def released(what: str, study: str) -> int:
-    """How many updates (`update`) or noised results (`measurement`) of this hospital stand in `study`."""
-    keys = mirror.standing(f"studies/{what}/{study}/").filter(key__endswith=f"/{settings.NODE.msp}")
-    return keys.count()

@@ -83,7 +83,9 @@ def acknowledgement(request: HttpRequest, pk: UUID) -> HttpResponse:
 @persona("patient")
 @require_safe
 def uses(request: HttpRequest) -> HttpResponse:
-    return render(request, "patients/uses.html", {"studies": selectors.uses(access.patient(request))})
+    studies = selectors.uses(access.patient(request))
+    context = {"studies": studies, "used_up": selectors.used_up(studies)}
+    return render(request, "patients/uses.html", context)
 
 
 @persona("patient")

@@ -33,6 +33,7 @@ COVERED = (  # folders with all below them, and single files
     "portal/patients/hearing.py",
     "portal/patients/models.py",
     "portal/patients/projections.py",
+    "portal/patients/odometer.py",
     "portal/patients/proofs.py",
     "portal/patients/selectors.py",
     "portal/patients/sending.py",
