@@ -65,14 +65,25 @@ def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
 
 
 def send_one(grant: Grant, seen: dict[str, Any]) -> Committed:
-    """Send `grant`. Which one it replaces is said only where its text has a successor: the whole ledger reads it."""
+    """Send `grant`. Which one it replaces is said only where its text has a successor: the whole ledger reads it.
+
+    One that was replaced before it arrived never stood there: then it is the one before.
+    """
     wanted, old = {"grant": sealed(grant)}, grant.replaces
     try:
         return ledger.submit("registrar", "consents:Record", wanted, seen)
     except Refused as refusal:
-        if refusal.code != "consents.text-superseded" or old is None or old.text != grant.text:
+        if refusal.code != "consents.text-superseded":
             raise
-        return ledger.submit("registrar", "consents:Record", wanted | {"replaces": old.commitment}, seen)
+        superseded = refusal
+    while old is not None and old.text == grant.text:
+        try:
+            return ledger.submit("registrar", "consents:Record", wanted | {"replaces": old.commitment}, seen)
+        except Refused as refusal:
+            if refusal.code != "consents.replaces-unknown":
+                raise
+        old = old.replaces
+    raise superseded
 
 
 def send_singly(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
