@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from consent.errors import CovenantError
 from portal import pages
 from portal.accounts.access import persona
-from portal.errors import PortalError
+from portal.errors import PortalError, TooMany
 from portal.patients import access, giving, mandates, passkeys, services, speaking, texts, words
 from portal.patients.mandate_forms import NoForm, YesForm
 from portal.patients.models import Mandate
@@ -79,12 +79,14 @@ def signed(request: HttpRequest, mandate: Mandate, wish: services.Wish | None, t
     """Say `wish`, or no, if the form was sent; None where that was taken, else what to tell them ("": nothing)."""
     if request.method != "POST":
         return ""
-    access.GIVING.count(str(mandate.pk))
     try:
         how = passkeys.chosen(mandate, request.POST)
         if how is False:
             return passkeys.UNANSWERED
+        access.GIVING.count(str(mandate.pk))
         mandates.speak(mandate=mandate, wish=wish, text=text, language=language, how=how)
+    except TooMany:
+        raise
     except CovenantError as refusal:
         return f"{refusal.message} ({refusal.code})"
     return None
