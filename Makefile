@@ -42,6 +42,9 @@ soak: $(VENV)/.test ## the randomised and kill tests at their full counts, every
 docs: $(VENV)/.test ## check the documentation's links, commands and test vectors
 	@.ci/checks docs
 
+words: $(VENV)/.test ## take up newly marked words of the pages for translation, and compile what is translated
+	@$(BIN)/python -m tests.support.catalogue
+
 clean: ## remove the environment, the demo's data and caches
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 

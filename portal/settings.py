@@ -25,6 +25,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
+LOCALE_PATHS = [BASE / "locale"]  # `make words` after a change of words
 
 DOMAINS = {
     # The hub has no app that could hold a patient: nothing there can even name a table of theirs.

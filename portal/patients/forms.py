@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from consent import periods
 from consent.texts import Question
 from portal.patients import choices, services, texts, words
 
-YEARS = ((12, "1 year"), (24, "2 years"), (60, "5 years"))
+YEARS = ((12, _("1 year")), (24, _("2 years")), (60, _("5 years")))
 
 
 class UnderstandForm(forms.Form):
@@ -25,11 +27,11 @@ class UnderstandForm(forms.Form):
                 label=one.question,
                 choices=[(str(index), answer.text) for index, answer in enumerate(one.answers)],
                 widget=forms.RadioSelect,
-                error_messages={"required": "Choose an answer. You can try as often as you like."},
+                error_messages={"required": _("Choose an answer. You can try as often as you like.")},
             )
         self.fields["read"] = forms.BooleanField(
-            label="I have read this, or somebody has read it to me",
-            error_messages={"required": "Tick the box when you have read it. Take all the time you need."},
+            label=_("I have read this, or somebody has read it to me"),
+            error_messages={"required": _("Tick the box when you have read it. Take all the time you need.")},
         )
 
     @property
@@ -49,9 +51,9 @@ class PurposeForm(forms.Form):
     """What the record may be used for; `allowed` restricts the choice when a consent is made smaller."""
 
     preset = forms.ChoiceField(
-        label="What may your record be used for?",
+        label=_("What may your record be used for?"),
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose one of these.", "invalid_choice": "Choose one of these."},
+        error_messages={"required": _("Choose one of these."), "invalid_choice": _("Choose one of these.")},
     )
 
     def __init__(self, *args: Any, allowed: list[str] | None = None, **options: Any) -> None:
@@ -73,53 +75,53 @@ class ExactlyForm(forms.Form):
     """What may be said more exactly; whoever asks nothing of this leaves it as it is."""
 
     recipients = forms.ChoiceField(
-        label="Who may use it?",
+        label=_("Who may use it?"),
         choices=[
-            (choices.NON_PROFIT, "Only those who do not work for profit: hospitals, universities, charities"),
-            (choices.NOT_FOR_GAIN, "Companies too, but nobody may use it to make money"),
-            (choices.ALL, "Companies too, also to make money"),
+            (choices.NON_PROFIT, _("Only those who do not work for profit: hospitals, universities, charities")),
+            (choices.NOT_FOR_GAIN, _("Companies too, but nobody may use it to make money")),
+            (choices.ALL, _("Companies too, also to make money")),
         ],
         initial=choices.NOT_FOR_GAIN,
         widget=forms.RadioSelect,
     )
     countries = forms.ChoiceField(
-        label="In which countries?",
-        choices=[(choices.ANYWHERE, "In any country"), (choices.HERE, "Only in the country of this hospital")],
+        label=_("In which countries?"),
+        choices=[(choices.ANYWHERE, _("In any country")), (choices.HERE, _("Only in the country of this hospital"))],
         initial=choices.ANYWHERE,
         widget=forms.RadioSelect,
     )
     categories = forms.MultipleChoiceField(
-        label="Which parts of your record?",
-        help_text="A study that needs a part that you leave out cannot use your record at all.",
+        label=_("Which parts of your record?"),
+        help_text=_("A study that needs a part that you leave out cannot use your record at all."),
         choices=list(words.CATEGORIES.items()),
         initial=list(words.CATEGORIES),
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Tick at least one part. To say no to all of it, do not give consent."},
+        error_messages={"required": _("Tick at least one part. To say no to all of it, do not give consent.")},
     )
     studies = forms.ChoiceField(
-        label="Which studies?",
+        label=_("Which studies?"),
         choices=[
-            (choices.ANY, "Every study that fits what I chose"),
-            (choices.LISTED, "Only those that I tick below; for others, ask me"),
+            (choices.ANY, _("Every study that fits what I chose")),
+            (choices.LISTED, _("Only those that I tick below; for others, ask me")),
         ],
         initial=choices.ANY,
         widget=forms.RadioSelect,
     )
     listed = forms.MultipleChoiceField(
-        label="Studies at this hospital", required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Studies at this hospital"), required=False, widget=forms.CheckboxSelectMultiple
     )
     data_from = forms.DateField(
-        label="Only records made on or after", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("Only records made on or after"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
     data_until = forms.DateField(
-        label="Only records made on or before",
-        help_text="A record whose day nobody knows is then left out. The data sets here know no days so far.",
+        label=_("Only records made on or before"),
+        help_text=_("A record whose day nobody knows is then left out. The data sets here know no days so far."),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    feedback = forms.BooleanField(label="I want to hear what was learned", required=False)
+    feedback = forms.BooleanField(label=_("I want to hear what was learned"), required=False)
     contact = forms.ChoiceField(
-        label="How may we reach you about it?",
+        label=_("How may we reach you about it?"),
         choices=list(words.CONTACTS.items()),
         initial="portal",
         widget=forms.RadioSelect,
@@ -139,10 +141,10 @@ class ExactlyForm(forms.Form):
     def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
         """The questions by subject, as (heading, fields, whether to show them at once)."""
         subjects = (
-            ("Who and where", ("recipients", "countries")),
-            ("Parts of my record", ("categories", "data_from", "data_until")),
-            ("Study by study", ("studies", "listed")),
-            ("Results and how to reach me", ("feedback", "contact")),
+            (gettext("Who and where"), ("recipients", "countries")),
+            (gettext("Parts of my record"), ("categories", "data_from", "data_until")),
+            (gettext("Study by study"), ("studies", "listed")),
+            (gettext("Results and how to reach me"), ("feedback", "contact")),
         )
         asked = [(heading, [self[name] for name in names if name in self.fields]) for heading, names in subjects]
         return [(heading, fields, any(one.errors for one in fields)) for heading, fields in asked if fields]
@@ -151,9 +153,10 @@ class ExactlyForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         first, last = cleaned.get("data_from"), cleaned.get("data_until")
         if first and last and last < first:
-            self.add_error("data_until", "This day is before the other one: choose a later day.")
+            self.add_error("data_until", gettext("This day is before the other one: choose a later day."))
         if cleaned.get("listed") and cleaned.get("studies") == choices.ANY:
-            self.add_error("studies", "You ticked studies below: choose that only those may use it, or untick them.")
+            untick = gettext("You ticked studies below: choose that only those may use it, or untick them.")
+            self.add_error("studies", untick)
         return cleaned | {
             name: day.isoformat() if day else None for name, day in (("data_from", first), ("data_until", last))
         }
@@ -163,21 +166,27 @@ class UntilForm(forms.Form):
     """For how long; `latest` ("YYYY-MM") restricts the choice when a consent is made smaller."""
 
     until = forms.ChoiceField(
-        label="For how long may it be used?",
-        help_text="It ends by itself. You can stop sooner at any time.",
+        label=_("For how long may it be used?"),
+        help_text=_("It ends by itself. You can stop sooner at any time."),
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose one of these.", "invalid_choice": "Choose one of these."},
+        error_messages={"required": _("Choose one of these."), "invalid_choice": _("Choose one of these.")},
     )
 
     def __init__(self, *args: Any, latest: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         now = services.this_month()
-        spans = [(0, "this month"), (6, "half a year"), *YEARS] if latest else YEARS
+        spans = [(0, gettext("this month")), (6, gettext("half a year")), *YEARS] if latest else YEARS
         choices = [(periods.shift_months(now, count), text) for count, text in spans]
-        choices = [(value, f"{text.capitalize()}: until the end of {words.month(value)}") for value, text in choices]
+        choices = [(value, span(str(text), value)) for value, text in choices]
         if latest:
             choices = [choice for choice in choices if choice[0] < latest]
-            choices.append((latest, f"As now: until the end of {words.month(latest)}"))
+            choices.append((latest, span(gettext("as now"), latest)))
         until = self.fields["until"]
         assert isinstance(until, forms.ChoiceField)
         until.choices = choices
+
+
+def span(text: str, month: str) -> str:
+    """How long, and until when: "1 year: until the end of March 2031"."""
+    said = gettext("{span}: until the end of {month}").format(span=text, month=words.month(month))
+    return said[0].upper() + said[1:]

@@ -12,12 +12,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from consent.texts import CHILD, ConsentText
 from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.patients import access, by_file, choices, passkeys, selectors, services, speaking, texts, words
 from portal.patients.forms import ExactlyForm, PurposeForm, UnderstandForm, UntilForm
+from portal.patients.language import asked, in_their_language
 from portal.patients.models import Grant
 
 ANSWERS = "giving"
@@ -35,6 +37,7 @@ EXACTLY = (
 
 
 @persona("patient")
+@in_their_language
 def read(request: HttpRequest) -> HttpResponse:
     """Understand: the text, and a short quiz that explains mistakes."""
     patient = access.patient(request)
@@ -59,6 +62,7 @@ def read(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def news(request: HttpRequest) -> HttpResponse:
     """What changed in the newer text, and what the old yes still permits."""
     standing = selectors.current(list(selectors.grants_of(access.patient(request))))
@@ -77,11 +81,13 @@ def news(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def purpose(request: HttpRequest) -> HttpResponse:
     return ask(request, PurposeForm, ("text",), name="preset", after="patients:give-until", back="patients:give")
 
 
 @persona("patient")
+@in_their_language
 def until(request: HttpRequest) -> HttpResponse:
     return ask(
         request, UntilForm, ("text", "preset"), name="until", after="patients:give-check", back="patients:give-purpose"
@@ -89,6 +95,7 @@ def until(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def exactly(request: HttpRequest) -> HttpResponse:
     """Depth on demand: who, where, which parts, which studies, results."""
     answers = answered(request, ("text", "preset", "until"))
@@ -105,6 +112,7 @@ def exactly(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def check(request: HttpRequest) -> HttpResponse:
     """Check answers; a POST is the confirmation."""
     answers = answered(request, ("text", "preset", "until"))
@@ -116,7 +124,7 @@ def check(request: HttpRequest) -> HttpResponse:
     chosen = choices.chosen(answers, settings.NODE.country, denied)
     preset = choices.preset(answers["preset"], answers)
     if request.method == "POST" and (how := passkeys.chosen(patient, request.POST)) is False:
-        problem = passkeys.UNANSWERED
+        problem = str(passkeys.UNANSWERED)
     elif request.method == "POST":
         access.GIVING.count(str(patient.pk))
         grant = services.give(
@@ -146,7 +154,7 @@ def check(request: HttpRequest) -> HttpResponse:
 
 def wanted(request: HttpRequest, *, child: bool = False) -> ConsentText:
     """The current text in the language asked for, where it is there; for a child in words for children."""
-    return texts.wanted(request.GET.get("language", texts.LANGUAGE), texts.current(), child=child)
+    return texts.wanted(asked(request), texts.current(), child=child)
 
 
 def languages(wording: ConsentText, *, child: bool = False) -> list[tuple[str, str, bool]]:
@@ -191,5 +199,5 @@ def ask(
         request.session[ANSWERS] = {**answers, name: form.cleaned_data[name]}
         return redirect(after)
     status = 422 if form.is_bound else 200
-    shown = {"form": form, "back": reverse(back), "title": "Give consent"}
+    shown = {"form": form, "back": reverse(back), "title": gettext("Give consent")}
     return render(request, "patients/question.html", shown, status=status)

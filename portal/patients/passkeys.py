@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from fido2.cose import ES256
 from fido2.server import Fido2Server
 from fido2.webauthn import (
@@ -42,7 +43,7 @@ from portal.patients.models import Draft, Grant, KeyKind, Mandate, Passkey, Pati
 from portal.reactor import selectors as mirror
 
 log = structlog.get_logger(__name__)
-UNANSWERED = "Your own key did not sign. Try again, or let the hospital sign for you."
+UNANSWERED = _("Your own key did not sign. Try again, or let the hospital sign for you.")
 LARGEST = 8_192  # characters of what a browser sends of a passkey
 Signer = Patient | Mandate  # the patient, or whoever speaks for them
 DRAFTED = ("commitment", "text", "preset", "valid_from", "valid_until")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 
+from django.utils.translation import gettext, gettext_noop
+
 from consent import diseases, duo, periods, presets
 from consent.decide import read_all
 from consent.decision import Decision
@@ -82,13 +84,14 @@ def check_own(patient: Patient) -> None:
     """Raises GrantRefused `mandate.child-alone`, `mandate.represented` where the patient's own yes would not count."""
     others = [one for one in patient.mandates.filter(ended=None).select_related("patient") if in_force(one)]
     if any(one.opened().office == "representative" for one in others):
-        message = "somebody represents you at present: ask the hospital, if you can decide again yourself"
+        message = gettext_noop("somebody represents you at present: ask the hospital, if you can decide again yourself")
         raise GrantRefused("mandate.represented", message)
     if not is_child(patient):
         return
     given = Grant.objects.filter(mandate__in=others)
     if not is_asked(patient) or not any(grant.stands for grant in given):
-        raise GrantRefused("mandate.child-alone", "a grown-up who may speak for you says yes first; then we ask you")
+        message = gettext_noop("a grown-up who may speak for you says yes first; then we ask you")
+        raise GrantRefused("mandate.child-alone", message)
 
 
 def barred(patient: Patient) -> str:
@@ -96,7 +99,7 @@ def barred(patient: Patient) -> str:
     try:
         check_own(patient)
     except GrantRefused as refusal:
-        return refusal.message
+        return gettext(refusal.message)
     return ""
 
 

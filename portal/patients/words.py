@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
+
 from consent import duo, presets
 from consent.diseases import DISEASES
 from consent.grant import Details
@@ -14,41 +18,46 @@ from portal.patients.choices import Choices
 from portal.patients.models import Grant, Status
 
 PLAIN = {
-    "heart-disease": "Only to learn about heart disease",
-    "cancer": "Only to learn about cancer",
-    "health-research": "To learn about any illness and health",
-    "general-research": "For any research, also beyond health",
+    "heart-disease": _("Only to learn about heart disease"),
+    "cancer": _("Only to learn about cancer"),
+    "health-research": _("To learn about any illness and health"),
+    "general-research": _("For any research, also beyond health"),
 }
-PRESETS = PLAIN | {f"{name}{FOR_ALL}": f"{words}, also to make money" for name, words in PLAIN.items()}
+PRESETS = PLAIN | {f"{name}{FOR_ALL}": format_lazy(_("{}, also to make money"), words) for name, words in PLAIN.items()}
 PERMISSIONS = {
-    duo.DS: "Research on {}, and on every kind of it.",
-    duo.HMB: "Research on any illness, on staying healthy and on the body.",
-    duo.GRU: "Any research, also beyond health. Where it is about where families come from, a person decides.",
+    duo.DS: _("Research on {}, and on every kind of it."),
+    duo.HMB: _("Research on any illness, on staying healthy and on the body."),
+    duo.GRU: _("Any research, also beyond health. Where it is about where families come from, a person decides."),
 }
+ILLNESSES = (gettext_noop("heart disease"), gettext_noop("cancer"))  # consent.diseases' words for those in presets
 CONDITIONS = {
-    duo.NCU: "Nobody may use it to make money.",
-    duo.NPU: "Only those who do not work for profit: hospitals, universities, charities.",
-    duo.GS: "Only in {}.",
+    duo.NCU: _("Nobody may use it to make money."),
+    duo.NPU: _("Only those who do not work for profit: hospitals, universities, charities."),
+    duo.GS: _("Only in {}."),
 }
 CATEGORIES = {
-    "diagnoses": "Illnesses that were found",
-    "free-text": "What doctors wrote in letters and notes",
-    "genomics": "Your genes",
-    "images": "Pictures, such as X-rays",
-    "measurements": "Measurements, such as blood pressure",
-    "medication": "Medicines",
+    "diagnoses": _("Illnesses that were found"),
+    "free-text": _("What doctors wrote in letters and notes"),
+    "genomics": _("Your genes"),
+    "images": _("Pictures, such as X-rays"),
+    "measurements": _("Measurements, such as blood pressure"),
+    "medication": _("Medicines"),
 }
 CONTACTS = {
-    "portal": "Here, when I sign in",
-    "letter": "By letter",
-    "email": "By e-mail",
-    "phone": "By phone",
-    "nobody": "Please do not contact me",
+    "portal": _("Here, when I sign in"),
+    "letter": _("By letter"),
+    "email": _("By e-mail"),
+    "phone": _("By phone"),
+    "nobody": _("Please do not contact me"),
 }
 STILL_PERMITS = {
-    "all": "Your old yes still counts for everything that it allowed.",
-    "no-new-studies": "Your old yes still counts for studies that had begun before. It does not count for new studies.",
-    "nothing": "Your old yes does not count any more. Nothing new is learned from your record until you say yes again.",
+    "all": _("Your old yes still counts for everything that it allowed."),
+    "no-new-studies": _(
+        "Your old yes still counts for studies that had begun before. It does not count for new studies."
+    ),
+    "nothing": _(
+        "Your old yes does not count any more. Nothing new is learned from your record until you say yes again."
+    ),
 }
 ATTESTATIONS = {
     "passkey": "With the patient's own passkey",
@@ -73,57 +82,60 @@ LAPSES = {
     "mandate.not-held": "Ended: mandate over",
 }
 MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
+    *(_("January"), _("February"), _("March"), _("April"), _("May"), _("June")),
+    *(_("July"), _("August"), _("September"), _("October"), _("November"), _("December")),
 )
 
 
 def expansion(preset: str, limits: Limits = NO_LIMITS) -> list[str]:
     """What a preset means under a patient's own limits, a sentence each."""
     terms = presets.preset(preset)
-    names = " or ".join(DISEASES[code].plain for code in terms.diseases)
-    said = [PERMISSIONS[code].format(names) for code in terms.permissions]
+    names = gettext(" or ").join(gettext(DISEASES[code].plain) for code in terms.diseases)
+    said = [str(PERMISSIONS[code]).format(names) for code in terms.permissions]
     if all(one.term != duo.NPU for one in limits.conditions):
-        said.append("Companies may take part." if terms.modifiers else "Companies may take part, also to make money.")
-    return said + [CONDITIONS[code] for code in terms.modifiers]
+        gain = gettext("Companies may take part, also to make money.")
+        said.append(gettext("Companies may take part.") if terms.modifiers else gain)
+    return said + [str(CONDITIONS[code]) for code in terms.modifiers]
 
 
 def exactly(details: Details | Choices, titles: Mapping[str, str]) -> list[tuple[str, str]]:
     """What was chosen beyond purpose and time, as (what, words). `titles`: those of the studies that are known here."""
-    limits = details.limits
-    said = [("Who may use it", CONDITIONS[one.term]) for one in limits.conditions if one.term == duo.NPU]
+    limits, everywhere = details.limits, gettext("In any country.")
+    profit = [CONDITIONS[one.term] for one in limits.conditions if one.term == duo.NPU]
+    said = [(gettext("Who may use it"), str(one)) for one in profit]
     places = [one.values for one in limits.conditions if one.term == duo.GS]
-    said.append(("Where", CONDITIONS[duo.GS].format(", ".join(places[0])) if places else "In any country."))
-    kinds = [CATEGORIES[one] for one in limits.categories]
-    said.append(("Parts of my record", "; ".join(kinds) if kinds else "All parts."))
-    said.append(("Studies", studies(limits.studies, titles)))
+    said.append((gettext("Where"), str(CONDITIONS[duo.GS]).format(", ".join(places[0])) if places else everywhere))
+    kinds = [str(CATEGORIES[one]) for one in limits.categories]
+    said.append((gettext("Parts of my record"), "; ".join(kinds) if kinds else gettext("All parts.")))
+    said.append((gettext("Studies"), studies(limits.studies, titles)))
     if denied := [titles.get(one, one) for denial in limits.denied for one in denial.studies]:
-        said.append(("Never in", "; ".join(denied)))
+        said.append((gettext("Never in"), "; ".join(denied)))
     if details.data_from or details.data_until:
-        said.append(("Records made", window(details.data_from, details.data_until)))
-    wish = "Yes, I want to hear what was learned." if details.feedback else "No."
-    said.append(("Results", wish))
+        said.append((gettext("Records made"), window(details.data_from, details.data_until)))
+    wish = gettext("Yes, I want to hear what was learned.") if details.feedback else gettext("No.")
+    said.append((gettext("Results"), wish))
     if details.feedback:
-        said.append(("How to reach me", CONTACTS[details.contact]))
+        said.append((gettext("How to reach me"), str(CONTACTS[details.contact])))
     return said
 
 
 def studies(chosen: Sequence[str] | None, titles: Mapping[str, str]) -> str:
     if chosen is None:
-        return "Every study that fits."
-    return "Only: " + "; ".join(titles.get(one, one) for one in chosen) if chosen else "None yet: ask me for each."
+        return gettext("Every study that fits.")
+    names = "; ".join(titles.get(one, one) for one in chosen)
+    return gettext("Only: {}").format(names) if chosen else gettext("None yet: ask me for each.")
 
 
 def window(first: str | None, last: str | None) -> str:
     """The dates of records that may be used: "from 1 March 2020 on"."""
     if first and last:
-        return f"from {day(first)} to {day(last)}"
-    return f"from {day(first)} on" if first else f"until {day(last or '')}"
+        return gettext("from {first} to {last}").format(first=day(first), last=day(last))
+    return gettext("from {} on").format(day(first)) if first else gettext("until {}").format(day(last or ""))
 
 
 def day(text: str) -> str:
     """`2031-03-09` as "9 March 2031"."""
-    return f"{int(text[8:])} {month(text)}"
+    return gettext("{day} {month}").format(day=int(text[8:]), month=month(text))
 
 
 def month(text: str) -> str:

@@ -1,0 +1,88 @@
+"""Giving consent in German: the pages speak the language of the text that is read, all of it, and remember it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from msgspec.structs import replace
+
+from portal.patients import services, texts
+from tests.support.understanding import understood
+
+pytestmark = pytest.mark.django_db
+PAGES = ("", "purpose/", "until/", "exactly/", "check/")
+ALIKE = {"Deutsch", "English", "·"}  # what is written the same in both
+
+
+class Words(HTMLParser):
+    """The texts of a page's main part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.found = False, set[str]()
+
+    def handle_starttag(self, tag, attributes):
+        self.inside |= tag == "main"
+
+    def handle_endtag(self, tag):
+        self.inside &= tag != "main"
+
+    def handle_data(self, data):
+        if self.inside and re.search(r"[^\W\d_]{2}", data):
+            self.found.add(" ".join(data.split()))
+
+
+def words(page: str) -> set[str]:
+    parser = Words()
+    parser.feed(page)
+    return parser.found
+
+
+def walk(client, language: str) -> dict[str, str]:
+    """Every page up to the signature, in `language`, chosen on the first one alone."""
+    client.get(f"/consent/give/?language={language}")
+    client.post("/consent/give/", understood(language=language))
+    client.post("/consent/give/purpose/", {"preset": "heart-disease"})
+    until = client.get("/consent/give/until/").context["form"].fields["until"].choices[0][0]
+    client.post("/consent/give/until/", {"until": until})
+    said = {"recipients": "non-profit", "countries": "here", "studies": "listed", "categories": ["images"]}
+    said |= {"data_from": "2020-02-29", "feedback": "on", "contact": "letter"}
+    assert client.post("/consent/give/exactly/", said).status_code == 302
+    return {page: client.get(f"/consent/give/{page}").content.decode() for page in PAGES}
+
+
+def test_no_word_of_the_other_language_is_left_on_any_page(ledger, catch_up, new_patient, visitor, settings):
+    settings.NODE = replace(settings.NODE, country="US")
+    catch_up()
+    english, german = (walk(visitor(new_patient().account), language) for language in ("en", "de"))
+    for page in PAGES:
+        assert '<html lang="de">' in german[page] and '<html lang="en">' in english[page]
+        both = words(english[page]) & words(german[page]) - ALIKE
+        assert not {one for one in both if len(one) != 64}, page  # 64: a fingerprint
+    assert "Nur in US." in german["check/"] and "29. Februar 2020" in german["check/"]
+
+
+def test_what_was_chosen_is_signed_with_the_german_text_and_other_pages_stay_as_they_are(ledger, as_patient):
+    patient, client = as_patient
+    walk(client, "de")
+    wrong = client.post("/consent/give/exactly/", {"contact": "letter"}).content.decode()
+    assert "Bitte schauen Sie noch einmal hin" in wrong and "Wählen Sie mindestens einen Teil." in wrong
+    assert client.post("/consent/give/check/").status_code == 302
+    details = patient.grants.get().opened()
+    assert (details.language, details.text_digest) == ("de", texts.text(texts.FIRST, "de").digest)
+    assert '<html lang="en">' in client.get("/consent/").content.decode()
+
+
+@pytest.mark.parametrize("asked", ["fr", "", "en-x-child", "../de"])
+def test_another_language_is_none_of_ours(ledger, as_patient, asked):
+    _, client = as_patient
+    assert '<html lang="en">' in client.get(f"/consent/give/?language={asked}").content.decode()
+    assert "language" not in client.session
+
+
+def test_a_child_is_told_in_german_that_a_grown_up_comes_first(ledger, new_patient, visitor, monkeypatch):
+    monkeypatch.setattr(services.speaking, "is_child", lambda patient: True)
+    page = visitor(new_patient().account).get("/consent/give/?language=de").content.decode()
+    assert "Zuerst sagt ein Erwachsener ja, der für Sie sprechen darf" in page
