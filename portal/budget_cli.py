@@ -123,7 +123,7 @@ def plan(
 def read(directory: Path, org: str) -> Served:
     """Raises LedgerError `source.*`, GatewayError."""
     with source.find(directory, org).connect() as gateway:
-        return Served(gateway)
+        return Served(gateway.blocks())
 
 
 def head(view: Served) -> dict[str, Any]:

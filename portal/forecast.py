@@ -111,9 +111,9 @@ def chosen(standing: Mapping[str, Standing], named: Sequence[str]) -> tuple[str,
 
     Raises PortalError `budget.no-account`, naming the one that has none and those that have.
     """
-    known = ", ".join(sorted(standing)) or "nobody yet: a steward opens an account first"
-    if unknown := sorted(set(named) - set(standing)):
-        raise PortalError("budget.no-account", f"{unknown[0]} has no account on this ledger; these have: {known}")
     if not standing:
-        raise PortalError("budget.no-account", f"there is no account on this ledger; these have one: {known}")
+        raise PortalError("budget.no-account", "no hospital has an account on this ledger yet: its steward opens one")
+    if unknown := sorted(set(named) - set(standing)):
+        known = ", ".join(sorted(standing))
+        raise PortalError("budget.no-account", f"{unknown[0]} has no account on this ledger; these have: {known}")
     return tuple(sorted(set(named) or standing))

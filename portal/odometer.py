@@ -39,7 +39,7 @@ class Cost:
 
     def gated(self, delta: str) -> Decimal:
         """Epsilon by RDP, in the contract's own decimals, rounded up to a millionth."""
-        return rdp.epsilon(self.curve, delta)
+        return rdp.epsilon(self.curve, delta).quantize(rdp.PLACES)
 
     def reported(self, delta: str) -> float:
         """Epsilon by PLD."""

@@ -5,11 +5,11 @@ Both are LedgerViews of training.federation.studies: what reads a node's mirror 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from consent import canonical
+from ledger.contracts.rules import CHAINCODE
 from ledger.errors import LedgerError
-from ledger.gateway import Gateway
 from ledger.protocol.block import open_block
 from ledger.protocol.envelope import open_envelope
 from ledger.verify import Ledger, flags
@@ -17,15 +17,12 @@ from training.federation.studies import Entry
 
 
 class Served:
-    """What stands on the ledger behind `gateway` now, by that peer's word: nothing is verified, as in a node's mirror.
+    """What stands on the ledger with `blocks` (of Gateway.blocks), by the peer's word: nothing of it is verified."""
 
-    Reads every block once. Raises GatewayError.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, blocks: Iterable[bytes]) -> None:
         self._records: dict[str, Entry] = {}
         self._hashes: list[str] = []
-        for data in gateway.blocks():
+        for data in blocks:
             block = open_block(data)
             self._hashes.append(block.hash.hex())
             verdicts = block.flags if block.number else bytes(len(block.envelopes))  # the first block has none
@@ -35,10 +32,12 @@ class Served:
 
     def _apply(self, envelope: bytes, block: int) -> None:
         try:
-            writes = open_envelope(envelope).rwset.writes
+            transaction = open_envelope(envelope)
         except LedgerError:  # a change of the channel's configuration: it holds no record
             return
-        for key, value in writes:
+        if transaction.heading.chaincode != CHAINCODE:  # Fabric's own, about the contracts' code
+            return
+        for key, value in transaction.rwset.writes:
             if value is None:
                 self._records.pop(key, None)
             else:

@@ -108,7 +108,7 @@ def test_a_spend_is_booked_once_whenever_the_ledger_is_killed(doors, tmp_path):
         world.runner("Close", study, number, model=fresh())
 
     reader = doors.door(f"{INSTITUTE}.auditor")
-    standing = odometer.standings(Served(reader))
+    standing = odometer.standings(Served(reader.blocks()))
     assert {name: len(one.spent.events) for name, one in standing.items()} == dict.fromkeys(HOSPITALS, ROUNDS)
     asked = doors.door(f"{INSTITUTE}.auditor").contract
     for name, one in standing.items():
@@ -126,7 +126,7 @@ def test_a_spend_is_booked_once_whenever_the_ledger_is_killed(doors, tmp_path):
     shutil.copytree(doors.directory, tmp_path / "elsewhere")
     elsewhere = Doors(tmp_path / "elsewhere", doors.authorities, Process.start(tmp_path / "elsewhere"))
     try:
-        assert odometer.standings(Served(elsewhere.door(f"{INSTITUTE}.auditor"))) == standing
+        assert odometer.standings(Served(elsewhere.door(f"{INSTITUTE}.auditor").blocks())) == standing
     finally:
         elsewhere.close()
         elsewhere.process.stop()

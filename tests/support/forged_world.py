@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,10 +77,6 @@ class ForgedWorld(World):
     def head(self) -> Head:
         """Of the chain as it is now."""
         return Head(len(self.forge.blocks), self.forge.hash.hex())
-
-    def blocks(self) -> Iterator[bytes]:
-        """As ledger.gateway.Gateway gives them."""
-        return iter(self.forge.blocks)
 
     def release(self, study: str) -> None:
         """Release what the sites have confirmed, as the hub does."""

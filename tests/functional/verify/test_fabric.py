@@ -19,6 +19,7 @@ from ledger.protocol import genesis, policy
 from ledger.protocol.envelope import open_envelope
 from ledger.protocol.exact import serialise
 from ledger.verify import VerificationFailed, claims, framing, verify
+from portal.records import Served, Verified
 from tests.functional.verify.chain import Recorded, appended, changed, reconfigured, refusal, rewritten
 from tests.functional.verify.conftest import NEWCOMER
 from tests.unit.ledger.verify.forge import HOSPITALS
@@ -54,6 +55,15 @@ def test_what_a_real_network_wrote_verifies(recorded: Recorded, tmp_path: Path) 
     assert (first.version, first.approved) == (host.source_digest(), tuple(sorted(HOSPITALS)))
     assert second.version != first.version and second.approved == one.hospitals
     assert second.block > recorded.joined
+
+
+def test_what_a_peer_serves_is_read_as_what_the_verified_export_holds(recorded: Recorded, tmp_path: Path) -> None:
+    """Past changes of members and of contract code, past what nobody can read: the records, and nothing else."""
+    served = Served(recorded.blocks)
+    framing.write(tmp_path / "l", recorded.blocks)
+    ledger = verify(tmp_path / "l", recorded.genesis, [recorded.head], workers=1)
+    assert served.entries("") == Verified(ledger, ledger.height).entries("") != {}
+    assert served.header_hash(served.height() + 1) == ledger.report.head_hash
 
 
 def test_one_changed_byte_anywhere_is_found(recorded: Recorded, tmp_path: Path) -> None:

@@ -11,16 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load, save
 
 from consent.canonical import encode
 from consent.errors import CovenantError
 from ledger.verify import verify
 from portal import bundle
 from tests.support.forged_world import ForgedWorld
-from training.federation.release import package
 from training.federation.studies import Studies
-from training.federation.vectors import digest
 
 ROOT = Path(__file__).parents[3]
 MODEL, CERTIFICATE, CARD = bundle.FILES
@@ -180,18 +177,6 @@ def test_a_study_that_was_not_released_is_refused(world, files, tmp_path):
         bundle.check(files, verify(before, world.forge.genesis, workers=1))
 
 
-def test_weights_are_numbers_alone(files, ledger, world, study):
-    from training.federation.release import vector
-
-    standing = Studies(world.view).study(study)
-    assert digest(vector(files[0], standing)) == world.released[study].model
-    tensors = load(files[0])
-    with pytest.raises(CovenantError, match=r"release\.unreadable"):
-        vector(b"\x80\x04pickle", standing)
-    with pytest.raises(CovenantError, match=r"release\.shape"):
-        vector(save({**tensors, "more": tensors["output.bias"]}), standing)
-
-
 @pytest.mark.parametrize("name", bundle.FILES)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
@@ -215,36 +200,6 @@ def test_a_file_that_may_run_code_beside_them_is_refused(folder, name):
 def test_what_is_no_certificate_is_refused(data):
     with pytest.raises(CovenantError, match=r"model\.certificate-malformed"):
         bundle.opened(data)
-
-
-def test_the_card_says_what_the_certificate_says(files, study, world):
-    facts, words = json.loads(files[1]), files[2].decode()
-    assert sha256(files[2]).hexdigest() == facts["card"]
-    privacy = facts["privacy"]
-    for told in (
-        "# Model card: Hearts\n", "disease specific research (DUO:0000007), into heart disorder (MONDO:0005267)",
-        f"({privacy['epsilon_pld']}, 0.0001)-differentially private", "Unit of privacy: one patient",
-        "Adjacency: add or remove one patient of one hospital", f"epsilon {privacy['epsilon_rdp']} by Rényi",
-        "at q 0.2", "clipped to 1", "multiplier 2.", "| 50-99 |", "Nothing was measured for subgroups",
-        f"`{facts['weights']}`", f"`{facts['model']}`", f"`{facts['plan']}`", "covenant model verify",
-        *facts["not_covered"][0].split()[:3],
-    ):  # fmt: skip
-        assert told in words, told
-    assert "| `AlphaMSP` | training | 2 | 20-49 |" in words
-    made = package(world.view, Studies(world.view).study(study), world_model(world, study), world.head())
-    assert made.card != files[2], "it names the head that it rests on"
-
-
-def world_model(world, study):
-    from training.federation.release import vector
-
-    return vector(world.released[study].weights, Studies(world.view).study(study))
-
-
-def test_a_title_cannot_write_the_card():
-    from training.federation.card import plain
-
-    assert plain("a\n# b | <b>c</b> [d](e)") == r"a \# b \| \<b\>c\</b\> \[d\]\(e\)"
 
 
 def test_a_bundle_of_another_study_is_no_bundle(folder, world, study, tmp_path):

@@ -72,7 +72,7 @@ def test_a_peer_a_verified_export_and_a_mirror_say_the_same(world, standing, tmp
     """So does a new machine that has the blocks alone: nothing of an account is kept anywhere else."""
     export = world.forge.write(tmp_path / "ledger.blocks")
     ledger = verify(export, world.forge.genesis, workers=1)
-    assert odometer.standings(Served(world)) == standing
+    assert odometer.standings(Served(world.forge.blocks)) == standing
     assert odometer.standings(Verified(ledger, ledger.height)) == standing
 
 
@@ -148,7 +148,7 @@ def test_where_the_counts_alone_are_too_dear_no_noise_helps(standing):
 @pytest.fixture
 def asked(world, monkeypatch):
     """`covenant budget`, at a peer that serves the world's blocks."""
-    monkeypatch.setattr(budget_cli, "read", lambda directory, org: Served(world))
+    monkeypatch.setattr(budget_cli, "read", lambda directory, org: Served(world.forge.blocks))
 
     def ask(*arguments):
         done = CliRunner().invoke(budget_cli.app, [*arguments, "--dir", "anywhere"])
@@ -209,3 +209,8 @@ def test_bad_input_is_named_with_its_remedy(asked, arguments, code, word):
     with pytest.raises(CovenantError) as refused:
         asked("plan", *arguments)
     assert refused.value.code == code and word in refused.value.message
+
+
+def test_a_ledger_without_accounts_says_who_opens_one():
+    with pytest.raises(CovenantError, match=r"budget\.no-account.*steward opens one"):
+        forecast.chosen({}, [])

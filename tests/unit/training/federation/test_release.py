@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from tests.support.federation import World
-from training.federation.release import Head, are_disjoint, package, safetensors
+from training.errors import TrainingError
+from training.federation.release import Head, are_disjoint, package, safetensors, vector
 from training.federation.studies import Studies
 from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Gaussian, PoissonSampledGaussian
@@ -45,6 +46,7 @@ def test_hospitals_that_may_share_patients_compose(finished):
     del world.ledger.state["budget/disjoint"]
     assert not are_disjoint(world.view, ("AlphaMSP",))
     made = json.loads(package(world.view, Studies(world.view).study(study), model, HEAD).certificate)
+    assert made["privacy"]["adjacency"] == "add or remove one patient, at all hospitals together"
     both = [PoissonSampledGaussian(2.0, 0.2, 8), Gaussian(20.0), Gaussian(20.0)]
     assert float(made["privacy"]["epsilon_rdp"]) == pytest.approx(rdp_epsilon(both, 1e-4), abs=2e-6)
 
@@ -76,3 +78,19 @@ def test_the_model_file_has_the_same_bytes_whenever_it_is_made(finished):
     world, study, model = finished
     standing = Studies(world.view).study(study)
     assert len({safetensors(model, standing) for _ in range(30)}) == 1
+
+
+def test_the_weights_are_read_back_as_they_were_and_nothing_else_is_read(finished):
+    world, study, model = finished
+    standing = Studies(world.view).study(study)
+    data = safetensors(model, standing)
+    assert vector(data, standing).tolist() == model.tolist()
+    for other, code in (
+        (b"\x80\x04a pickle", "release.unreadable"),
+        (data[:-1], "release.unreadable"),
+        (save({**load(data), "more": np.zeros(1, np.float32)}), "release.shape"),
+        (save({name: value.astype(np.float64) for name, value in load(data).items()}), "release.shape"),
+    ):
+        with pytest.raises(TrainingError) as refused:
+            vector(other, standing)
+        assert refused.value.code == code
