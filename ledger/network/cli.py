@@ -13,12 +13,14 @@ from ledger.network import doctor as doctors
 from ledger.network import lifecycle, membership, renewal
 from ledger.network import network as networks
 from ledger.network import plan as plans
+from ledger.network.layout import Layout
 from ledger.network.network import Network
 from ledger.network.package import INSTALLED, Package
 from ledger.network.plan import Member
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a real Fabric network, one node a hospital.")
 DIRECTORY = Path("var/network")
+HOSPITALS = 4
 Directory = Annotated[Path, typer.Option("--dir", help="The network's directory.")]
 Org = Annotated[str, typer.Argument(help="An organisation's name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -29,14 +31,19 @@ Part = Annotated[str | None, typer.Option("--part", help="Only its peer, orderer
 @app.command()
 def up(
     directory: Directory = DIRECTORY,
-    orgs: Annotated[int, typer.Option(min=1, max=20, help="How many hospitals; BFT ordering from four on.")] = 4,
+    orgs: Annotated[
+        int | None, typer.Option(min=1, max=20, help="How many hospitals, 4 unless told; BFT ordering from four on.")
+    ] = None,
     port: Annotated[int, typer.Option(help="First port; each organisation takes twelve.")] = 7050,
     host: Annotated[str, typer.Option(help="The address that every process listens on.")] = "127.0.0.1",
     profile: Annotated[Profile, typer.Option(help="Answer a lone client sooner, or order more in all.")] = "throughput",
 ) -> None:
     """Found a network of ORGS hospitals and one research institute, or start the one that is there."""
-    hospitals = [f"hospital{number}" for number in range(1, orgs + 1)]
-    plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=plans.PROFILES[profile])
+    if orgs is None and Layout(directory.absolute()).plan.exists():
+        plan = Network.at(directory).plan
+    else:
+        hospitals = [f"hospital{number}" for number in range(1, (orgs or HOSPITALS) + 1)]
+        plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=plans.PROFILES[profile])
     network = networks.up(directory, plan, {}, typer.echo)
     typer.echo(f"{len(network.plan.hospitals)} hospitals run in {directory}: {networks.ordering(network.plan)}.")
 
@@ -120,9 +127,8 @@ def stop(organisation: Org, directory: Directory = DIRECTORY, part: Part = None)
 
 @app.command()
 def renew(organisation: Org, directory: Directory = DIRECTORY) -> None:
-    """Issue a hospital's keys and certificates anew, and start its processes with them."""
-    network = Network.at(directory)
-    renewal.renew(network, network.node(organisation), typer.echo)
+    """Issue an organisation's keys and certificates anew; a hospital's processes start with them."""
+    renewal.renew(Network.at(directory), organisation, typer.echo)
 
 
 @app.command()

@@ -40,8 +40,7 @@ def await_known(layout: Layout, channel: str, hospitals: Sequence[Organisation],
 
 def known(layout: Layout, channel: str, hospital: Organisation, *, deployed: bool) -> set[str]:
     """The organisations of which the hospital's peer knows a peer; none while it does not answer."""
-    tls = layout.client_tls(hospital)
-    pem = (tls / "server.pem").read_bytes()
+    pem = (layout.client_tls(hospital) / "server.pem").read_bytes()
     admin = Identity.load(layout.admin(hospital))
     fingerprint = sha256(x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)).digest()
     query = protocol_pb2.Query(channel=channel, peer_query={})
@@ -53,12 +52,17 @@ def known(layout: Layout, channel: str, hospital: Organisation, *, deployed: boo
         )
     )
     signed = protocol_pb2.SignedRequest(payload=request, signature=admin.sign(request))
-    credentials = grpc.ssl_channel_credentials(
-        layout.tls_ca(hospital).read_bytes(), (tls / "server.key").read_bytes(), pem
-    )
-    with grpc.secure_channel(str(hospital.peer), credentials) as connection:
+    with grpc.secure_channel(str(hospital.peer), credentials(layout, hospital)) as connection:
         try:
             response = protocol_pb2_grpc.DiscoveryStub(connection).Discover(signed, timeout=5)
         except grpc.RpcError:
             return set()
     return {name for name, peers in response.results[0].members.peers_by_org.items() if peers.peers}
+
+
+def credentials(layout: Layout, hospital: Organisation) -> grpc.ChannelCredentials:
+    """What a hospital's own programs show its peer, and what they expect of it."""
+    tls = layout.client_tls(hospital)
+    return grpc.ssl_channel_credentials(
+        layout.tls_ca(hospital).read_bytes(), (tls / "server.key").read_bytes(), (tls / "server.pem").read_bytes()
+    )

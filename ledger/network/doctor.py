@@ -1,4 +1,6 @@
-"""What is wrong with a network, and the command that mends it: keys, processes, reach, clocks, versions, contracts."""
+"""What is wrong with a network, and the command that mends it: keys, processes, reach, clocks, versions, contracts,
+and what these answer.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ledger.identity import files
-from ledger.network import material
+from ledger.network import answers, material
+from ledger.network.definition import committed
 from ledger.network.errors import NetworkError
-from ledger.network.lifecycle import committed
 from ledger.network.network import Network, together
 from ledger.network.node import Node
 from ledger.network.operations import UNHEARD, Answer, ask, ask_host, leader
@@ -37,7 +39,8 @@ def examine(network: Network) -> list[Finding]:
     """Everything, one hospital after another; the hospitals are asked at the same time."""
     findings = [each for node in together(lambda node: list(_node(network, node)), network.nodes) for each in node]
     findings += [each for institute in network.plan.institutes for each in _material(network, institute)]
-    return [*findings, *_orderers(network), *_contracts(network)]
+    findings += [*_orderers(network), *_contracts(network)]
+    return [*findings, *_answers(network, findings)]
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -154,3 +157,17 @@ def _contracts(network: Network) -> Iterator[Finding]:
                 name, mend = node.organisation.name, f"covenant network approve {node.organisation.name}"
                 yield Finding(f"{name}.contracts", "broken", "it has not approved what the others run", mend)
         yield Finding("contracts", "ok", f"every peer that answers runs {versions.pop()}")
+
+
+def _answers(network: Network, findings: list[Finding]) -> Iterator[Finding]:
+    """Whether every hospital's contracts answer alike; one of which something is known to be broken is not asked."""
+    broken = {each.name.partition(".")[0] for each in findings if each.state == "broken"}
+    asked = [
+        node.organisation
+        for node in network.nodes
+        if node.organisation.name not in broken and any(each.committed for each in node.contracts)
+    ]
+    for each in answers.differing(network, asked):
+        again = f"covenant network stop {each.name} --part host && covenant network start {each.name}"
+        detail = "its contracts answer otherwise than most hospitals': it runs other code, or holds another state"
+        yield Finding(f"{each.name}.answers", "broken", detail, again)

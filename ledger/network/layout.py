@@ -4,6 +4,7 @@ network.json            who takes part; written last when a network is founded
 network.draft           the same, while it is being founded: what a crash leaves is undone by the next `up`
 genesis.block           the channel's first block; genesis.sha256 its digest
 orgs/NAME/ca, tlsca     the two authorities; admin/, peer/, orderer/, host/ what they issued, with settings and data
+configuration/          the last change of the channel's configuration, for who wants to look at it
 run/NAME.PROCESS.pid    what was started;  logs/NAME.PROCESS.log
 """
 
@@ -55,6 +56,10 @@ class Layout:
     @property
     def packages(self) -> Path:
         return self.directory / "packages"
+
+    @property
+    def configuration(self) -> Path:
+        return self.directory / "configuration"
 
     @property
     def organisations(self) -> Path:

@@ -2,7 +2,7 @@
 
 Two authorities an organisation: `ca` for those who sign (NodeOU peer, orderer, admin, client), `tlsca` for connections.
 An organisation may bring its own `ca` (the demo's nodes do); everything else is issued here. Whatever is missing,
-expired, of another organisation or readable by others is named, with what mends it.
+damaged, expired, of another organisation or readable by others is named, with what mends it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from ledger.errors import LedgerError
 from ledger.identity import files, tls
 from ledger.identity.ca import Authority
 from ledger.network.errors import NetworkError
@@ -23,6 +25,7 @@ from ledger.network.plan import Organisation
 from ledger.protocol.configuration import MspConfig
 from ledger.protocol.consortium import Hospital
 
+RESTORE = "restore it from a backup"
 NODE_DAYS = 730  # peers, orderers, hosts; docs/operate/fabric.md says how they are renewed
 PARTS = {"hospital": ("admin", "peer", "orderer", "host"), "institute": ("admin",)}
 DAY = timedelta(days=1)
@@ -63,12 +66,13 @@ def renew(
 
 
 def msp(layout: Layout, organisation: Organisation) -> MspConfig:
-    """What the channel's configuration says of `organisation`."""
-    authority = Authority.load(layout.folder(organisation) / "ca").msp
+    """What the channel's configuration says of `organisation`; its authorities' keys are not asked for."""
+    folder = layout.folder(organisation) / "ca"
+    revoked = folder / "revoked.crl"
     return MspConfig(
-        authority.msp_id,
-        authority.root_certs,
-        authority.revocation_lists,
+        organisation.msp,
+        (files.certificate(folder / "ca.pem").public_bytes(Encoding.PEM),),
+        (files.revocation_list(revoked).public_bytes(Encoding.PEM),) if revoked.exists() else (),
         (files.read(layout.tls_ca(organisation)),),
     )
 
@@ -86,19 +90,39 @@ def hospital(layout: Layout, organisation: Organisation) -> Hospital:
     )
 
 
+def authorities(layout: Layout, organisation: Organisation) -> tuple[Authority, Authority]:
+    """Who signs for `organisation`: its people and processes, and its connections.
+
+    Raises NetworkError `network.authority-away` where a key is kept elsewhere.
+    """
+    folder = layout.folder(organisation)
+    for key in (folder / "ca" / "ca.key", folder / "tlsca" / "ca.key"):
+        if not key.exists():
+            raise NetworkError(
+                "network.authority-away",
+                f"{key} is not here: put it back from where it is kept, and give the same command again",
+            )
+    return Authority.load(folder / "ca"), Authority.load(folder / "tlsca")
+
+
 def check(layout: Layout, organisation: Organisation) -> None:
     """Return quietly, or name what is wrong with the folder of `organisation`.
 
-    Raises NetworkError `network.material-missing`, `network.open-key`, `network.other-organisation`,
-    `network.foreign-certificate`, `network.certificate-expired`, `network.wrong-key`.
+    Raises NetworkError `network.material-missing`, `network.material-damaged`, `network.open-key`,
+    `network.other-organisation`, `network.foreign-certificate`, `network.certificate-expired`, `network.wrong-key`.
     """
     folder = layout.folder(organisation)
     authority = _authority(folder / "ca", organisation)
     tls_authority = _authority(folder / "tlsca", organisation)
+    remedy = f"{RESTORE}, or issue it anew with `covenant network renew {organisation.name}`"
     for pem in certificates(layout, organisation):
         of_tls = pem.name == "server.pem"
         key = pem.with_suffix(".key") if of_tls else pem.parents[1] / "keystore" / "key.pem"
-        _pair(pem, key, tls_authority if of_tls else authority, organisation)
+        _pair(pem, key, tls_authority if of_tls else authority, remedy)
+        if not of_tls:
+            _exists(pem.parents[1] / "config.yaml", remedy)
+            if _certificate(pem.parents[1] / "cacerts" / "ca.pem", remedy) != authority:
+                raise _foreign(pem.parents[1] / "cacerts" / "ca.pem", remedy)
 
 
 def certificates(layout: Layout, organisation: Organisation) -> list[Path]:
@@ -110,7 +134,7 @@ def certificates(layout: Layout, organisation: Organisation) -> list[Path]:
 
 
 def _authority(folder: Path, organisation: Organisation) -> x509.Certificate:
-    certificate = _certificate(folder / "ca.pem", organisation)
+    certificate = _certificate(folder / "ca.pem", RESTORE)
     said = folder / "mspid"
     named = said.read_text().strip() if said.exists() else ""
     if named != organisation.msp:
@@ -118,37 +142,53 @@ def _authority(folder: Path, organisation: Organisation) -> x509.Certificate:
             "network.other-organisation",
             f"{folder} belongs to {named or 'nobody'}, not to {organisation.msp}: put the right folder there",
         )
+    if (folder / "ca.key").exists():  # it may be kept offline
+        _closed(folder / "ca.key")
     return certificate
 
 
-def _pair(pem: Path, private: Path, authority: x509.Certificate, organisation: Organisation) -> None:
-    certificate = _certificate(pem, organisation)
+def _pair(pem: Path, private: Path, authority: x509.Certificate, remedy: str) -> None:
+    certificate = _certificate(pem, remedy)
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
-        raise NetworkError(
-            "network.foreign-certificate",
-            f"{pem} was not issued by the authority of {organisation.name}: {_remedy(organisation)}",
-        ) from None
-    if not private.exists():
-        raise NetworkError("network.material-missing", f"{private} is missing: {_remedy(organisation)}")
-    if private.stat().st_mode & 0o077:
-        raise NetworkError("network.open-key", f"others may read {private}: chmod 600 {private}")
-    if files.key(private).public_key() != certificate.public_key():
-        raise NetworkError("network.wrong-key", f"{private} is not the key of {pem}: {_remedy(organisation)}")
+        raise _foreign(pem, remedy) from None
+    _exists(private, remedy)
+    _closed(private)
+    try:
+        key = files.key(private)
+    except LedgerError as error:
+        raise _damaged(error, remedy) from None
+    if key.public_key() != certificate.public_key():
+        raise NetworkError("network.wrong-key", f"{private} is not the key of {pem}: {remedy}")
 
 
-def _certificate(pem: Path, organisation: Organisation) -> x509.Certificate:
-    if not pem.exists():
-        raise NetworkError("network.material-missing", f"{pem} is missing: {_remedy(organisation)}")
-    certificate = files.certificate(pem)
+def _certificate(pem: Path, remedy: str) -> x509.Certificate:
+    _exists(pem, remedy)
+    try:
+        certificate = files.certificate(pem)
+    except LedgerError as error:
+        raise _damaged(error, remedy) from None
     if certificate.not_valid_after_utc < datetime.now(UTC):
         raise NetworkError(
-            "network.certificate-expired",
-            f"{pem} expired on {certificate.not_valid_after_utc:%d %B %Y}: {_remedy(organisation)}",
+            "network.certificate-expired", f"{pem} expired on {certificate.not_valid_after_utc:%d %B %Y}: {remedy}"
         )
     return certificate
 
 
-def _remedy(organisation: Organisation) -> str:
-    return f"restore it from a backup, or issue it anew with `covenant network renew {organisation.name}`"
+def _exists(file: Path, remedy: str) -> None:
+    if not file.exists():
+        raise NetworkError("network.material-missing", f"{file} is missing: {remedy}")
+
+
+def _closed(private: Path) -> None:
+    if private.stat().st_mode & 0o077:
+        raise NetworkError("network.open-key", f"others may read {private}: chmod 600 {private}")
+
+
+def _foreign(pem: Path, remedy: str) -> NetworkError:
+    return NetworkError("network.foreign-certificate", f"{pem} is not of this organisation's authority: {remedy}")
+
+
+def _damaged(error: LedgerError, remedy: str) -> NetworkError:
+    return NetworkError("network.material-damaged", f"{error.message}: {remedy}")

@@ -8,9 +8,11 @@ was cut off goes on where it stopped when the same command is given again.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ from ledger.protocol.consortium import BFT, BFT_AT_LEAST
 from ledger.protocol.exact import read, serialise
 
 PATIENCE = 30.0  # seconds for a change of leader and a block
+RESEND = 6.0  # seconds after which an update that was accepted, and is in no block, is sent again
+AWAY = re.compile("SERVICE_UNAVAILABLE|failed to connect")  # an orderer that took nothing
 
 
 def join(
@@ -88,35 +92,41 @@ def leave(network: Network, name: str, tell: Callable[[str], None] = lambda text
 
 def reconfigure(network: Network, tell: Callable[[str], None] = lambda text: None) -> Path:
     """Make the channel's configuration what the plan and the certificates say; its newest block's file."""
-    work = network.layout.directory / "configuration"
+    work = network.layout.configuration
     work.mkdir(exist_ok=True)
     fetched = fetch(network, work)
     config = current(fetched)
     if update := difference(network, config, work):
-        voters = [each for each in network.plan.hospitals if each.name != network.plan.joining]
-        voters = voters[: len(config.channel_group.groups["Orderer"].groups) // 2 + 1]
+        voters = voting(network.plan)[: len(config.channel_group.groups["Orderer"].groups) // 2 + 1]
         tell(f"Changing the channel's configuration, signed by {len(voters)} administrators")
         envelope = work / "update.pb"
         files.write(envelope, signed(network, update, voters))
-        network.programs.peer(
-            voters[0],
-            *("channel", "update", "--channelID", network.plan.channel, "--file", str(envelope)),
-            *network.programs.through(voters[0], voters[0]),
-        )
-        fetched = _fetch_after(network, work, config.sequence)
+        fetched = _changed(network, voters[0], envelope, config.sequence)
     return fetched
 
 
-def _fetch_after(network: Network, work: Path, sequence: int) -> Path:
-    """The newest configuration block once it is younger than `sequence`: an update is accepted before it is ordered."""
-    deadline = time.monotonic() + PATIENCE
-    while current(fetched := fetch(network, work)).sequence <= sequence:
-        if time.monotonic() > deadline:
-            raise NetworkError(
-                "network.no-answer", "the update was accepted and is in no block yet: give the same command again"
-            )
-        time.sleep(0.2)
-    return fetched
+def _changed(network: Network, by: Organisation, envelope: Path, sequence: int) -> Path:
+    """Send the update; the newest configuration block once it is younger than `sequence`.
+
+    An update is accepted before it is ordered, and lost where the leader changes in between: then it is sent again.
+    """
+    update = ("channel", "update", "--channelID", network.plan.channel, "--file", str(envelope))
+    deadline, sent = time.monotonic() + PATIENCE, False
+    while time.monotonic() < deadline:
+        try:
+            _through_any(network, *update, by=by)
+            sent = True
+        except NetworkError:
+            if not sent:
+                raise  # else perhaps because the one before stands by now
+        again = time.monotonic() + RESEND
+        while time.monotonic() < again:
+            if current(fetched := fetch(network, envelope.parent)).sequence > sequence:
+                return fetched
+            time.sleep(0.2)
+    raise NetworkError(
+        "network.no-answer", "the update was accepted and is in no block yet: give the same command again"
+    )
 
 
 def difference(network: Network, config: Any, work: Path) -> bytes | None:
@@ -150,16 +160,36 @@ def signed(network: Network, update: bytes, voters: Sequence[Organisation]) -> b
     return serialise(common_pb2.Envelope(payload=serialise(payload)))
 
 
+def voting(plan: Plan) -> list[Organisation]:
+    """Whose administrators may sign a change, those that stay first: of two hospitals the one that leaves must sign."""
+    return [*(each for each in plan.hospitals if each.name != plan.joining), *reversed(plan.left)]
+
+
 def fetch(network: Network, work: Path) -> Path:
-    """The channel's newest configuration block, from the first orderer, in a file."""
-    first = network.plan.hospitals[0]
+    """The channel's newest configuration block, in a file."""
     file = work / "config.block"
-    network.programs.peer(
-        first,
+    _through_any(
+        network,
         *("channel", "fetch", "config", str(file), "--channelID", network.plan.channel),
-        *network.programs.through(first, first),
+        by=network.plan.hospitals[0],
     )
     return file
+
+
+def _through_any(network: Network, *arguments: str, by: Organisation) -> None:
+    """What `peer` is asked as an administrator of `by`, through one orderer after another until one takes it: some may
+    be away, or choose a leader just now.
+    """
+    deadline = time.monotonic() + PATIENCE
+    orderers = [each for each in network.plan.hospitals if each.name != network.plan.joining]
+    for orderer in cycle(orderers):
+        try:
+            network.programs.peer(by, *arguments, *network.programs.through(by, orderer))
+            return
+        except NetworkError as error:
+            if time.monotonic() > deadline or not AWAY.search(error.message):
+                raise
+        time.sleep(0.5)
 
 
 def current(block: Path) -> Any:

@@ -189,7 +189,7 @@ def delete(directory: Path) -> None:
 def clear(layout: Layout, *, keep_logs: bool = False) -> None:
     """End what the process files name, and delete what founding makes; the draft last, so that it can be repeated."""
     processes.stop(processes.running(layout.run, layout.logs))
-    folders = [layout.organisations, layout.run, layout.packages]
+    folders = [layout.organisations, layout.run, layout.packages, layout.configuration]
     for folder in folders if keep_logs else [*folders, layout.logs]:
         if folder.exists():
             shutil.rmtree(folder)
@@ -232,14 +232,14 @@ def _height(network: Network, node: Node) -> int | None:
 
 def check_same(standing: Plan, wanted: Plan, layout: Layout) -> None:
     """Refuse to start a network as if it were another one: `network.other-plan`."""
-    founders = [each for each in (*standing.organisations, *standing.left) if not each.joined]
-    if {(each.name, each.msp, each.kind) for each in founders} != {
-        (each.name, each.msp, each.kind) for each in wanted.organisations
-    }:
+    ours, theirs = (
+        {(each.name, each.msp, each.kind) for each in (*plan.founders, *plan.institutes)} for plan in (standing, wanted)
+    )
+    if ours != theirs:
         names = ", ".join(each.name for each in standing.organisations)
         raise NetworkError(
             "network.other-plan",
-            f"{layout.directory} holds a network of {names}: start it without naming members, or choose another --dir",
+            f"{layout.directory} holds a network of {names}: start it without saying how many, or choose another --dir",
         )
 
 

@@ -22,9 +22,10 @@ from ledger.errors import LedgerError, Refused
 from ledger.gateway import Gateway
 from ledger.gateway.errors import EndorseError
 from ledger.identity.msp import Identity
+from ledger.network import doctor
 from ledger.network.errors import NetworkError
 from ledger.network.package import INSTALLED, Package
-from tests.chaos.fabric.consortium import RECOVERY, Consortium, Load, others, quantile, text
+from tests.chaos.fabric.consortium import RECOVERY, Consortium, Load, name_of, others, quantile, text
 from tests.contract.world import HOSPITALS, Patient, World, fresh
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -138,6 +139,8 @@ def test_changed_contracts_are_refused_and_their_hospital_is_named(consortium: C
             consortium.door("DeltaMSP.steward", HOSPITALS).contract.proposal("consents:PublishText", text()).endorse()
         assert all("do not match" in each.message for each in refused.value.details)
         assert odd_one_out([each.organisation for each in refused.value.details]) == CORRUPT
+        broken = [each.name for each in doctor.examine(consortium.network) if each.state == "broken"]
+        assert broken == [f"{name_of(CORRUPT)}.answers"]
         for hospital in HONEST:  # a peer that plans for itself does without it
             consortium.door(f"{hospital}.steward").contract.submit("consents:PublishText", text())
 

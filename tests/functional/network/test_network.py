@@ -23,7 +23,7 @@ from fabric_protos.common import common_pb2
 from ledger.errors import LedgerError
 from ledger.gateway import connect
 from ledger.identity.ca import Authority
-from ledger.network import doctor, lifecycle, material, membership
+from ledger.network import answers, doctor, lifecycle, material, membership
 from ledger.network import network as networks
 from ledger.network.errors import NetworkError
 from ledger.network.network import Network
@@ -139,6 +139,10 @@ def test_three_of_four_can_and_every_hospital_has_the_block(network):
 def test_nothing_is_wrong_with_it(network):
     findings = doctor.examine(network)
     assert {each.state for each in findings} == {"ok"}
+    steward = Authority.load(network.layout.folder(network.plan.find("beta")) / "ca").issue("doctor", ["steward"])
+    said = answers.ask(network, steward, network.plan.hospitals)
+    assert list(said) == HOSPITALS and len(set(said.values())) == 1
+    assert b"consents/text/doctor-" in said["alpha"], "they only refused"
 
 
 def test_a_stranger_does_not_connect(network):
@@ -201,7 +205,7 @@ def test_a_fifth_hospital_joins_and_counts(network):
     network = membership.join(network, Member.named("epsilon"))
     eventually(lambda: writes(network, "alpha", through="epsilon"))
     eventually(lambda: level(network))
-    config = membership.current(membership.fetch(network, network.layout.directory / "configuration"))
+    config = membership.current(membership.fetch(network, network.layout.configuration))
     wanted = networks.channel_group(network.layout, network.plan)
     for group in ("Application", "Orderer"):
         assert set(config.channel_group.groups[group].groups) >= {each.msp for each in network.plan.hospitals}
@@ -288,7 +292,7 @@ def test_a_hospital_that_leaves_counts_no_more(network):
     assert [each.name for each in network.plan.hospitals] == HOSPITALS
     assert not any(process.pid for process in went.processes)
     eventually(lambda: writes(network, "alpha", endorsing_organisations=["AlphaMSP", "BetaMSP", "GammaMSP"]))
-    config = membership.current(membership.fetch(network, network.layout.directory / "configuration"))
+    config = membership.current(membership.fetch(network, network.layout.configuration))
     for group in ("Application", "Orderer"):
         assert "EpsilonMSP" not in config.channel_group.groups[group].groups
     assert {each.state for each in doctor.examine(network)} == {"ok"}
@@ -339,10 +343,16 @@ def test_the_doctor_names_a_host_whose_clock_is_off(network):
 def test_renewed_keys_serve(network):
     node = network.node("beta")
     before = material.certificates(network.layout, node.organisation)[0].read_bytes()
-    renew(network, node)
+    renew(network, "beta")
     assert material.certificates(network.layout, node.organisation)[0].read_bytes() != before
     eventually(lambda: writes(network, "beta", endorsing_organisations=["BetaMSP", "AlphaMSP", "GammaMSP"]))
     assert {each.state for each in doctor.examine(network)} == {"ok"}
+
+
+def test_an_institutes_renewed_keys_serve_too(network):
+    renew(network, "institute")
+    with gateway(network, "institute", "auditor", through="alpha") as door:
+        assert door.contract.evaluate("members:List", {})
 
 
 def test_a_hospital_restored_from_its_backup_catches_up(network, tmp_path):

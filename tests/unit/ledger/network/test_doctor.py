@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from ledger.network import doctor
+from ledger.identity.ca import Authority
+from ledger.network import doctor, material
+from ledger.network.layout import Layout
+from ledger.network.plan import draw
 
 HOSPITALS = ("alpha", "beta", "delta", "gamma")
 
@@ -40,3 +44,51 @@ def test_an_orderer_that_follows_nobody_or_another_is_named_with_the_remedy(monk
     for each in found:
         hospital = each.name.partition(".")[0]
         assert each.state == "broken" and f"covenant network start {hospital}" in each.mend
+
+
+def test_one_whose_contracts_answer_otherwise_is_named_and_one_that_is_broken_not_asked(monkeypatch):
+    asked = []
+    committed = SimpleNamespace(committed=True)
+    nodes = [SimpleNamespace(organisation=SimpleNamespace(name=name), contracts=[committed]) for name in HOSPITALS]
+    nodes[2].contracts = []  # it has not approved what the others run
+
+    def differing(network, hospitals):
+        asked.extend(hospitals)
+        return hospitals[:1]
+
+    monkeypatch.setattr(doctor.answers, "differing", differing)
+    known = [doctor.Finding("beta.peer", "broken", "no answer"), doctor.Finding("gamma.keys", "warning", "soon")]
+    (found,) = doctor._answers(SimpleNamespace(nodes=nodes), known)
+    assert [each.name for each in asked] == ["alpha", "gamma"]
+    assert found.name == "alpha.answers"
+    assert found.mend == "covenant network stop alpha --part host && covenant network start alpha"
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "said"),
+    [
+        (timedelta(minutes=-1), "broken", "network.certificate-expired: "),
+        (timedelta(days=29), "warning", "first to expire"),
+        (timedelta(days=31), "ok", "first to expire"),
+    ],
+)
+def test_a_certificate_is_named_thirty_days_before_it_expires(tmp_path, left, state, said):
+    (alpha,) = draw(["alpha"], [], host="127.0.0.1", port=7050).hospitals
+    layout = Layout(tmp_path)
+    material.create(layout, alpha)
+    authority = Authority.load(layout.folder(alpha) / "ca")
+    peer = authority.issue("peer.alpha", [], "peer", not_after=datetime.now(UTC) + left)
+    peer.save(layout.folder(alpha) / "peer" / "msp")
+    (found,) = doctor._material(SimpleNamespace(layout=layout), alpha)
+    assert (found.name, found.state) == ("alpha.keys", state) and said in found.detail
+    assert ("covenant network renew alpha" in found.mend) == (state != "ok")
+
+
+def test_a_process_of_another_version_and_a_clock_that_is_off_are_named():
+    assert doctor._version("alpha.peer", SimpleNamespace(version="v3.1.1"), "v3.1.1").state == "ok"
+    found = doctor._version("alpha.peer", SimpleNamespace(version="v3.1.0"), "v3.1.1")
+    assert found.state == "warning" and "v3.1.0" in found.detail and "start alpha" in found.mend
+    assert list(doctor._clock("alpha.peer", 4.0)) == []
+    (ahead,), (behind,) = (list(doctor._clock("alpha.peer", seconds)) for seconds in (-6.0, 6.0))
+    assert "6 s ahead of ours" in ahead.detail and "6 s behind ours" in behind.detail
+    assert {ahead.state, behind.state} == {"broken"}

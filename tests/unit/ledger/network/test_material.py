@@ -51,6 +51,38 @@ def test_half_a_crypto_folder(layout):
     assert refusal(layout).code == "network.material-missing"
 
 
+@pytest.mark.parametrize("file", ["msp/config.yaml", "msp/cacerts/ca.pem", "msp/keystore/key.pem"])
+def test_half_an_identity(layout, file):
+    (layout.folder(ALPHA) / "peer" / file).unlink()
+    assert refusal(layout).code == "network.material-missing"
+    assert refusal(layout).message.startswith(str(layout.folder(ALPHA) / "peer" / file))
+
+
+@pytest.mark.parametrize("file", ["peer/tls/server.pem", "peer/tls/server.key", "orderer/msp/signcerts/cert.pem"])
+def test_a_damaged_file(layout, file):
+    (layout.folder(ALPHA) / file).write_text("")
+    assert refusal(layout).code == "network.material-damaged"
+    assert file in refusal(layout).message and "covenant network renew alpha" in refusal(layout).message
+
+
+@pytest.mark.parametrize("content", [None, b"x"])
+def test_an_authority_that_is_gone_is_restored_and_cannot_be_renewed(layout, content):
+    authority = layout.folder(ALPHA) / "tlsca" / "ca.pem"
+    authority.unlink() if content is None else authority.write_bytes(content)
+    assert refusal(layout).code == ("network.material-missing" if content is None else "network.material-damaged")
+    assert refusal(layout).message.endswith("restore it from a backup")
+
+
+def test_an_authoritys_key_may_be_kept_elsewhere_and_is_asked_for_when_needed(layout):
+    before = material.msp(layout, ALPHA)
+    key = layout.folder(ALPHA) / "ca" / "ca.key"
+    key.unlink()
+    material.check(layout, ALPHA)
+    assert material.msp(layout, ALPHA) == before
+    with pytest.raises(NetworkError, match=rf"^network\.authority-away: {key} .*put it back"):
+        material.authorities(layout, ALPHA)
+
+
 def test_an_expired_certificate(layout):
     authority = Authority.load(layout.folder(ALPHA) / "ca")
     begin = datetime.now(UTC) - timedelta(minutes=30)
@@ -65,13 +97,20 @@ def test_a_certificate_of_another_organisation(layout):
     assert refusal(layout).code == "network.foreign-certificate"
 
 
+def test_a_root_of_another_organisation(layout):
+    root = layout.folder(BETA) / "ca" / "ca.pem"
+    (layout.folder(ALPHA) / "peer" / "msp" / "cacerts" / "ca.pem").write_bytes(root.read_bytes())
+    assert refusal(layout).code == "network.foreign-certificate"
+
+
 def test_an_authority_of_another_organisation(layout):
     Authority.load(layout.folder(BETA) / "ca").save(layout.folder(ALPHA) / "ca")
     assert refusal(layout).code == "network.other-organisation"
 
 
-def test_a_key_that_others_may_read(layout):
-    key = layout.folder(ALPHA) / "peer" / "tls" / "server.key"
+@pytest.mark.parametrize("file", ["peer/tls/server.key", "peer/msp/keystore/key.pem", "ca/ca.key", "tlsca/ca.key"])
+def test_a_key_that_others_may_read(layout, file):
+    key = layout.folder(ALPHA) / file
     key.chmod(0o640)
     assert refusal(layout).code == "network.open-key"
     assert f"chmod 600 {key}" in refusal(layout).message
