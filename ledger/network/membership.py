@@ -84,8 +84,10 @@ def leave(network: Network, name: str, tell: Callable[[str], None] = lambda text
                     f"{len(plan.hospitals)} hospitals: let another one join first",
                 )
             rest = tuple(each for each in plan.organisations if each is not gone)
-            network = _written(network, structs.replace(plan, organisations=rest, left=(*plan.left, gone)))
-        reconfigure(network, tell)
+            left = structs.replace(plan, organisations=rest, left=(*plan.left, gone))
+            network = Network(network.layout, left, network.programs)
+        reconfigure(network, tell)  # where the channel refuses, nothing has changed
+        network = _written(network, network.plan)
         network.stop([Node(network.layout, plan, gone)])
         return network
 

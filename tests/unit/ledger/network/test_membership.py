@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ledger.network import membership
 from ledger.network.errors import NetworkError
+from ledger.network.layout import Layout
 from ledger.network.network import Network
 from ledger.network.plan import draw
 
@@ -27,6 +28,23 @@ def test_those_that_stay_sign_first_and_of_two_the_one_that_leaves_too():
     assert names(membership.voting(replace(PLAN, joining="gamma"))) == ["alpha", "beta"]
     two = replace(PLAN, organisations=(BETA,), left=(GAMMA, ALPHA))
     assert names(membership.voting(two)) == ["beta", "alpha", "gamma"]
+
+
+def test_where_the_channel_refuses_nobody_has_left(monkeypatch, tmp_path):
+    network = Network(Layout(tmp_path), PLAN, None)
+    network.layout.write(PLAN)
+
+    def refuse(asked, tell):
+        assert names(asked.plan.hospitals) == ["alpha", "gamma"]
+        raise STALE
+
+    monkeypatch.setattr(membership, "reconfigure", refuse)
+    with pytest.raises(NetworkError, match="BAD_REQUEST"):
+        membership.leave(network, "beta")
+    assert network.layout.read() == PLAN
+    monkeypatch.setattr(membership, "reconfigure", lambda asked, tell: None)
+    assert names(membership.leave(network, "beta").plan.left) == ["beta"]
+    assert names(network.layout.read().hospitals) == ["alpha", "gamma"]
 
 
 class Channel:
