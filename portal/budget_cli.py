@@ -41,8 +41,8 @@ def _group() -> None:
 def show(directory: Directory, org: Org = "", hospital: Hospitals = None, as_json: AsJson = False) -> None:
     """Every account: its cap, and epsilon spent, reserved, elsewhere and left, by RDP as gated and by PLD as reported.
 
-    Left is the cap less the epsilon of everything before it; a plan then costs less than its own epsilon, since
-    histories compose to less than their sum.
+    Left is the cap less the epsilon of everything before it; a plan usually costs less than its own epsilon then, since
+    histories compose to less than their sum. Noised counts draw on sub-accounts of their own, which are not shown here.
     """
     view = read(directory, org)
     standing = odometer.standings(view)

@@ -112,6 +112,18 @@ def test_a_second_demo_on_the_directory_is_refused(served: Demo) -> None:
     assert "demo.directory-in-use" in refused.stderr
 
 
+def test_every_account_is_told_from_the_command_line(served: Demo) -> None:
+    shown = run("budget", "show", "--dir", str(served.directory), "--json")
+    assert shown.returncode == 0, shown.stderr
+    told = {one["hospital"]: one for one in json.loads(shown.stdout)["accounts"]}
+    report = json.loads((served.out / "report.json").read_text())
+    assert sorted(told) == sorted(one["msp"] for one in report["hospitals"])
+    most = max(float(one["rdp"]["spent"]) for one in told.values())  # rounded up apart: by the contract, by a float
+    assert most == pytest.approx(float(report["privacy"]["epsilon_rdp"]), abs=2e-6)
+    shown = run("budget", "plan", "--dir", str(served.directory), "--epsilon", "1", "--rounds", "5", "--json")
+    assert shown.returncode == 0 and json.loads(shown.stdout)["fits"]
+
+
 def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
     def has_torch(process: psutil.Process) -> bool:
         return "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
