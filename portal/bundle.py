@@ -46,8 +46,10 @@ class Shown:
             f"Each hospital that took part signed that very certificate: {', '.join(self.hospitals)}.",
             f"Recomputed from the ledger: one {privacy['unit']} is protected with epsilon {privacy['epsilon_pld']} by "
             f"PLD, {privacy['epsilon_rdp']} by RDP, at delta {privacy['delta']}; {privacy['adjacency']}.",
-            "Not covered:",
+            "Not covered by the certificate:",
             *(f"  - {one}" for one in self.facts["not_covered"]),
+            "Not proven by the ledger:",
+            *(f"  - {one}" for one in self.ledger.report.not_proven()),
             f"Checked on the ledger {self.ledger.report.channel!r}, head {self.ledger.height}:"
             f"{self.ledger.report.head_hash}.",
         ]

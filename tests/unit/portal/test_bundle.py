@@ -64,6 +64,8 @@ def test_what_was_released_is_shown_to_be_so(files, ledger, study):
     shown = bundle.check(files, ledger)
     assert shown.facts["study"] == study and shown.hospitals == ("AlphaMSP", "BetaMSP")
     assert shown.sponsor == "InstituteMSP" and shown.released_block == ledger.height - 1
+    said = "\n".join(shown.sentences())
+    assert "other studies: each hospital" in said and "One operator holds all keys" in said
     told = json.loads(json.dumps(shown.as_json()))
     assert told["ok"] and told["privacy"]["epsilon_pld"] == json.loads(files[1])["privacy"]["epsilon_pld"]
 
