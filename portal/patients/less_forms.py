@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext
 
 from portal.patients import choices, words
 from portal.patients.forms import ExactlyForm
@@ -48,10 +49,12 @@ class LessForm(ExactlyForm):
         first, last = self.now["data_from"], self.now["data_until"]
         if first and (cleaned["data_from"] or "") < first and "data_from" not in self.errors:
             self.add_error(
-                "data_from", f"Until now: records from {words.day(first)} on. Choose that day or a later one."
+                "data_from",
+                gettext("Until now: records from {} on. Choose that day or a later one.").format(words.day(first)),
             )
         if last and (cleaned["data_until"] or "9999") > last and "data_until" not in self.errors:
             self.add_error(
-                "data_until", f"Until now: records until {words.day(last)}. Choose that day or an earlier one."
+                "data_until",
+                gettext("Until now: records until {}. Choose that day or an earlier one.").format(words.day(last)),
             )
         return cleaned

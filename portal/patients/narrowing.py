@@ -9,18 +9,21 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from consent import presets
 from portal.accounts.access import persona
 from portal.patients import access, by_file, choices, impact, passkeys, selectors, services, texts, words
 from portal.patients.choices import Choices
 from portal.patients.forms import PurposeForm, UntilForm
+from portal.patients.language import in_their_language
 from portal.patients.less_forms import LessForm
 from portal.patients.models import Grant
 from portal.patients.withdrawing import rule
 
 
 @persona("patient")
+@in_their_language
 def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
     grant = access.standing_grant(request, pk)
     answers, offered = answered(request, grant), texts.text(grant.text).front.presets
@@ -33,6 +36,7 @@ def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def until(request: HttpRequest, pk: UUID) -> HttpResponse:
     grant = access.standing_grant(request, pk)
     answers = answered(request, grant)
@@ -44,6 +48,7 @@ def until(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def exactly(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The finer parts: who, where, which parts, which studies, results. Less of each, or the same."""
     grant = access.standing_grant(request, pk)
@@ -59,6 +64,7 @@ def exactly(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @persona("patient")
+@in_their_language
 def check(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What is new, what stops by it, and what cannot be undone; a POST is the signature."""
     grant = access.standing_grant(request, pk)
@@ -66,7 +72,7 @@ def check(request: HttpRequest, pk: UUID) -> HttpResponse:
     chosen = choices.chosen(answers, settings.NODE.country, grant.opened().limits.denied)
     wish = services.like(grant, choices.preset(answers["preset"], answers), answers["until"], chosen)
     if request.method == "POST" and (how := passkeys.chosen(grant.patient, request.POST)) is False:
-        problem = passkeys.UNANSWERED
+        problem = str(passkeys.UNANSWERED)
     elif request.method == "POST":
         access.GIVING.count(str(access.patient(request).pk))
         said = {"preset": wish.preset, "valid_until": wish.valid_until, "choices": chosen}
@@ -113,4 +119,6 @@ def place(grant: Grant) -> str:
 
 def question(request: HttpRequest, form: PurposeForm | UntilForm, back: str) -> HttpResponse:
     status = 422 if form.is_bound else 200
-    return render(request, "patients/question.html", {"form": form, "back": back, "title": "Allow less"}, status=status)
+    return render(
+        request, "patients/question.html", {"form": form, "back": back, "title": gettext("Allow less")}, status=status
+    )

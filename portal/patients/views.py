@@ -13,11 +13,13 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import persona
 from portal.patients import access, files, selectors, speaking, words
 from portal.patients.choices import Choices
+from portal.patients.language import in_their_language
 from portal.patients.models import Grant
 
 
 @persona("patient")
 @require_safe
+@in_their_language
 def home(request: HttpRequest) -> HttpResponse:
     patient = access.patient(request)
     grants = list(selectors.grants_of(patient))
@@ -45,6 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @persona("patient")
 @require_safe
+@in_their_language
 def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One consent. Asked for by htmx for another page, it is the state alone, polled while it is on its way."""
     found = access.grant(request, pk)

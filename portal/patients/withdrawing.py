@@ -8,23 +8,28 @@ from uuid import UUID
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 from msgspec.structs import replace
 
 from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.patients import access, by_file, impact, leaving, passkeys, services, texts
+from portal.patients.language import in_their_language
 from portal.patients.models import Grant
 from portal.patients.views import facts
 
 RULES: Final = {
-    "future-permits-only": "Your stop is for all that comes. What was learned before may still be used.",
-    "reliance": "Others may go on using what they made while your yes stood. They may add nothing new.",
-    "stop-now": "Those who use what was learned before should stop that too. The hospital has to ask them. "
-    "What has been given out cannot be fetched back.",
+    "future-permits-only": _("Your stop is for all that comes. What was learned before may still be used."),
+    "reliance": _("Others may go on using what they made while your yes stood. They may add nothing new."),
+    "stop-now": _(
+        "Those who use what was learned before should stop that too. The hospital has to ask them. "
+        "What has been given out cannot be fetched back."
+    ),
 }
 
 
 @persona("patient")
+@in_their_language
 def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The consent as a whole. The same again is answered with what stands."""
     found = access.grant(request, pk)
@@ -60,6 +65,7 @@ def stopped(request: HttpRequest, grant: Grant) -> str | None:
 
 
 @persona("patient")
+@in_their_language
 def withdraw_study(request: HttpRequest, pk: UUID, study: UUID) -> HttpResponse:
     """One study that would use the record; the consent goes on for the others. 404 for a study that would not."""
     found = access.standing_grant(request, pk)
@@ -69,7 +75,7 @@ def withdraw_study(request: HttpRequest, pk: UUID, study: UUID) -> HttpResponse:
         raise Http404
     problem = ""
     if request.method == "POST" and (how := passkeys.chosen(found.patient, request.POST)) is False:
-        problem = passkeys.UNANSWERED
+        problem = str(passkeys.UNANSWERED)
     elif request.method == "POST":
         new = leaving.leave(grant=found, study=str(study), how=how or None)
         return redirect("patients:grant", pk=new.pk)
@@ -92,4 +98,4 @@ def rule(grant: Grant) -> str:
         front = texts.text(grant.text, grant.opened().language).front
     except PortalError:  # nobody is kept from withdrawing by that
         return ""
-    return RULES[front.rule_in(settings.NODE.country)]
+    return str(RULES[front.rule_in(settings.NODE.country)])

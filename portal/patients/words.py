@@ -60,15 +60,15 @@ STILL_PERMITS = {
     ),
 }
 ATTESTATIONS = {
-    "passkey": "With the patient's own passkey",
-    "device-key": "With the patient's own key, kept by the patient in a file",
-    "portal-key": "By the hospital, with a key that it keeps for the patient",
-    "hospital-attested": "The hospital says so; no key of the patient's stands for it",
+    "passkey": _("With the patient's own passkey"),
+    "device-key": _("With the patient's own key, kept by the patient in a file"),
+    "portal-key": _("By the hospital, with a key that it keeps for the patient"),
+    "hospital-attested": _("The hospital says so; no key of the patient's stands for it"),
 }
 SPOKEN = ATTESTATIONS | {
-    "passkey": "With a passkey of the person who spoke for the patient",
-    "portal-key": "By the hospital, with a key that it keeps for the person who spoke for the patient",
-    "hospital-attested": "The hospital says so; no key of the person who spoke for the patient stands for it",
+    "passkey": _("With a passkey of the person who spoke for the patient"),
+    "portal-key": _("By the hospital, with a key that it keeps for the person who spoke for the patient"),
+    "hospital-attested": _("The hospital says so; no key of the person who spoke for the patient stands for it"),
 }
 KINDS = {
     "DUO:0000007": "to learn about",
@@ -77,9 +77,9 @@ KINDS = {
     "DUO:0000011": "to learn where people's families come from",
 }
 LAPSES = {
-    "consent.expired": "Ended",
-    "age.ask-again": "Ended: asked again",
-    "mandate.not-held": "Ended: mandate over",
+    "consent.expired": _("Ended"),
+    "age.ask-again": _("Ended: asked again"),
+    "mandate.not-held": _("Ended: mandate over"),
 }
 MONTHS = (
     *(_("January"), _("February"), _("March"), _("April"), _("May"), _("June")),
@@ -145,7 +145,7 @@ def month(text: str) -> str:
 
 def signed(grant: Grant) -> str:
     """How `grant` was signed: by the patient, or by somebody who spoke for them."""
-    return (ATTESTATIONS if grant.mandate_id is None else SPOKEN)[grant.attestation]
+    return str((ATTESTATIONS if grant.mandate_id is None else SPOKEN)[grant.attestation])
 
 
 def today_month() -> str:
@@ -167,13 +167,13 @@ def state(grant: Grant) -> tuple[str, str]:
     """A grant's state as (colour of its tag, words). Recorded is said only after the ledger's event."""
     if grant.is_withdrawn:
         if grant.withdrawn_block:
-            return ("off", "Stopped and recorded")
+            return ("off", gettext("Stopped and recorded"))
         if grant.withdrawal_refusal:
-            return ("off", "Stopped here; the hospital looks into recording it")
-        return ("wait", "Stopped here, recording it")
+            return ("off", gettext("Stopped here; the hospital looks into recording it"))
+        return ("wait", gettext("Stopped here, recording it"))
     if grant.status == Status.RECORDED:
         rule = grant.lapse or ("consent.expired" if grant.valid_until < today_month() else "")
-        return ("off", LAPSES[rule]) if rule else ("right", "Recorded")
+        return ("off", str(LAPSES[rule])) if rule else ("right", gettext("Recorded"))
     if grant.status == Status.REFUSED:
-        return ("wrong", "Not accepted")
-    return ("wait", "Pending: being recorded")
+        return ("wrong", gettext("Not accepted"))
+    return ("wait", gettext("Pending: being recorded"))

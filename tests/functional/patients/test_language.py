@@ -72,7 +72,41 @@ def test_what_was_chosen_is_signed_with_the_german_text_and_other_pages_stay_as_
     assert client.post("/consent/give/check/").status_code == 302
     details = patient.grants.get().opened()
     assert (details.language, details.text_digest) == ("de", texts.text(texts.FIRST, "de").digest)
-    assert '<html lang="en">' in client.get("/consent/").content.decode()
+    assert '<html lang="en">' in client.get("/consent/passkey/").content.decode()  # this one speaks English alone
+
+
+def test_the_consent_that_stands_is_shown_made_smaller_and_stopped_in_german(
+    ledger, catch_up, new_patient, visitor, settings
+):
+    settings.NODE = replace(settings.NODE, country="US")
+    pages: dict[str, list[str]] = {}
+    for language in ("en", "de"):
+        patient = new_patient()
+        client = visitor(patient.account)
+        before = client.get("/consent/").content.decode() if language == "en" else ""
+        walk(client, language)
+        client.post("/consent/give/check/")
+        catch_up()
+        grant = patient.grants.get()
+        client.post(f"/consent/{grant.pk}/narrow/until/", {"until": services.this_month()})
+        paths = [
+            "",
+            f"{grant.pk}/",
+            f"{grant.pk}/narrow/check/",
+            f"{grant.pk}/narrow/exactly/",
+            f"{grant.pk}/withdraw/",
+        ]
+        pages[language] = [client.get(f"/consent/{path}").content.decode() for path in paths]
+        client.post(f"/consent/{grant.pk}/withdraw/")
+        catch_up()
+        pages[language] += [client.get(f"/consent/{path}").content.decode() for path in ("", f"{grant.pk}/")]
+        assert "You have not said yes." in before or language == "de"
+    for english, german in zip(pages["en"], pages["de"], strict=True):
+        assert '<html lang="de">' in german
+        named = {"November", "ClevelandMSP", "HungaryMSP", "LongBeachMSP", "SwitzerlandMSP"}
+        assert not {
+            one for one in words(english) & words(german) - ALIKE - named if not re.fullmatch(r"\w+ \d{4}", one)
+        }
 
 
 @pytest.mark.parametrize("asked", ["fr", "", "en-x-child", "../de"])
