@@ -13,6 +13,8 @@ from ledger.gateway import Gateway
 from portal import bundle, ledger
 from portal.errors import PortalError
 from portal.grid.ledgers import Mirror, Signer
+from portal.reactor import selectors as mirror
+from portal.reactor import witness
 from training.federation.crashpoint import reach
 from training.federation.release import Head, Package, package
 from training.federation.studies import Studies, Study
@@ -66,6 +68,15 @@ def kept(place: Path, model: str) -> Package | None:
 
 
 def chain_head() -> Head:
-    """Raises LedgerUnavailable."""
-    head = ledger.ask("runner", Gateway.head, "head")
-    return Head(head.height, head.hash.hex())
+    """A head under which all stands that this node's mirror holds: the certificate is checked against what stood there.
+
+    Of several peers one may be some blocks late: then the next one is asked. Raises OtherLedger `portal.ledger-behind`
+    where all are, LedgerUnavailable.
+    """
+    followed = mirror.height()
+    for _ in settings.NODE.ledger.places:
+        head = ledger.ask("runner", Gateway.head, "head")
+        if head.height > followed:
+            return Head(head.height, head.hash.hex())
+        ledger.turn()
+    raise witness.OtherLedger("portal.ledger-behind", witness.FAULTS["portal.ledger-behind"])
