@@ -109,6 +109,15 @@ def test_the_consent_that_stands_is_shown_made_smaller_and_stopped_in_german(
         }
 
 
+def test_the_language_is_chosen_on_the_first_page_too_and_back(ledger, as_patient):
+    _, client = as_patient
+    assert 'href="?language=de"' in client.get("/consent/").content.decode()
+    assert "Sie haben nicht ja gesagt." in client.get("/consent/?language=de").content.decode()
+    assert "Worum geht es?" in client.get("/consent/give/").content.decode()
+    client.get("/consent/?language=en")
+    assert "What is this about?" in client.get("/consent/give/").content.decode()
+
+
 @pytest.mark.parametrize("asked", ["fr", "", "en-x-child", "../de"])
 def test_another_language_is_none_of_ours(ledger, as_patient, asked):
     _, client = as_patient
