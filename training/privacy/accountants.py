@@ -26,6 +26,7 @@ from training.privacy import losses
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged, require_delta
 from training.privacy.losses import FINE
 
+HOPELESS = 100.0  # epsilon; ten times the ledger's ceiling
 ORDERS = (*range(2, 65), 72, 80, 96, 128, 192, 256)  # the budget contract's; a test compares the two
 
 
@@ -92,8 +93,12 @@ def pld_epsilon(events: Iterable[Event], delta: float) -> float:
 
 
 def reported_epsilon(events: Sequence[Event], delta: float) -> float:
-    """Epsilon of a long history by PLD, on the coarsest grid that loosens it by no more than a few thousandths."""
-    return _epsilon(PldAccountant(losses.grid_for(events)), events, delta)
+    """Epsilon of a long history by PLD, on the coarsest grid that loosens it by no more than a few thousandths.
+
+    By RDP where that is above HOPELESS: it protects nobody, and its distribution would fill the machine's memory.
+    """
+    bound = rdp_epsilon(events, delta)
+    return bound if bound > HOPELESS else _epsilon(PldAccountant(losses.grid_for(events)), events, delta)
 
 
 @lru_cache(maxsize=64)

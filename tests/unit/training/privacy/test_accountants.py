@@ -225,6 +225,12 @@ class TestLongHistories:
         fine = pld_epsilon(events, 1e-5)
         assert fine <= reported_epsilon(events, 1e-5) <= 1.003 * fine
 
+    def test_a_history_that_protects_nobody_is_told_by_rdp_at_once(self):
+        losses._of.cache_clear()
+        events = [PoissonSampledGaussian(0.1, 0.3, 50_000)]
+        assert reported_epsilon(events, 1e-5) == rdp_epsilon(events, 1e-5) > 1e5
+        assert losses._of.cache_info().misses == 0
+
     def test_another_study_costs_one_more_composition(self):
         losses._composed.cache_clear()
         events = [PoissonSampledGaussian(2.0 + place, 0.2, 10) for place in range(4)]
