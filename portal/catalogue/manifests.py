@@ -6,6 +6,7 @@ Raw files lie in the node's `records` folder. Nothing here imports torch.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -17,9 +18,26 @@ from django.conf import settings
 from consent import canonical, cohort
 from portal.catalogue.models import Source
 from portal.errors import PortalError
-from training.site import heart, loader, roots
+from training.site import heart, images, loader, roots
 from training.site.loader import Records
 from training.site.split import Split, split
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of file. `categories`: which kinds of a patient's data it holds, in the words of their choices."""
+
+    load: Callable[[Path], Records]
+    schema: str
+    columns: tuple[str, ...]
+    modality: str
+    categories: tuple[str, ...]
+
+
+KINDS = {  # by the end of a file's name
+    ".csv": Kind(loader.load, heart.SCHEMA, heart.COLUMNS, "tabular", ("diagnoses", "measurements")),
+    ".npz": Kind(images.load, images.SCHEMA, images.COLUMNS, "images", ("diagnoses", "images")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +49,37 @@ class Manifest:
     schema: str
     transformation: str
     size_bucket: str
+    records_per_patient: int
+    modality: str
+    categories: tuple[str, ...]
 
 
 def files() -> list[str]:
-    """The names of the CSV files in the records folder, sorted."""
-    return sorted(path.name for path in folder().glob("*.csv") if path.is_file())
+    """The names of the data files in the records folder, sorted."""
+    return sorted(path.name for path in folder().iterdir() if path.suffix in KINDS and path.is_file())
 
 
 def of(name: str) -> Manifest:
-    """The manifest of a file, every line of it checked. Raises DataRefused `data.*`, ConsentError `cohort.*`."""
-    records = loader.load(path(name))
+    """The manifest of a file, all of it checked. Raises DataRefused `data.*`, ConsentError `cohort.*`."""
+    kind = kind_of(name)
+    records = kind.load(path(name))
     return Manifest(
         raw=records.raw,
         root=roots.dataset_root(records, secret()),
-        schema=heart.SCHEMA,
+        schema=kind.schema,
         transformation=records.transformation,
-        size_bucket=cohort.bucket_of(len(records)),
+        size_bucket=cohort.bucket_of(len(records.people)),
+        records_per_patient=records.most,
+        modality=kind.modality,
+        categories=kind.categories,
     )
+
+
+def kind_of(name: str) -> Kind:
+    """Raises PortalError `catalogue.file-kind`."""
+    if (kind := KINDS.get(Path(name).suffix)) is None:
+        raise PortalError("catalogue.file-kind", f"a data file's name ends in {' or '.join(KINDS)}", file=name)
+    return kind
 
 
 def records_of(dataset: str, version: int) -> Records:
@@ -127,7 +159,7 @@ def describe(version: dict[str, Any]) -> str:
             "version": str(version["version"]),
             "usageInfo": [*version["duo"], *version["diseases"]],
             "measurementTechnique": version["transformation"],
-            "variableMeasured": list(heart.COLUMNS),
+            "variableMeasured": list(next(kind.columns for kind in KINDS.values() if kind.schema == version["schema"])),
         }
     )
     digest = sha256(document).hexdigest()
@@ -139,4 +171,4 @@ def describe(version: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=4)
 def _load(file: Path, changed: int, size: int) -> Records:
-    return loader.load(file)
+    return kind_of(file.name).load(file)

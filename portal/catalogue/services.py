@@ -15,9 +15,6 @@ from portal import ledger
 from portal.catalogue import manifests, selectors
 from portal.catalogue.models import Source
 
-MODALITY = "tabular"
-CATEGORIES = ["diagnoses", "measurements"]  # what the one kind of file that can be registered holds
-
 
 def register(
     *,
@@ -49,10 +46,10 @@ def register(
         "duo": sorted({permission, *modifiers}),
         "diseases": sorted(diseases),
         "conditions": conditions,
-        "modality": MODALITY,
-        "categories": CATEGORIES,
+        "modality": manifest.modality,
+        "categories": list(manifest.categories),
         "size_bucket": manifest.size_bucket,
-        "records_per_patient": 1,
+        "records_per_patient": manifest.records_per_patient,
     }
     version["croissant"] = manifests.describe(version)
     return send(version, Source(dataset=dataset, version=version["version"], file=file, raw=manifest.raw, seed=seed))

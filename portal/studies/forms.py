@@ -53,7 +53,10 @@ class PlanForm(forms.Form):
         label="Learning rate", min_value=Decimal("0.0001"), max_value=Decimal(10), decimal_places=5
     )
     hidden = forms.IntegerField(
-        label="Hidden units", min_value=0, max_value=1024, help_text="0 is logistic regression."
+        label="Hidden units",
+        min_value=0,
+        max_value=1024,
+        help_text="For tables; 0 is logistic regression. For images: the growth rate, a multiple of 4 up to 64.",
     )
     metric_sigma = forms.DecimalField(
         label="Noise on metrics",

@@ -42,16 +42,18 @@ def build(
     """The plan of `answers` (PlanForm) over `datasets` (catalogue records), in the form of `studies:Propose`.
 
     `code`: digest of the code the sites must run. `disjoint`: whether the hospitals' patients are declared to be
-    different people. Raises PrivacyRefused `calibration.unreachable` where no noise keeps the study within epsilon,
-    ModelRefused where the network cannot be built.
+    different people. The network is the one that takes what the data sets hold. Raises PrivacyRefused
+    `calibration.unreachable` where no noise keeps the study within epsilon, ModelRefused where the network cannot be
+    built, or none takes these data sets (`model.data`).
     """
     q, delta, metric = (plain(answers[name]) for name in ("q", "delta", "metric_sigma"))
+    described = registry.of_transformations(one["transformation"] for one in datasets)
     configuration = {
-        "model": heart.MODEL,
+        "model": described.model,
         "hidden": answers["hidden"],
         "learning_rate": plain(answers["learning_rate"]),
         "local_steps": answers["local_steps"],
-        "features": heart.FEATURES,
+        "features": described.features,
     }
     factor = 1 if disjoint else len(datasets)
     steps = answers["local_steps"] * (answers["rounds"] + answers["spare_attempts"]) * factor
@@ -69,7 +71,7 @@ def build(
             "q": q,
             "steps": answers["local_steps"],
             "delta": delta,
-            "records_per_patient": 1,
+            "records_per_patient": max(one["records_per_patient"] for one in datasets),
             "unit": "patient",
         },
         "metrics": {"sigma": metric},

@@ -74,7 +74,7 @@ def study(hospitals: dict[str, Records], plan: dict[str, str | int], seed: int) 
     accuracies = []
     for name, records in hospitals.items():
         held_out = records.of(parts[name].held_out)
-        correct, total = evaluate(model, held_out.features, held_out.labels, CONFIGURATION)
+        correct, total = evaluate(model, held_out.features, held_out.labels, held_out.owners, CONFIGURATION)
         accuracies.append(correct / total)
     return accuracies
 

@@ -210,10 +210,10 @@ class Hospital:
         return [name for name in self.features if (name in self.held_out) != (kind == TRAINING)]
 
     def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
-        chosen = list(patients)
+        chosen, shape = list(patients), next(iter(self.features.values())).shape
         self.loads.append(tuple(chosen))
         return Records(
-            np.array([self.features[name] for name in chosen], dtype=np.float32).reshape(len(chosen), INPUTS),
+            np.array([self.features[name] for name in chosen], dtype=np.float32).reshape(len(chosen), *shape),
             np.array([self.labels[name] for name in chosen], dtype=np.int64),
             np.arange(len(chosen), dtype=np.int64),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -51,6 +52,19 @@ def learning_rate(checked: Configuration) -> float:
 def description(value: object) -> Description:
     """What is fixed about the network of this configuration. Errors as `configuration`."""
     return DESCRIPTIONS[configuration(value).model]
+
+
+def of_transformations(names: Iterable[str]) -> Description:
+    """The network for data sets that went through these transformations (`name@digest`, as in the catalogue).
+
+    Raises ModelRefused `model.data`.
+    """
+    features = {name.partition("@")[0] for name in names}
+    found = [one for one in DESCRIPTIONS.values() if {one.features} == features]
+    if not found:
+        known = ", ".join(one.features for one in DESCRIPTIONS.values())
+        raise ModelRefused("model.data", f"no network takes these data sets together: choose those of one of {known}")
+    return found[0]
 
 
 def shapes(value: object) -> weights.Shapes:

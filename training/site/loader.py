@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,10 +26,10 @@ LARGEST = 512 * 2**20  # bytes of one file
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """The records of one data set, one a patient, in the file's order.
+    """The records of one data set, in the file's order.
 
-    `patients`: (n,) ids as written in the file. `features`: float32 (n, 13), -1..1. `labels`: int64 (n,), 0 or 1.
-    `rows`: each record's raw line, as digested into the manifest. `raw`: hex SHA-256 of the whole file.
+    `patients`: (n,) each record's patient, ids as written in the file. `features`: float32 (n, ...), -1..1. `labels`:
+    int64 (n,), 0 or 1. `rows`: each record's raw bytes, as digested into the manifest. `raw`: hex SHA-256 of the file.
     """
 
     patients: tuple[str, ...]
@@ -43,8 +44,19 @@ class Records:
 
     @property
     def owners(self) -> NDArray[np.intp]:
-        """The place of each record's patient, as the trainer takes it."""
-        return np.arange(len(self), dtype=np.intp)
+        """The place of each record's patient among the patients, as the trainer takes it."""
+        places = {patient: place for place, patient in enumerate(dict.fromkeys(self.patients))}
+        return np.array([places[patient] for patient in self.patients], dtype=np.intp)
+
+    @property
+    def most(self) -> int:
+        """How many records the patient with most of them has."""
+        return max(Counter(self.patients).values(), default=0)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Each patient once, in the file's order."""
+        return tuple(dict.fromkeys(self.patients))
 
     def of(self, patients: Iterable[str]) -> Records:
         """The records of exactly these patients, in the file's order.
@@ -53,11 +65,11 @@ class Records:
         """
         wanted = set(patients)
         places = [place for place, patient in enumerate(self.patients) if patient in wanted]
-        if len(places) != len(wanted):
+        if missing := len(wanted.difference(self.patients)):
             raise DataRefused(
                 "data.unknown-patient",
                 "a patient of the cohort has no record in this data set: register the data set's new version first",
-                missing=len(wanted) - len(places),
+                missing=missing,
             )
         return Records(
             tuple(self.patients[place] for place in places),
@@ -76,7 +88,7 @@ def load(path: Path) -> Records:
     `data.repeated-column`, `data.cells`, `data.empty-cell`, `data.not-a-number`, `data.out-of-range`,
     `data.unknown-value`, `data.duplicate-patient`, `data.too-large`.
     """
-    data = _read(path)
+    data = read_file(path)
     lines = list(_lines(path, data))
     features = np.array([_features(line) for line in lines], dtype=np.float32)
     labels = np.array([_label(line) for line in lines], dtype=np.int64)
@@ -126,7 +138,8 @@ class Line:
         return DataRefused(code, message, file=self.file, line=self.number, column=column)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a hospital's file. Raises DataRefused `data.missing-file`, `data.too-large`."""
     try:
         if path.stat().st_size > LARGEST:
             message = f"{path.name} is larger than 512 MiB: split the data set"

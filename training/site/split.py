@@ -33,16 +33,17 @@ def split(records: Records, seed: int) -> Split:
 
     Split the data set first and ask for consent afterwards: a withdrawal must not move anybody else across.
     """
-    if len(records) < 3:
+    people = records.people
+    if len(people) < 3:
         raise DataRefused("data.too-small", "a data set of fewer than 3 patients cannot be split")
     random = np.random.RandomState(seed)
-    labels = records.labels
+    labels = records.labels[np.unique(records.owners, return_index=True)[1]]  # of each patient's first record
     counts = np.bincount(labels, minlength=2)
     held = _stratified(labels, random) if counts.min() > 2 else _plain(len(labels), random)
     chosen = {int(place) for place in held}
     return Split(
-        tuple(patient for place, patient in enumerate(records.patients) if place not in chosen),
-        tuple(patient for place, patient in enumerate(records.patients) if place in chosen),
+        tuple(patient for place, patient in enumerate(people) if place not in chosen),
+        tuple(patient for place, patient in enumerate(people) if place in chosen),
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+from decimal import Decimal
+
+import numpy as np
 import pytest
 
 from portal.catalogue import manifests
 from portal.catalogue.models import Source
 from portal.reactor import selectors as mirror
+from portal.studies import plans
 from tests.support.desks import HOSPITAL
+from training.site import images
 
 pytestmark = pytest.mark.django_db(transaction=False)
 
@@ -55,6 +61,30 @@ def test_a_damaged_file_is_refused_naming_the_place_and_nothing_is_registered(de
     answer = desks.send("steward", "/catalogue/register/", values, status=422)
     assert words in answer.content.decode() and "(data." in answer.content.decode()
     assert (Source.objects.count(), len(mirror.records("catalogue/dataset/"))) == before
+
+
+def test_a_file_of_images_stands_in_the_catalogue_and_names_its_network(desks):
+    desks.dataset()  # the account is open
+    desks.at("steward")
+    random = np.random.default_rng()
+    pixels = random.integers(0, 256, (90, 28, 28)).astype(np.uint8)
+    slug = f"chest-{uuid.uuid4().hex[:8]}"
+    file = desks.settings.NODE.data / "records" / f"{slug}.npz"
+    images.write(file, [f"p{place // 3}" for place in range(90)], pixels, (np.arange(90) // 3 % 2).astype(np.uint8))
+    desks.send("steward", "/catalogue/register/", {
+        "file": file.name, "slug": slug, "title": "Chest X-rays", "permission": "DUO:0000006",
+    })  # fmt: skip
+    record = mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")
+    assert (record["modality"], record["categories"]) == ("images", ["diagnoses", "images"])
+    assert (record["size_bucket"], record["records_per_patient"]) == ("20-49", 3)
+    parts = manifests.split_of(f"{HOSPITAL}/{slug}", 1)
+    assert len(parts.training) + len(parts.held_out) == 30
+    made = plans.build(plans.defaults() | {
+        "title": "X", "epsilon": Decimal(5), "delta": Decimal("0.0001"), "q": Decimal("0.5"), "clip": Decimal(1),
+        "metric_sigma": Decimal(2), "learning_rate": Decimal(1), "hidden": 4, "rounds": 2, "local_steps": 1,
+    }, request="r", datasets=[record], code="00" * 32, disjoint=True)  # fmt: skip
+    assert (made["configuration"]["model"], made["configuration"]["features"]) == ("chest-densenet", "chest-28")
+    assert made["privacy"]["records_per_patient"] == 3
 
 
 def test_the_same_raw_file_as_a_new_root_is_refused_by_the_ledger(desks):

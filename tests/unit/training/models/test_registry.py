@@ -50,6 +50,18 @@ def test_a_growth_rate_that_groups_cannot_share_is_refused(hidden):
     assert refusal.value.code == "model.configuration"
 
 
+def test_the_network_follows_from_the_data_sets():
+    assert registry.of_transformations([f"chest-28@{'00' * 32}"] * 2).model == "chest-densenet"
+    assert registry.of_transformations([f"fed-heart-1@{'00' * 32}"]).model == "heart-fcn"
+
+
+@pytest.mark.parametrize("names", [[], ["chest-28@00", "fed-heart-1@00"], ["chest-56@00"]])
+def test_data_sets_that_no_network_takes_together_are_refused(names):
+    with pytest.raises(ModelRefused) as refusal:
+        registry.of_transformations(names)
+    assert refusal.value.code == "model.data"
+
+
 def test_flat_weights_go_in_and_come_out():
     network = registry.build(CONFIGURATION)
     weights = registry.initial_weights(CONFIGURATION, 7)

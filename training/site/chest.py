@@ -1,0 +1,46 @@
+"""PneumoniaMNIST (MedMNIST v2, CC BY 4.0) shared among hospitals, for a trial of image training.
+
+The product does not carry the file: the canonical one is what its authors' package medmnist fetches, and any file with
+the same arrays will do. It names no patients, so every image stands for one: what such a study protects is an image,
+and its data sets must say so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import DataRefused
+from training.site import images
+
+Pixels = NDArray[np.uint8]
+
+
+def read(source: Path, part: str) -> tuple[Pixels, Pixels]:
+    """Images uint8 (n, 28, 28) and labels uint8 (n,) of `part` (train, val, test).
+
+    Raises DataRefused `data.missing-file`, `data.not-an-archive`.
+    """
+    try:
+        with np.load(source, allow_pickle=False) as opened:
+            return opened[f"{part}_images"], opened[f"{part}_labels"].reshape(-1).astype(np.uint8)
+    except (KeyError, ValueError, EOFError):
+        message = f"{source.name} is not PneumoniaMNIST's NPZ: take the one that medmnist fetches"
+        raise DataRefused("data.not-an-archive", message) from None
+    except OSError:
+        raise DataRefused("data.missing-file", f"{source.name} cannot be read: check that it is there") from None
+
+
+def share(source: Path, folder: Path, hospitals: int) -> list[Path]:
+    """Write `folder`/chest-1.npz and so on, dealing the training images out in turns. Raises as `read`."""
+    pixels, labels = read(source, "train")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number in range(hospitals):
+        own = range(number, len(labels), hospitals)
+        path = folder / f"chest-{number + 1}.npz"
+        images.write(path, [f"image-{place:05}" for place in own], pixels[list(own)], labels[list(own)])
+        written.append(path)
+    return written

@@ -1,0 +1,127 @@
+"""From a hospital's DICOM and PNG files to the file that trains (training.site.images), with a report for the hospital.
+
+The list of images is a CSV with the columns `patient`, `file`, `label`; files stand beside it or below. What cannot be
+used is left out and named in the report with the reason, and so are the tags that were left behind. The report stays at
+the hospital: nothing of it is on the ledger, and no model sees it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from monai.transforms import Compose, EnsureChannelFirst, Resize
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from training.errors import DataRefused
+from training.site import dicom, images
+
+LABELS = ("0", "1")
+COLUMNS = ("patient", "file", "label")
+TRANSFORM = Compose([
+    EnsureChannelFirst(channel_dim="no_channel"),
+    Resize((images.SIDE, images.SIDE), mode="area"),
+])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`used`: images in the new file. `failed`: file as listed -> code. `removed`: tag -> in how many files it was."""
+
+    used: int
+    failed: dict[str, str]
+    removed: dict[str, int]
+
+    def document(self) -> dict[str, object]:
+        """As it is written beside the new file."""
+        return {
+            "profile": dicom.PROFILE,
+            "used": self.used,
+            "failed": self.failed,
+            "removed": dict(sorted(self.removed.items())),
+        }
+
+
+def prepare(index: Path, target: Path) -> Report:
+    """Write `target` (NPZ) from the images that the CSV `index` lists.
+
+    Raises DataRefused `data.missing-file`, `data.encoding`, `data.missing-column`, `data.empty` (no image of the list
+    can be used: nothing is written).
+    """
+    removed, failed = Counter[str](), dict[str, str]()
+    patients: list[str] = []
+    pixels: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    for patient, file, label in _listed(index):
+        try:
+            known = _label(file, label)
+            image = _image(index.parent, file, removed)
+        except DataRefused as refused:
+            failed[file] = refused.code
+            continue
+        patients.append(patient)
+        pixels.append(image)
+        labels.append(known)
+    if not patients:
+        raise DataRefused(
+            "data.empty", f"no image that {index.name} lists can be used", reasons=dict(Counter(failed.values()))
+        )
+    images.write(target, patients, np.stack(pixels), np.array(labels, dtype=np.uint8))
+    return Report(len(patients), failed, dict(removed))
+
+
+def _listed(index: Path) -> Iterator[tuple[str, str, str]]:
+    try:
+        text = index.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataRefused("data.encoding", f"{index.name} is not UTF-8 text: write it again as UTF-8") from None
+    except OSError:
+        raise DataRefused("data.missing-file", f"{index.name} cannot be read: check that it is there") from None
+    rows = csv.DictReader(text.splitlines())
+    for column in COLUMNS:
+        if column not in (rows.fieldnames or ()):
+            message = f"{index.name}: column {column} is missing: write the columns {', '.join(COLUMNS)}"
+            raise DataRefused("data.missing-column", message, column=column)
+    for row in rows:
+        patient, file, label = ((row[column] or "").strip() for column in COLUMNS)
+        if not patient or not file:
+            message = f"{index.name}, line {rows.line_num}: each image needs its patient and its file"
+            raise DataRefused("data.empty-cell", message, line=rows.line_num)
+        yield patient, file, label
+
+
+def _label(file: str, text: str) -> int:
+    if text not in LABELS:
+        raise DataRefused("data.unknown-value", f"{file}: the label is none of {', '.join(LABELS)}")
+    return LABELS.index(text)
+
+
+def _image(folder: Path, file: str, removed: Counter[str]) -> NDArray[np.uint8]:
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataRefused("data.outside", f"{file} stands outside the list's folder: put it inside")
+    if not path.is_file():
+        raise DataRefused("data.missing-file", f"{file} is not there: correct the list")
+    grey = _png(path) if path.suffix.lower() == ".png" else dicom.read(path, removed)
+    resized = np.asarray(TRANSFORM(grey))[0]
+    image: NDArray[np.uint8] = np.rint(np.clip(resized, 0.0, 1.0) * 255).astype(np.uint8)
+    return image
+
+
+def _png(path: Path) -> NDArray[np.float32]:
+    if not path.stat().st_size:
+        raise DataRefused("data.empty", f"{path.name} has 0 bytes: export it again")
+    try:
+        with Image.open(path, formats=("PNG",)) as opened:
+            if opened.mode != "L":
+                message = f"{path.name} is of mode {opened.mode}: save it as grey of 8 bits"
+                raise DataRefused("data.bit-depth", message)
+            grey: NDArray[np.float32] = np.asarray(opened, dtype=np.float32) / np.float32(255)
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
+        raise DataRefused("data.pixels", f"{path.name} is no whole PNG file: export it again") from None
+    return grey
