@@ -25,9 +25,11 @@ from portal.demo.steps import Steps
 from portal.demo.supervisor import Supervisor
 from portal.demo.watch import Watch
 from portal.errors import PortalError
+from training.site.attempts import ROOM
 
 app = typer.Typer(add_completion=False, help=__doc__)
 TOO_LITTLE = 2**20  # bytes
+FULL = "disk.full"
 WIDE = 140  # columns where nobody watches: no address and no password is broken
 
 
@@ -82,8 +84,8 @@ def demo(  # noqa: PLR0917  # options of a command line
             console.print("\nStopped. The same command goes on from here.")
             raise typer.Exit(130) from None
         except CovenantError as error:
-            if (full := full_disk(layout.directory, error)) is not None:
-                raise full from error
+            if error.code != FULL and shutil.disk_usage(layout.directory).free < TOO_LITTLE:
+                raise full_disk(layout.directory, error.code) from error
             raise
         finally:
             supervisor.stop_all()
@@ -99,19 +101,20 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
     )
     written = layout.out / "report.json"
     if not written.exists():
-        main_job(console, layout, choices, clock)
+        main_job(console, layout, choices, supervisor, clock)
     found = json.loads(written.read_text())
     if report_file:
         write_json(report_file, found)
     report.show(console, layout, choices, found, json.loads((layout.directory / "personas.json").read_text()))
 
 
-def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -> None:
+def main_job(console: Console, layout: Layout, choices: Choices, supervisor: Supervisor, clock: Clock) -> None:
     shells = Shells(layout)  # before the first gRPC call: a process with gRPC's threads should not fork
     watch = Watch(layout, choices.study)
     try:
         with shells:
-            steps = Steps(layout, choices, shells, watch, lambda line: console.print(f"  {line}"))
+            tell = lambda line: console.print(f"  {line}")  # noqa: E731
+            steps = Steps(layout, choices, shells, watch, tell, lambda: check(layout, supervisor))
             for name, step in steps.in_order():
                 console.print(f"[bold]{name}[/bold]")
                 step()
@@ -133,12 +136,16 @@ def main_job(console: Console, layout: Layout, choices: Choices, clock: Clock) -
     write_json(layout.out / "report.json", found)
 
 
-def full_disk(directory: Path, error: CovenantError) -> PortalError | None:
-    """What `error` comes from where there is hardly a byte left: whatever failed then, not even its log says so."""
-    if shutil.disk_usage(directory).free >= TOO_LITTLE:
-        return None
-    reason = f"no space is left for {directory}: free some, and run the same command again ({error.code})"
-    return PortalError("disk.full", reason)
+def check(layout: Layout, supervisor: Supervisor) -> None:
+    """Raise PortalError where a study would wait in vain: `disk.full`, `demo.process-ended`."""
+    if shutil.disk_usage(layout.directory).free < ROOM:
+        raise full_disk(layout.directory, "site.disk-full")
+    supervisor.check()
+
+
+def full_disk(directory: Path, code: str) -> PortalError:
+    """Where hardly a byte is left it does not matter what failed, with `code`: not even its log says so."""
+    return PortalError(FULL, f"no space is left for {directory}: free some, and run the same command again ({code})")
 
 
 def serve(console: Console, supervisor: Supervisor) -> None:

@@ -26,12 +26,19 @@ STUDY_SECONDS = 900
 
 
 class Steps:
-    """The steps of one demo. `tell` takes a line for the person who watches."""
+    """The steps of one demo. `tell` takes a line for whoever watches; `check` raises where waiting is in vain."""
 
-    def __init__(
-        self, layout: Layout, choices: Choices, shells: Shells, watch: Watch, tell: Callable[[str], None]
+    def __init__(  # noqa: PLR0917  # one who makes it passes all
+        self,
+        layout: Layout,
+        choices: Choices,
+        shells: Shells,
+        watch: Watch,
+        tell: Callable[[str], None],
+        check: Callable[[], None],
     ) -> None:
-        self.layout, self.choices, self.shells, self.watch, self.tell = layout, choices, shells, watch, tell
+        self.layout, self.choices, self.shells, self.watch = layout, choices, shells, watch
+        self.tell, self.check = tell, check
 
     def in_order(self) -> list[tuple[str, Callable[[], None]]]:
         """Name and function of each step before the rounds begin."""
@@ -145,6 +152,7 @@ class Steps:
     def wait(self, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + STUDY_SECONDS
         while not until():
+            self.check()
             if self.state() == "failed" or self.watch.stopped:
                 run = self.shells.ask("hub", "run_state", study=self.choices.study)
                 raise PortalError("demo.study-stopped", f"the study stopped: {run['reason']} {run['message']}")

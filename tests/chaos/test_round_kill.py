@@ -4,7 +4,8 @@ The whole stack runs on the real data: embedded ledger, broker, reactors and wor
 pages of the hub and of one hospital, each its own process. One study is led through everything: a worker or page
 started with COVENANT_CRASH_AT kills itself at that point, ledger, reactors and the hub's pages are killed from outside
 at a moment that the seed chooses within a round. What was killed is started again, and the study must reach its
-release. In the middle a patient withdraws at pages that die before the ledger hears of it.
+release. In the middle a patient withdraws at pages that die before the ledger hears of it; later that hospital's disk
+is full until it has said so (where this user may mount a small one).
 
 Few points and one fixed seed by default; COVENANT_SOAK=1 visits every point under several seeds. COVENANT_SEED names
 one. The patients' record ids are names and dates of birth here: whatever a kill leaves behind must not hold them.
@@ -18,6 +19,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -29,7 +31,7 @@ from portal.demo import steps as demo
 from portal.demo.layout import HUB, SITES, Site
 from portal.demo.shell import Shells
 from portal.grid import broker
-from tests.support import canaries
+from tests.support import canaries, disk
 from tests.support.aftermath import Aftermath
 from tests.support.stack import VICTIM, Stack
 from training.site.heart import write_hospital_csvs
@@ -65,6 +67,9 @@ class Killing:
             (4, self.ledger),
             (4, lambda: self.again(HUB, "web")),
         ]
+        self.filler = stack.layout.node(VICTIM) / "filler"
+        if disk.mountable():
+            self.outside.append((4, lambda: disk.fill(self.filler)))
         self.visited = self.withdrawn_in = 0
 
     def run(self) -> None:
@@ -83,6 +88,8 @@ class Killing:
             if self.outside and self.stack.round >= self.outside[0][0]:
                 time.sleep(self.moments.uniform(0, 0.7))
                 self.outside.pop(0)[1]()
+            if self.filler.exists() and self.said_full():
+                self.filler.unlink()
             time.sleep(0.2)
 
     def next_point(self, name: str) -> str:
@@ -96,6 +103,9 @@ class Killing:
     def again(self, site, kind: str) -> None:
         self.stack.kill(f"{site.name}-{kind}")
         self.stack.run(site, kind)
+
+    def said_full(self) -> bool:
+        return "site.disk-full" in (self.stack.layout.logs / f"{VICTIM.name}-worker.log").read_text()
 
     def withdrawing(self) -> None:
         """The patient presses the button; the page dies with the withdrawal kept, before the ledger hears of it."""
@@ -122,10 +132,12 @@ def named_patients(directory: Path) -> dict[str, Path]:
 def stack(tmp_path, request, monkeypatch):
     monkeypatch.setattr(demo, "write_hospital_csvs", named_patients)
     made = Stack(tmp_path / "stack", seed=request.param, rounds=ROUNDS)
-    try:
-        yield made
-    finally:
-        made.supervisor.stop_all()
+    room = disk.small(made.layout.node(VICTIM), "128m") if disk.mountable() else nullcontext()
+    with room:
+        try:
+            yield made
+        finally:
+            made.supervisor.stop_all()
 
 
 @pytest.mark.parametrize("stack", SEEDS, indirect=True, ids="seed-{}".format)
@@ -135,7 +147,7 @@ def test_a_study_survives_every_kill(stack, tmp_path):
     stack.start()
     stack.start_web(VICTIM)  # one of its patients sets up a passkey there
     with Shells(stack.layout) as shells:
-        steps = demo.Steps(stack.layout, stack.choices, shells, None, print)
+        steps = demo.Steps(stack.layout, stack.choices, shells, None, print, stack.supervisor.check)
         for _, step in steps.in_order():
             step()
         stack.kill(f"{VICTIM.name}-web")
@@ -145,6 +157,7 @@ def test_a_study_survives_every_kill(stack, tmp_path):
         killing.run()
         assert not killing.outside
         assert killing.visited == killing.expected, f"never reached: {killing.pending}"
+        assert killing.said_full() == disk.mountable() and not killing.filler.exists()
         shells.ask(VICTIM.name, "await_withdrawn", grant=shells.ask(VICTIM.name, "grant_of", username=demo.WITHDRAWING))
         trained = shells.ask(VICTIM.name, "rounds_of", username=demo.WITHDRAWING, study=stack.choices.study)
         assert trained and trained[-1] <= killing.withdrawn_in < ROUNDS, "withdrawn, and in a later cohort"

@@ -31,8 +31,11 @@ MARGIN = 1.0  # seconds a deadline is overshot, so that contract time has passed
 POLL = 0.01  # seconds between two looks at the projection
 
 TRANSIENT = frozenset(  # a site that says so has not answered: it is asked again until the deadline
-    {"portal.ledger-unavailable", "portal.broker-unavailable", "site.ledger-stale", "studies.cohort-late"}
-)
+    {
+        "portal.ledger-unavailable", "portal.broker-unavailable", "site.disk-full", "site.ledger-stale",
+        "studies.cohort-late",
+    }
+)  # fmt: skip
 WITHOUT_METRICS = frozenset({"rounds.attempts-exhausted", "studies.entitlement-missing"})
 OPEN = frozenset({"open", "training", "closed", "aborted"})
 FIXED = frozenset({"training", "closed", "aborted"})

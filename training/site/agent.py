@@ -71,10 +71,12 @@ class SiteAgent:
     def handle(self, request: Request) -> Answer:
         """Do what `request` asks, or what is left of it. Raises CovenantError; the code travels back, details do not.
 
-        Codes: of the ledger's own check (it lacks what was seen of it), `site.ledger-stale`, `site.wrong-code`,
-        `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`, `site.cohort-too-small`, `site.attempt-lost`, and
-        those of `permission`, of the dry run (`model.*`), of the chain, of the stores and of the contracts.
+        Codes: of the ledger's own check (it lacks what was seen of it), `site.disk-full`, `site.ledger-stale`,
+        `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`, `site.cohort-too-small`,
+        `site.attempt-lost`, and those of `permission`, of the dry run (`model.*`), of the chain, of the stores and of
+        the contracts.
         """
+        self.attempts.require_room()
         self.ledger.check()
         if not self.ledger.reached(request.height, PATIENCE):
             raise TrainingError("site.ledger-stale", "this site has not followed the ledger that far yet: ask again")

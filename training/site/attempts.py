@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 from training.errors import TrainingError
 from training.federation.vectors import Vector, digest, from_bytes, to_bytes
 from training.site.stores import Attempt
+
+ROOM = 32 * 2**20  # bytes: to follow the ledger through a step, and for what the step itself keeps
 
 
 class FileAttempts:
@@ -20,6 +23,12 @@ class FileAttempts:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def require_room(self) -> None:
+        """Raises TrainingError `site.disk-full` before anything is begun whose end could not be kept."""
+        standing = next(folder for folder in (self._root, *self._root.absolute().parents) if folder.exists())
+        if shutil.disk_usage(standing).free < ROOM:
+            raise full()
 
     def start(self, attempt: Attempt) -> bool:
         folder = self._folder(attempt)
@@ -100,5 +109,9 @@ def sync(folder: Path) -> None:
 
 def unwritable(error: OSError) -> TrainingError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TrainingError("site.disk-full", "this site's disk is full: make room, then start the next attempt")
+        return full()
     return TrainingError("site.disk-failed", f"this site cannot write its record of attempts: {error.strerror}")
+
+
+def full() -> TrainingError:
+    return TrainingError("site.disk-full", "this site's disk is full: make room; it is asked again until its deadline")

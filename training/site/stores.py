@@ -108,6 +108,9 @@ class CohortStore(Protocol):
 
 
 class AttemptStore(Protocol):
+    def require_room(self) -> None:
+        """Raises TrainingError `site.disk-full` where there is too little to go through a step with."""
+
     def start(self, attempt: Attempt) -> bool:
         """Note durably that work begins; False where it had begun before."""
 

@@ -47,7 +47,7 @@ def test_one_patient_of_the_demo_signs_and_withdraws_with_a_passkey(address, cat
     catch_up()
     port = int(address.rpartition(":")[2]) - port_of(HOSPITALS[0], 0)
     layout, said = Layout(tmp_path), list[str]()
-    steps = Steps(layout, Choices(port, 1, "5", 4, "s", "r", "p"), Here(catch_up), Watched(), said.append)  # type: ignore[arg-type]
+    steps = Steps(layout, Choices(port, 1, "5", 4, "s", "r", "p"), Here(catch_up), Watched(), said.append, Watched)  # type: ignore[arg-type]
     write_json(steps.personas_file, {HOSPITALS[0].name: {WITHDRAWING: password}})
     steps.passkey()
     steps.passkey()  # asked again, as by a second run: nothing more happens

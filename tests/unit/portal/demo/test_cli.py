@@ -9,7 +9,9 @@ import pytest
 from portal.demo import cli
 from portal.demo.cli import check_epsilon, empty
 from portal.demo.layout import Layout
+from portal.demo.supervisor import Supervisor
 from portal.errors import PortalError
+from tests.support.demo import free_block
 
 
 @pytest.mark.parametrize(
@@ -45,13 +47,38 @@ def test_a_reset_of_an_empty_directory_does_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("free", "said"), [(0, True), (cli.TOO_LITTLE - 1, True), (cli.TOO_LITTLE, False)])
-def test_what_fails_on_a_full_disk_is_told_as_a_full_disk(free, said, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("free", "code"), [(0, "disk.full"), (cli.TOO_LITTLE - 1, "disk.full"), (cli.TOO_LITTLE, "demo.step-failed")]
+)
+def test_what_fails_on_a_full_disk_is_told_as_a_full_disk(free, code, tmp_path, monkeypatch):
+    def fail(*_):
+        raise PortalError("demo.step-failed", "hub-migrate ended with status 1: ")
+
     monkeypatch.setattr(cli.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    found = cli.full_disk(tmp_path, PortalError("demo.step-failed", "hub-migrate ended with status 1: "))
-    assert (found is not None) == said
-    if found:
-        assert found.code == "disk.full" and "demo.step-failed" in found.message and str(tmp_path) in found.message
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli, "run", fail)
+    with pytest.raises(PortalError) as refused:
+        cli.demo(directory=tmp_path, port=free_block())
+    assert refused.value.code == code and "demo.step-failed" in str(refused.value)
+    if code == "disk.full":
+        assert str(tmp_path) in refused.value.message
+
+
+@pytest.mark.parametrize("free", [0, cli.ROOM - 1])
+def test_a_disk_that_fills_up_ends_the_waiting(free, tmp_path, monkeypatch):
+    """Hospitals on it would say `site.disk-full` from there on, round after round."""
+    supervisor, layout = Supervisor(tmp_path / "logs"), Layout(tmp_path)
+    cli.check(layout, supervisor)
+    monkeypatch.setattr(cli.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(PortalError, match=r"disk\.full: no space is left for .* run the same command again"):
+        cli.check(layout, supervisor)
+
+
+def test_a_process_that_ends_ends_the_waiting(tmp_path):
+    supervisor, layout = Supervisor(tmp_path / "logs"), Layout(tmp_path)
+    supervisor.start("broker", ["false"]).wait()
+    with pytest.raises(PortalError, match=r"demo\.process-ended: broker ended with status 1"):
+        cli.check(layout, supervisor)
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(tmp_path):

@@ -221,7 +221,8 @@ def test_an_evaluation_without_access_does_not_hold_the_model_back(world, monkey
     assert len(Studies(world.view).confirmations(study)) == 2
 
 
-def test_a_site_whose_ledger_was_away_is_asked_again(world):
+@pytest.mark.parametrize("code", ["portal.ledger-unavailable", "site.disk-full"])
+def test_a_site_whose_ledger_was_away_or_disk_was_full_is_asked_again(world, code):
     study = world.study()
     agent, failures = world.agents["AlphaMSP"], [1, 1]
 
@@ -229,12 +230,35 @@ def test_a_site_whose_ledger_was_away_is_asked_again(world):
         def handle(self, request):
             if failures and request.kind in {"train", "cohort"}:
                 failures.pop()
-                raise TrainingError("portal.ledger-unavailable", "the ledger is away")
+                raise TrainingError(code, "for a moment")
             return agent.handle(request)
 
     world.agents["AlphaMSP"] = Shaky()
     world.runner().run(study)
-    assert {status for _, _, status, *_ in told(world, study)} == {"closed"}
+    assert told(world, study) == [(number, 1, "closed", BOTH, None) for number in (1, 2, 3)]
+
+
+def test_a_disk_that_stays_full_ends_the_attempt_with_that_reason_and_its_spend_stays(world):
+    study = world.study()
+    agent, full = world.agents["AlphaMSP"], [True]
+
+    class Full:
+        def handle(self, request):
+            if full and request.kind == "train":
+                world.sleep(20)
+                if world.now > deadline(1):
+                    full.clear()
+                raise TrainingError("site.disk-full", "make room")
+            return agent.handle(request)
+
+    def deadline(attempt):
+        return Studies(world.view).attempt(study, 1, attempt)[0].update_deadline
+
+    world.agents["AlphaMSP"] = Full()
+    world.runner().run(study)
+    assert told(world, study)[:2] == [(1, 1, "aborted", BOTH, "site.disk-full"), (1, 2, "closed", BOTH, None)]
+    updates = [len(Studies(world.view).updates(Studies(world.view).attempt(study, 1, one)[0])) for one in (1, 2)]
+    assert updates == [1, 2]  # what Beta released in the attempt that failed is spent
 
 
 def test_nothing_is_opened_without_weights_to_start_from(world):

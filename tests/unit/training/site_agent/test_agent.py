@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from types import SimpleNamespace
+
 import pytest
 
 from consent.errors import CovenantError
@@ -115,6 +118,18 @@ def test_a_ledger_left_behind_is_refused(world, study, monkeypatch):
         world.agents[ALPHA].handle(
             Request(kind="cohort", study=study, round=1, attempt=1, height=world.ledger.height + 1)
         )
+
+
+@pytest.mark.parametrize("kind", ["cohort", "train"])
+def test_nothing_is_begun_on_a_full_disk(world, study, kind, monkeypatch):
+    (opened if kind == "cohort" else fixed)(world, study)
+    calls = len(world.ledger.calls)
+    with monkeypatch.context() as small:
+        small.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+        with refused("site.disk-full"):
+            world.ask(ALPHA, kind, study, 1, 1)
+    assert len(world.ledger.calls) == calls and world.hospitals[ALPHA].loads == []
+    world.ask(ALPHA, kind, study, 1, 1)  # there is room again: nothing of the attempt is lost
 
 
 def test_nothing_is_done_on_a_ledger_that_lacks_what_was_seen(world, study):

@@ -6,10 +6,13 @@ import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.support import disk
 from training.errors import TrainingError
 from training.site import attempts
 from training.site.attempts import FileAttempts, FileVectors
@@ -64,6 +67,24 @@ def test_a_full_disk_keeps_nothing_and_says_so(store, monkeypatch):
     assert store.result(ATTEMPT) is None and not list(store._root.rglob("*.part"))
     with pytest.raises(TrainingError, match=r"site\.disk-full"):
         store.start(ATTEMPT._replace(attempt=9))
+
+
+@pytest.mark.parametrize(("left", "enough"), [(0, False), (attempts.ROOM - 1, False), (attempts.ROOM, True)])
+def test_a_step_needs_room_before_it_begins(store, monkeypatch, left, enough):
+    monkeypatch.setattr(attempts.shutil, "disk_usage", lambda _: SimpleNamespace(free=left))
+    with nullcontext() if enough else pytest.raises(TrainingError, match=r"site\.disk-full"):
+        store.require_room()
+
+
+def test_room_is_looked_for_where_the_attempts_will_lie(tmp_path):
+    if not disk.mountable():
+        pytest.skip("mounting a small file system needs root")
+    with disk.small(tmp_path / "data", "40m"):
+        store = FileAttempts(tmp_path / "data" / "attempts")
+        store.require_room()
+        disk.fill(tmp_path / "data" / "filler")
+        with pytest.raises(TrainingError, match=r"site\.disk-full"):
+            store.require_room()
 
 
 def test_a_damaged_vector_is_not_there(tmp_path):
