@@ -40,7 +40,7 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     first = made.start("--no-serve")
     made.await_line(first, "epsilon so far")
     first.send_signal(signal.SIGINT)
-    assert first.wait(60) == 130
+    assert first.wait(120) == 130
     assert processes_of(made.directory) == []
     second = made.start("--no-serve", "--report", str(made.copy))
     output = second.communicate(timeout=600)[0]
@@ -57,7 +57,7 @@ def served(demo: Demo) -> Iterator[Demo]:
         yield demo
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(120)
     assert processes_of(demo.directory) == []
 
 

@@ -35,5 +35,5 @@ def test_it_is_said_and_the_same_command_goes_on(small_disk: Path) -> None:
     again = demo.start("--no-serve")
     demo.await_line(again, "patients signed a consent")
     again.send_signal(signal.SIGINT)
-    assert again.wait(60) == 130
+    assert again.wait(120) == 130
     assert processes_of(demo.directory) == []

@@ -130,7 +130,7 @@ def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
 
     found = processes_of(served.directory)
     workers = [one for one in found if "portal.grid.celery:site" in " ".join(one.cmdline())]
-    deadline = time.monotonic() + 60  # they load it when they start, on a busy machine after the pages answer
+    deadline = time.monotonic() + 120  # they load it when they start, on a busy machine after the pages answer
     while not all(map(has_torch, workers)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert workers

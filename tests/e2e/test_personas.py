@@ -202,7 +202,7 @@ def test_a_second_study_from_the_request_to_the_release_through_the_pages(house:
     for hospital in hospitals:
         walks.approve(page, hospital, study)
     walks.start(page, hub, study)
-    walks.watch(page, hub, study, seconds=120)
+    walks.watch(page, hub, study, seconds=400)
     rounds = page.get_by_role("region", name="Table of rounds")
     page.get_by_text("The same as a table").click()
     assert rounds.get_by_role("row").count() >= 1 + 2 + 1  # head, two rounds, one test

@@ -129,7 +129,7 @@ def ask_for_access(page: Page, hub: str, protocol: str) -> str:
 def open_when_there(page: Page, address: str, selector: str) -> Locator:
     """The first of `selector` on the page at `address`, opened again until this node has followed the ledger so far."""
     found = page.locator(selector).first
-    for _ in range(60):
+    for _ in range(240):
         page.goto(address)
         if found.count():
             return found

@@ -56,12 +56,12 @@ class LedgerProcess:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
             assert self.process.stdout is not None
             self.process.stdout.close()
             self.process = None
 
-    def await_ready(self, seconds: float = 30) -> None:
+    def await_ready(self, seconds: float = 60) -> None:
         """Wait until this process's own connections have found the ledger again."""
         end = time.monotonic() + seconds
         while True:

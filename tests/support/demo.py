@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from portal.demo.layout import Kind, needed_ports
+from tests.support import ports
 
 ROOT = Path(__file__).parents[2]
 # A Fabric peer asks for one address of this machine that is not loopback, though it need not use it.
@@ -29,7 +28,7 @@ class Demo:
         self.rounds = rounds
         self.ledger = ledger
         wanted = needed_ports(0, ledger)
-        self.port = free_block(max(wanted) + 1)
+        self.port = ports.block(max(wanted) + 1)
         self.out = directory / "out"
         self.copy = directory.parent / "report.json"  # where --report puts one
         self.lines: list[str] = []
@@ -81,17 +80,3 @@ def processes_of(directory: Path) -> list[psutil.Process]:
         if str(directory) in said and process.pid != os.getpid():
             found.append(process)
     return found
-
-
-def free_block(size: int = 5) -> int:
-    """The first of `size` free ports in a row on loopback, at random: two demos that start later each keep theirs."""
-    blocks = range(21000, 31000, size)
-    for first in random.sample(blocks, len(blocks)):
-        try:
-            for port in range(first, first + size):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError(f"no {size} free ports in a row")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +21,10 @@ from ledger.network.errors import NetworkError
 from ledger.network.network import Network
 from ledger.network.package import Package
 from ledger.network.plan import Member
+from tests.support import ports
 
 ATTEMPTS = 5
-PATIENCE = 30.0  # seconds for peers to find each other
+PATIENCE = 120.0  # seconds for peers to find each other, on a busy machine
 INTERVAL_MS = plans.PROFILES["latency"]  # tests wait for one block after another
 
 
@@ -91,7 +91,7 @@ def acquaint(network: Network) -> None:
 def up(directory: Path, hospitals: Sequence[Member], institutes: Sequence[Member], interval_ms: int) -> Network:
     """On ports that nobody uses; another program may take one meanwhile."""
     for attempt in range(ATTEMPTS):
-        port = random.randrange(15_000, 31_000)  # below those that the system gives out
+        port = ports.free_ports(len(hospitals) + len(institutes))
         plan = plans.draw(hospitals, institutes, host="127.0.0.1", port=port, interval_ms=interval_ms)
         try:
             return networks.up(directory, plan, {})

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from portal.demo import consortium, services
-from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Layout, Site
+from portal.demo.layout import HOSPITALS, HUB, PORTS, SITES, Choices, Layout, Site
 from portal.demo.supervisor import Supervisor
 from portal.processes import node_processes, setup_commands
-from tests.support.demo import free_block
+from tests.support import ports
 
 VICTIM = HOSPITALS[0]
-SECONDS = 60  # for a process to come up
+SECONDS = 120  # for a process to come up, on a busy machine
 
 
 class Stack:
@@ -33,7 +33,7 @@ class Stack:
     def __init__(self, directory: Path, seed: int, rounds: int) -> None:
         self.layout = Layout(directory)
         self.layout.directory.mkdir(parents=True, exist_ok=True)
-        self.choices: Choices = self.layout.choose(port=free_block(), seed=seed, epsilon="5", rounds=rounds)
+        self.choices: Choices = self.layout.choose(port=ports.block(PORTS), seed=seed, epsilon="5", rounds=rounds)
         self.supervisor = Supervisor(self.layout.logs)
         self.ledger_port = 0
 

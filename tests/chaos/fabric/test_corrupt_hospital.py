@@ -260,14 +260,14 @@ def test_it_floods_and_the_others_still_commit(consortium: Consortium) -> None:
     with Load(consortium, HONEST) as calm:
         time.sleep(seconds)
     with Load(consortium, [CORRUPT], writers=48) as flood, Load(consortium, HONEST) as load:
+        began = time.monotonic()
         time.sleep(seconds)
+        load.back(HONEST, began)
     quiet, loud = ([one for each in HONEST for one in run.seconds[each]] for run in (calm, load))
     print(
         f"others {len(quiet) / seconds:.0f} tx/s, median {median(quiet):.2f} s; under a flood of "
         f"{len(flood.confirmed) / seconds:.0f} tx/s {len(loud) / seconds:.0f} tx/s, median {median(loud):.2f} s, "
         f"p95 {quantile(loud, 0.95):.2f} s"
     )
-    for hospital in HONEST:
-        assert load.seconds[hospital]
     assert max(loud) < RECOVERY
     consortium.settled()

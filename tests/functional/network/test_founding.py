@@ -74,7 +74,7 @@ def test_a_start_that_was_killed_is_undone_by_the_next(tmp_path, plan, delay):
     )
     first = subprocess.Popen([sys.executable, "-c", code])
     layout = Layout(tmp_path)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not layout.draft.exists() and not layout.plan.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(delay)

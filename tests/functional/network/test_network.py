@@ -108,7 +108,7 @@ def writes(network, name, **options):
         return None
 
 
-def eventually(true, seconds=40):
+def eventually(true, seconds=120):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -150,7 +150,7 @@ def test_a_stranger_does_not_connect(network):
     identity = Authority.load(network.layout.folder(alpha) / "ca").issue("x", ["steward"])
     ca = network.layout.tls_ca(alpha).read_bytes()
     with connect(str(alpha.peer), ca, identity) as door, pytest.raises(LedgerError, match="UNAVAILABLE"):
-        door.contract.evaluate("members:List", {}, timeout=3)
+        door.contract.evaluate("members:List", {}, timeout=30)
 
 
 def test_the_keys_hold_nothing_open(network):
@@ -334,7 +334,7 @@ def test_the_doctor_names_a_host_whose_clock_is_off(network):
         node.await_ready(node.host(contracts))
         (found,) = [each for each in doctor.examine(network) if each.state != "ok"]
         assert found.name == node.host(contracts).name
-        assert re.fullmatch(r"its clock is (599|600) s ahead of ours", found.detail)
+        assert re.fullmatch(r"its clock is (59\d|600) s ahead of ours", found.detail)
     finally:
         network.stop([node], "host")
         network.start([node], "host")

@@ -61,7 +61,7 @@ class Host:
     def stop(self) -> int:
         assert self.popen is not None
         self.popen.terminate()
-        self.popen.communicate(timeout=20)
+        self.popen.communicate(timeout=60)
         return self.popen.returncode
 
     def peer(self, state: dict[str, bytes] | None = None, **options: Any) -> Peer:
@@ -100,7 +100,7 @@ def issue(authority: Authority, name: str, days: int = 365) -> tuple[ec.Elliptic
     return key, certificate.public_bytes(Encoding.PEM)
 
 
-def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen"

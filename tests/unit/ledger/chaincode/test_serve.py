@@ -17,7 +17,7 @@ from tests.unit.ledger.chaincode.peer import Peer
 
 def refusal(host) -> str:
     host.start()
-    assert host.popen.wait(20) == 1
+    assert host.popen.wait(60) == 1
     return host.log.strip().splitlines()[-1].partition(": ")[0]
 
 

@@ -102,8 +102,8 @@ class TestManyAtOnce:
         running = [
             peer.begin(registrar, "consents:Record", {"grant": each.sealed()}, each.evidence()) for each in patients(50)
         ]
-        done = [each.done.result(20) for each in running]
-        assert time.monotonic() - began < 5  # one after another: 50 times at least 0.6 s
+        done = [each.done.result(60) for each in running]
+        assert time.monotonic() - began < 15  # one after another: 50 times at least 0.6 s
         assert {each.status for each in done} == {200}
         assert len({key for each in done for key in each.writes}) == 50
         peer.close()
@@ -114,7 +114,7 @@ class TestManyAtOnce:
         arguments, evidence = batch(*patients(500))
         slow = peer.begin(registrar, "consents:RecordBatch", arguments, evidence)
         quick = [peer.begin(registrar, "consents:Get", {"commitment": digest(str(each))}) for each in range(20)]
-        assert {each.done.result(20).payload for each in quick} == {b"null"}
+        assert {each.done.result(60).payload for each in quick} == {b"null"}
         assert slow.done.result(20).status == 200
         peer.close()
 
@@ -219,5 +219,5 @@ class TestStopping:
         assert running.done.result(10).payload == b"null"
         assert peer.ended.result(10) is grpc.StatusCode.OK
         assert not late.done.done()
-        assert serving.popen.wait(10) == 0
+        assert serving.popen.wait(60) == 0
         peer.close()

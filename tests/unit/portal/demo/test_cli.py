@@ -8,10 +8,10 @@ import pytest
 
 from portal.demo import cli
 from portal.demo.cli import check_epsilon, empty
-from portal.demo.layout import Layout
+from portal.demo.layout import PORTS, Layout
 from portal.demo.supervisor import Supervisor
 from portal.errors import PortalError
-from tests.support.demo import free_block
+from tests.support import ports
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_fails_on_a_full_disk_is_told_as_a_full_disk(free, code, tmp_path, 
     monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     monkeypatch.setattr(cli, "run", fail)
     with pytest.raises(PortalError) as refused:
-        cli.demo(directory=tmp_path, port=free_block())
+        cli.demo(directory=tmp_path, port=ports.block(PORTS))
     assert refused.value.code == code and "demo.step-failed" in str(refused.value)
     if code == "disk.full":
         assert str(tmp_path) in refused.value.message
