@@ -102,6 +102,8 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
     written = layout.out / "report.json"
     if not written.exists():
         main_job(console, layout, choices, supervisor, clock)
+    else:
+        services.start_workers(layout, supervisor)
     found = json.loads(written.read_text())
     if report_file:
         write_json(report_file, found)
@@ -109,7 +111,7 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
 
 
 def main_job(console: Console, layout: Layout, choices: Choices, supervisor: Supervisor, clock: Clock) -> None:
-    shells = Shells(layout)  # before the first gRPC call: a process with gRPC's threads should not fork
+    shells = Shells(layout, supervisor.nurseries[services.NODES])
     watch = Watch(layout, choices.study)
     try:
         with shells:
@@ -120,6 +122,7 @@ def main_job(console: Console, layout: Layout, choices: Choices, supervisor: Sup
                 step()
                 clock.lap(name)
             console.print("[bold]rounds[/bold]")
+            services.start_workers(layout, supervisor)
             with RoundsView(console, watch, choices.rounds):
                 steps.rounds()
             clock.lap("rounds")

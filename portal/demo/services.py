@@ -8,36 +8,48 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from portal.demo import consortium, fabric
+from portal.demo import consortium, fabric, nursery
 from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, free_ports, needed_ports, port_of
 from portal.demo.supervisor import Supervisor
 from portal.errors import PortalError
 from portal.grid import broker
 from portal.processes import node_processes, setup_commands
 
+NODES, WORKERS = "nursery-nodes", "nursery-workers"  # what begins a node's processes, and the hospitals' workers
+
 
 def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
-    """Everything; the pages answer before the workers load their libraries."""
+    """Everything but the hospitals' workers; their libraries are loaded once the pages answer."""
+    supervisor.nurse(NODES, nursery.NODES)
     ledgers = (start_network if choices.ledger == Kind.fabric else start_ledger)(layout, choices, supervisor)
     brokers = start_broker(layout, supervisor)
     consortium.configure(layout, choices, ledgers, brokers)
     migrations: dict[str, Any] = {}
     for site in SITES:
         for command in setup_commands(layout.config(site)):
-            migrations[command.name] = supervisor.start(command.name, command.argv, command.env)
+            migrations[command.name] = supervisor.start(
+                command.name, command.argv, command.env, supervisor.nurseries[NODES]
+            )
     supervisor.wait(migrations)
     for site in SITES:
-        start(layout, site, "web", supervisor)
+        start(layout, site, "web", supervisor, NODES)
     await_pages(choices, supervisor)
-    for kind in ("reactor", "worker"):
-        for site in SITES:
-            start(layout, site, kind, supervisor)
+    supervisor.nurse(WORKERS, nursery.WORKERS)
+    for site in SITES:
+        start(layout, site, "reactor", supervisor, NODES)
+    start(layout, HUB, "worker", supervisor, NODES)
 
 
-def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor) -> None:
+def start_workers(layout: Layout, supervisor: Supervisor) -> None:
+    """The hospitals' workers, as soon as torch is there."""
+    for site in HOSPITALS:
+        start(layout, site, "worker", supervisor, WORKERS)
+
+
+def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor, place: str) -> None:
     for process in node_processes(layout.config(site)):
         if process.name == f"{site.name}-{kind}":
-            supervisor.start(process.name, process.argv, process.env)
+            supervisor.start(process.name, process.argv, process.env, supervisor.nurseries[place])
 
 
 def start_ledger(layout: Layout, choices: Choices, supervisor: Supervisor) -> dict[str, Any]:

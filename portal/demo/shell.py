@@ -7,38 +7,41 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from portal.config import VARIABLE
 from portal.demo.layout import SITES, Layout, Site
+from portal.demo.nursery import Child, Nursery
 from portal.errors import PortalError
 
 
 class Shell:
     """One node's process, asked one thing at a time. It ends when its input does, so it never outlives the demo."""
 
-    def __init__(self, site: Site, config: Path, log: Path) -> None:
+    def __init__(self, site: Site, config: Path, log: Path, nursery: Nursery | None = None) -> None:
         self.site = site
-        with log.open("ab") as errors:
-            self.child = subprocess.Popen(
-                [sys.executable, "-m", "portal.demo.node"],
-                env={**os.environ, VARIABLE: str(config)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                start_new_session=True,
-            )
+        argv, env = [sys.executable, "-m", "portal.demo.node"], {**os.environ, VARIABLE: str(config)}
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        self.stdin, self.stdout = os.fdopen(ours_in, "w"), os.fdopen(ours_out)
+        self.child: subprocess.Popen[bytes] | Child
+        with os.fdopen(theirs_in), os.fdopen(theirs_out, "w"), log.open("ab") as errors:
+            if nursery is not None:
+                self.child = nursery.start(f"{site.name}-setup", argv, env, (theirs_in, theirs_out, errors.fileno()))
+            else:
+                self.child = subprocess.Popen(
+                    argv, env=env, stdin=theirs_in, stdout=theirs_out, stderr=errors, start_new_session=True
+                )
 
     def ask(self, action: str, **arguments: Any) -> Any:
         """The action's result. Raises PortalError with the node's own code, or `demo.node-ended`."""
-        assert self.child.stdin and self.child.stdout
         try:
-            self.child.stdin.write(json.dumps({"action": action, "arguments": arguments}) + "\n")
-            self.child.stdin.flush()
-            answer = json.loads(self.child.stdout.readline())
+            self.stdin.write(json.dumps({"action": action, "arguments": arguments}) + "\n")
+            self.stdin.flush()
+            answer = json.loads(self.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
             reason = f"the process of {self.site.name} ended during {action}; its log is {self.site.name}-setup.log"
             raise PortalError("demo.node-ended", reason) from None
@@ -47,21 +50,23 @@ class Shell:
         return answer["result"]
 
     def close(self) -> None:
-        if self.child.stdin:
-            self.child.stdin.close()
+        with suppress(BrokenPipeError):
+            self.stdin.close()
         try:
             self.child.wait(5)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
+        self.stdout.close()
 
 
 class Shells:
     """All five, asked side by side."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, nursery: Nursery | None = None) -> None:
         self.by_name = {
-            site.name: Shell(site, layout.config(site), layout.logs / f"{site.name}-setup.log") for site in SITES
+            site.name: Shell(site, layout.config(site), layout.logs / f"{site.name}-setup.log", nursery)
+            for site in SITES
         }
         self.pool = ThreadPoolExecutor(len(SITES))
 

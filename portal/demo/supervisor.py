@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -11,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from portal.demo.nursery import Child, Nursery, die_with_parent
 from portal.errors import PortalError
 
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
+PATIENCE = 5.0  # seconds
+Process = subprocess.Popen[bytes] | Child
 
 
 class Supervisor:
@@ -25,24 +25,38 @@ class Supervisor:
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.children: dict[str, Process] = {}
+        self.nurseries: dict[str, Nursery] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        with (self.logs / f"{name}.log").open("ab") as log:
-            child = subprocess.Popen(
-                list(argv),
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the demo, which then stops them in order
-                preexec_fn=die_with_parent,  # noqa: PLW1509  # no other thread runs yet
-            )
+    def start(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None, nursery: Nursery | None = None
+    ) -> Process:
+        """Begin the command `argv`; from `nursery`, where one is given, with its libraries loaded."""
+        whole = {**os.environ, **(env or {})}
+        child: Process
+        with (self.logs / f"{name}.log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if nursery is not None:
+                child = nursery.start(name, argv, whole, (nothing.fileno(), log.fileno(), log.fileno()))
+            else:
+                child = subprocess.Popen(
+                    list(argv),
+                    env=whole,
+                    stdin=nothing,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C reaches the demo, which then stops them in order
+                    preexec_fn=die_with_parent,  # noqa: PLW1509  # no other thread runs yet
+                )
         self.children[name] = child
         return child
 
-    def wait(self, children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    def nurse(self, name: str, modules: Sequence[str]) -> None:
+        """Have a nursery that begins to load `modules` now; it is stopped like the others."""
+        made = self.nurseries[name] = Nursery(modules, self.logs.parent, self.logs / f"{name}.log")
+        self.children[name] = made.process
+
+    def wait(self, children: Mapping[str, Process]) -> None:
         """Wait for several commands to end well; the first that does not names itself."""
         for name, child in children.items():
             status = child.wait()
@@ -83,18 +97,21 @@ class Supervisor:
         child.wait()
 
     def stop_all(self) -> None:
-        """End everything, the last started first: the ledger and the broker outlive their users."""
+        """End everything, the last started first: the ledger and the broker outlive their users.
+
+        These have PATIENCE together for what they are about, and lose nothing by being killed: the hub's worker would
+        go on with its study for as long as the hospitals' deadlines let it.
+        """
         names = list(reversed(self.children))
         users = [name for name in names if name not in ("ledger", "broker")]
         for name in users:
             if self.children[name].poll() is None:
                 self.children[name].terminate()
-        for name in users + [name for name in names if name not in users]:
+        deadline = time.monotonic() + PATIENCE
+        for name in users:
+            self.stop(name, max(0.0, deadline - time.monotonic()))
+        for name in [name for name in names if name not in users]:
             self.stop(name)
-
-
-def die_with_parent() -> None:
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def kill_group(group: int) -> None:
