@@ -10,53 +10,12 @@ import pytest
 from consent.errors import CovenantError
 from tests.support.federation import INSTITUTE, World
 from tests.support.memory_ledger import MemoryWriter
+from tests.unit.training.site_agent.rounds import ALPHA, fixed, opened, refused, trained
 from training.errors import ModelRefused, TrainingError
-from training.federation.aggregate import aggregate
 from training.federation.messages import Request
 from training.federation.studies import Studies
-from training.federation.vectors import digest, from_bytes, to_bytes
 from training.site.stores import Attempt
 from training.site.trainer import SiteTrainer, rehearsed
-
-ALPHA = "AlphaMSP"
-
-
-@pytest.fixture
-def world(tmp_path):
-    made = World(tmp_path)
-    made.everybody_consents()
-    return made
-
-
-@pytest.fixture
-def study(world):
-    return world.study()
-
-
-def opened(world, study, number=1, attempt=1, kind="training"):
-    world.run("runner", "studies:Open", {"study": study, "round": number, "attempt": attempt, "kind": kind})
-
-
-def fixed(world, study, number=1, attempt=1, kind="training"):
-    opened(world, study, number, attempt, kind)
-    for name in world.agents:
-        world.ask(name, "cohort", study, number, attempt)
-    world.run("runner", "studies:Fix", {"study": study, "round": number, "attempt": attempt})
-
-
-def trained(world, study):
-    """Round 1, to its close."""
-    fixed(world, study)
-    deltas = {name: world.ask(name, "train", study, 1, 1).vector for name in world.agents}
-    for delta in deltas.values():
-        world.blobs.put(to_bytes(delta))
-    plan = Studies(world.view).study(study).plan
-    model = aggregate(from_bytes(world.blobs.get(plan.initial)), deltas, plan.weights)
-    world.run("runner", "studies:Close", {"study": study, "round": 1, "attempt": 1, "model": digest(model)})
-
-
-def refused(code):
-    return pytest.raises(CovenantError, match=code.replace(".", r"\."))
 
 
 def test_the_cohort_is_frozen_before_it_is_committed_and_answered_from_the_ledger(world, study):
@@ -256,65 +215,6 @@ def test_a_restored_store_never_reuses_a_spend_or_a_cohort(world, study):
         world.ask("AlphaMSP", "train", study, 1, 1)
 
 
-def test_a_withdrawal_counts_until_training_begins_wherever_it_was_handed_in(world, study):
-    fixed(world, study)
-    hospital = world.hospitals[ALPHA]
-    here, there = list(hospital.grants.values())[:2]
-    here.handed_in = True
-    hospital.withdraw(there, elsewhere=True)
-    world.ask(ALPHA, "train", study, 1, 1)
-    (read,) = hospital.loads
-    committed = hospital.cohorts[Attempt(study, 1, 1, "training")].members
-    assert {member.patient for member in committed} - set(read) == {here.patient, there.patient}
-    world.run("runner", "studies:Abort", {"study": study, "round": 1, "attempt": 1, "reason": "hub.test"})
-    opened(world, study, 1, 2)
-    world.ask(ALPHA, "cohort", study, 1, 2)
-    frozen = {member.patient for member in hospital.cohorts[Attempt(study, 1, 2, "training")].members}
-    assert not frozen & {here.patient, there.patient} and len(frozen) == 28
-
-
-def test_what_a_withdrawal_discards_is_neither_trained_nor_spent(world):
-    study = world.study(on_withdrawal="discard")
-    fixed(world, study)
-    hospital = world.hospitals["BetaMSP"]
-    hospital.withdraw(next(iter(hospital.grants.values())), elsewhere=True)
-    for site in (ALPHA, "BetaMSP"):
-        with refused("site.attempt-discarded"):
-            world.ask(site, "train", study, 1, 1)
-    assert world.hospitals[ALPHA].loads == [] and Studies(world.view).updates(Studies(world.view).last(study, 1)) == {}
-
-
-def test_too_few_left_by_withdrawals_are_never_trained_on(world, study):
-    fixed(world, study)
-    hospital = world.hospitals[ALPHA]
-    for made in list(hospital.grants.values())[:11]:
-        hospital.withdraw(made, elsewhere=True)
-    for _ in range(2):
-        with refused("site.cohort-too-small"):
-            world.ask(ALPHA, "train", study, 1, 1)
-    assert hospital.loads == [] and Studies(world.view).updates(Studies(world.view).last(study, 1)) == {}
-
-
-def test_twenty_left_by_withdrawals_still_train(world, study):
-    fixed(world, study)
-    hospital = world.hospitals[ALPHA]
-    for made in list(hospital.grants.values())[:10]:
-        hospital.withdraw(made, elsewhere=True)
-    world.ask(ALPHA, "train", study, 1, 1)
-    assert [len(read) for read in hospital.loads] == [20]
-
-
-def test_a_withdrawal_from_elsewhere_counts_until_the_measurement(world):
-    study = world.study(rounds=1)
-    trained(world, study)
-    fixed(world, study, 2, kind="evaluation")
-    hospital = world.hospitals[ALPHA]
-    gone = next(made for made in hospital.grants.values() if made.patient in hospital.held_out)
-    hospital.withdraw(gone, elsewhere=True)
-    world.ask(ALPHA, "evaluate", study, 2, 1)
-    assert len(hospital.loads[-1]) == 23 and gone.patient not in hospital.loads[-1]
-
-
 def test_another_attempt_at_the_evaluation_repeats_what_was_measured(world):
     study = world.study(rounds=1, spare_attempts=1)
     trained(world, study)
@@ -335,65 +235,8 @@ def test_another_attempt_at_the_evaluation_repeats_what_was_measured(world):
     assert sorted(studies.measured(studies.rounds(study)[-1])) == sorted(world.agents)
 
 
-@pytest.mark.parametrize(
-    ("end", "code"),
-    [
-        ("revoke", "site.no-entitlement"),
-        ("retire", "site.dataset-retired"),
-        ("stop", "site.study-ended"),
-        ("pause", "site.paused"),
-        ("wait", "site.deadline-passed"),
-    ],
-)
-def test_what_ended_since_the_cohort_stops_the_training(world, study, end, code):
-    fixed(world, study)
-    hospital, plan = world.hospitals[ALPHA], Studies(world.view).study(study).plan
-    dataset = {"dataset": hospital.dataset, "version": 1}
-    if end == "revoke":
-        hospital.submit("steward", "access:Revoke", {"request": plan.request, **dataset})
-    elif end == "retire":
-        hospital.submit("steward", "catalogue:Retire", dataset)
-    elif end == "stop":
-        world.run("researcher", "studies:Stop", {"study": study, "reason": "test.stop"})
-    elif end == "pause":
-        hospital.submit("steward", "studies:Pause", {"paused": True})
-    else:
-        world.now += 61
-    with refused(code):
-        world.ask(ALPHA, "train", study, 1, 1)
-    assert hospital.loads == []
-
-
-def test_a_kept_update_is_not_let_go_once_its_permission_has_ended(world, study):
-    fixed(world, study)
-    hospital = world.hospitals[ALPHA]
-
-    class Away(MemoryWriter):
-        def submit(self, function, arguments):
-            raise TrainingError("portal.ledger-unavailable", "the ledger is away")
-
-    agent = world.agent(hospital, writer=Away(world.ledger, ALPHA, "site"))
-    with refused("portal.ledger-unavailable"):
-        agent.handle(Request(kind="train", study=study, round=1, attempt=1, height=0))
-    hospital.submit("steward", "studies:Pause", {"paused": True})
-    with refused("site.paused"):
-        world.ask(ALPHA, "train", study, 1, 1)
-    hospital.submit("steward", "studies:Pause", {"paused": False})
-    world.ask(ALPHA, "train", study, 1, 1)
-    assert len(hospital.loads) == 1
-
-
-def test_a_retired_data_set_is_refused_before_the_cohort(world, study):
-    opened(world, study)
-    hospital = world.hospitals[ALPHA]
-    hospital.submit("steward", "catalogue:Retire", {"dataset": hospital.dataset, "version": 1})
-    with refused("site.dataset-retired"):
-        world.ask(ALPHA, "cohort", study, 1, 1)
-    assert not hospital.cohorts
-
-
 def test_a_network_that_fails_the_dry_run_gets_no_cohort(world, study, monkeypatch):
-    def mixes(network, features, labels):
+    def mixes(*_):
         raise ModelRefused("model.mixes-records", "a layer mixes records of a batch")
 
     rehearsed.cache_clear()
@@ -406,28 +249,6 @@ def test_a_network_that_fails_the_dry_run_gets_no_cohort(world, study, monkeypat
     monkeypatch.undo()
     agent.handle(Request(kind="cohort", study=study, round=1, attempt=1, height=0))
     assert rehearsed.cache_info().currsize == 1
-
-
-def test_a_grant_recorded_after_the_round_opened_does_not_count(world, study):
-    hospital = world.hospitals[ALPHA]
-    gone = next(iter(hospital.grants.values()))
-    hospital.withdraw(gone)
-    opened(world, study)
-    hospital.grant(gone.patient)
-    world.ask(ALPHA, "cohort", study, 1, 1)
-    assert gone.patient not in {member.patient for member in hospital.cohorts[Attempt(study, 1, 1, "training")].members}
-
-
-def test_after_a_withdrawal_paper_does_not_bring_a_patient_back(world, study):
-    hospital = world.hospitals[ALPHA]
-    paper, signed = list(hospital.grants.values())[:2]
-    for made, attestation in ((paper, "hospital-attested"), (signed, "portal-key")):
-        hospital.withdraw(made)
-        hospital.grant(made.patient, attestation=attestation)
-    opened(world, study)
-    world.ask(ALPHA, "cohort", study, 1, 1)
-    frozen = {member.patient for member in hospital.cohorts[Attempt(study, 1, 1, "training")].members}
-    assert paper.patient not in frozen and signed.patient in frozen
 
 
 def test_a_stranger_study_is_refused(world):
@@ -460,16 +281,6 @@ def test_the_hub_cannot_speak_for_a_site(world, study):
         ):  # fmt: skip
             with refused("role.missing"):
                 world.ledger.submit(INSTITUTE, role, function, arguments)
-
-
-def test_paper_does_not_bring_a_patient_back_while_the_withdrawal_is_still_on_its_way(world, study):
-    hospital = world.hospitals[ALPHA]
-    gone = next(iter(hospital.grants.values()))
-    hospital.grant(gone.patient, attestation="hospital-attested")
-    gone.handed_in = True
-    opened(world, study)
-    world.ask(ALPHA, "cohort", study, 1, 1)
-    assert gone.patient not in {member.patient for member in hospital.cohorts[Attempt(study, 1, 1, "training")].members}
 
 
 def test_a_site_keeps_its_own_ceiling_whatever_the_contracts_let_through(world, monkeypatch):
