@@ -82,7 +82,8 @@ def reach(page: Page, target: Locator) -> None:
 def strike(page: Page, kind: Literal["link", "button"], name: str | Pattern[str], heading: str) -> None:
     """Follow a link or press a button by keyboard, and check the page that follows, which has this heading."""
     reach(page, page.get_by_role(kind, name=name).first)
-    page.keyboard.press("Enter")
+    with page.expect_navigation():  # the page before may have the same heading
+        page.keyboard.press("Enter")
     page.get_by_role("heading", level=1, name=heading).wait_for()
     check(page)
 
