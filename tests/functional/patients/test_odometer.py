@@ -54,6 +54,10 @@ def test_only_rounds_with_the_record_cost_the_patient(two_studies):
     assert {study: found[study].epsilon for study in studies} == {study: cost(study) for study in studies}
     assert all(len(one.rounds) == 2 and one.used == 1 for one in found.values())
     assert Decimal(found[studies[0]].epsilon) < Decimal(cost(studies[0], studies[0]))
+    assert selectors.used_up([found[studies[0]]]) is None, "one study has nothing to add up"
+    entered(patient.grants.get(), studies[0], 3)  # a round that released nothing
+    again = {one.study: one for one in selectors.uses(patient)}
+    assert again[studies[0]].epsilon == cost(studies[0])
 
 
 def test_studies_together_compose_to_less_than_their_sum(two_studies, visitor):
@@ -63,15 +67,3 @@ def test_studies_together_compose_to_less_than_their_sum(two_studies, visitor):
     page = " ".join(visitor(patient.account).get("/consent/uses/").content.decode().split())
     assert f"all these studies have used up together: <strong>{together}</strong>" in page
     assert page.count(f"rounds with your record have used up here so far: <strong>{cost(studies[0])}</strong>") == 2
-
-
-def test_a_round_that_released_nothing_costs_nothing(two_studies):
-    patient, studies = two_studies
-    entered(patient.grants.get(), studies[0], 3)
-    found = {one.study: one for one in selectors.uses(patient)}
-    assert found[studies[0]].epsilon == cost(studies[0])
-
-
-def test_one_study_alone_has_nothing_to_add_up(two_studies):
-    patient, _ = two_studies
-    assert selectors.used_up(selectors.uses(patient)[:1]) is None
