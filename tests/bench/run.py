@@ -29,6 +29,7 @@ from tests.bench import claims  # noqa: E402
 
 HERE = Path(__file__).parent
 LIMIT = 180  # seconds: a benchmark takes at most 60 where nothing else runs
+LONGER = {"chest": 900}  # twenty studies of an image network, where its file is named
 LEDGERS = {"embedded": LIMIT, "fabric": 420}  # a network of each profile, or a whole demo, takes its time
 
 
@@ -43,7 +44,7 @@ def main() -> None:
         file = Path(folder) / "claims"
         file.touch()
         for name in names:
-            if not ran(name, file, LEDGERS[arguments.ledger]):
+            if not ran(name, file, LONGER.get(name, LEDGERS[arguments.ledger])):
                 failed.append(name)
         rows = [json.loads(line) for line in file.read_text().splitlines()]
     print(f"\n{table(rows)}")

@@ -20,14 +20,14 @@ HOSPITALS = typer.Option(3, "--hospitals", min=1, max=64, help="Among how many t
 def prepare(index: Path = LIST, target: Path = TARGET) -> None:
     """Make a file of 28 x 28 images from DICOM and PNG files; what failed, and which tags were left, goes beside it."""
     from training.errors import DataRefused
+    from training.site.attempts import write
     from training.site.prepare import prepare as make
 
     if target.suffix != ".npz" or target.exists():
         raise DataRefused("data.target", f"{target.name} must end in .npz and not exist yet: choose another name")
     report = make(index, target)
     told = target.with_suffix(".report.json")
-    told.write_text(json.dumps(report.document(), indent=1) + "\n")
-    told.chmod(0o600)
+    write(told, (json.dumps(report.document(), indent=1) + "\n").encode())
     typer.echo(f"{report.used} images used, {len(report.failed)} failed; the report stays here: {told}")
 
 
