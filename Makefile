@@ -66,4 +66,4 @@ $(VENV)/.test: $(VENV)/.demo
 	@for try in 1 2 3; do $(INSTALL) --quiet --editable '.[training,portal,test]' && break; [ $$try -lt 3 ] || exit 1; done
 	@touch $@
 
-.PHONY: help demo serve test fabric lint bench soak docs clean
+.PHONY: help demo serve test fabric lint bench soak docs words clean

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 def make(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", *arguments],
+        ["make", "--no-print-directory", *arguments],  # else one that runs under make names its folder
         capture_output=True,
         text=True,
         cwd=ROOT,
