@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -110,22 +110,24 @@ def reconfigure(network: Network, tell: Callable[[str], None] = lambda text: Non
 def _changed(network: Network, by: Organisation, envelope: Path, sequence: int) -> Path:
     """Send the update; the newest configuration block once it is younger than `sequence`.
 
-    An update is accepted before it is ordered, and lost where the leader changes in between: then it is sent again.
+    An update is accepted before it is ordered, and lost where the leader changes in between, or where the orderer that
+    took it has fallen behind: then it is sent again, and looked for, at the next one.
     """
     update = ("channel", "update", "--channelID", network.plan.channel, "--file", str(envelope))
-    deadline, sent = time.monotonic() + PATIENCE, False
+    deadline, sent, turn = time.monotonic() + PATIENCE, False, 0
     while time.monotonic() < deadline:
         try:
-            _through_any(network, *update, by=by)
+            _through_any(network, *update, by=by, turn=turn)
             sent = True
         except NetworkError:
             if not sent:
                 raise  # else perhaps because the one before stands by now
         again = time.monotonic() + RESEND
         while time.monotonic() < again:
-            if current(fetched := fetch(network, envelope.parent)).sequence > sequence:
+            if current(fetched := fetch(network, envelope.parent, turn)).sequence > sequence:
                 return fetched
             time.sleep(0.2)
+        turn += 1
     raise NetworkError(
         "network.no-answer", "the update was accepted and is in no block yet: give the same command again"
     )
@@ -167,24 +169,25 @@ def voting(plan: Plan) -> list[Organisation]:
     return [*(each for each in plan.hospitals if each.name != plan.joining), *reversed(plan.left)]
 
 
-def fetch(network: Network, work: Path) -> Path:
-    """The channel's newest configuration block, in a file."""
+def fetch(network: Network, work: Path, turn: int = 0) -> Path:
+    """The channel's newest configuration block, in a file; `turn`: which orderer is asked first."""
     file = work / "config.block"
     _through_any(
         network,
         *("channel", "fetch", "config", str(file), "--channelID", network.plan.channel),
         by=network.plan.hospitals[0],
+        turn=turn,
     )
     return file
 
 
-def _through_any(network: Network, *arguments: str, by: Organisation) -> None:
+def _through_any(network: Network, *arguments: str, by: Organisation, turn: int = 0) -> None:
     """What `peer` is asked as an administrator of `by`, through one orderer after another until one takes it: some may
-    be away, or choose a leader just now.
+    be away, or choose a leader just now. `turn`: how many are passed over at first.
     """
     deadline = time.monotonic() + PATIENCE
     orderers = [each for each in network.plan.hospitals if each.name != network.plan.joining]
-    for orderer in cycle(orderers):
+    for orderer in islice(cycle(orderers), turn, None):
         try:
             network.programs.peer(by, *arguments, *network.programs.through(by, orderer))
             return

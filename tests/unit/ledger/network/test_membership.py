@@ -86,7 +86,7 @@ def test_an_orderer_that_is_away_is_left_for_the_next(change):
 def test_an_update_that_was_lost_is_sent_again(change):
     channel = Channel(False, True)
     change(channel)
-    assert len(channel.asked) == 2
+    assert channel.asked == ["alpha", "beta"]  # the first may have fallen behind, and take what it never orders
 
 
 def test_what_is_refused_is_not_sent_again(change):
