@@ -14,7 +14,7 @@ from ledger import gateway
 from ledger.gateway.errors import EndorseError
 from ledger.identity.ca import Authority
 from ledger.identity.msp import Identity
-from ledger.network import binaries, lifecycle
+from ledger.network import binaries, doctor, lifecycle
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.errors import NetworkError
@@ -49,6 +49,11 @@ def running(
         network = lifecycle.deploy(network, Package.of())
         acquaint(network)
         yield network
+    except Exception as error:
+        for finding in doctor.examine(network):  # the network is gone when somebody reads of the failure
+            if finding.state != "ok":
+                error.add_note(f"doctor: {finding.name} {finding.state}: {finding.detail}")
+        raise
     finally:
         networks.delete(directory)
 
