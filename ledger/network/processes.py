@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from ledger.protocol.consortium import Address
 
 RECORDING = 'read -r stat </proc/$$/stat && echo "$stat" >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+LISTEN = "0A"  # a socket's state in /proc/PID/net/tcp
 PATIENCE = 10.0  # seconds to end in, asked kindly
 START = 30.0  # seconds to begin listening in
 
@@ -79,17 +79,18 @@ class Process:
             )
 
     def await_listening(self, address: Address, seconds: float = START) -> None:
-        """Return once it answers at `address`.
+        """Return once it listens at `address`: it itself, not one before it whose port is not closed yet.
 
         Raises NetworkError `network.process-ended`, with the last line it wrote, or `network.not-ready`.
         """
         deadline = time.monotonic() + seconds
         recorded = time.monotonic() + 10  # by then the shell has written the record
         while True:
-            with contextlib.suppress(OSError), socket.create_connection((address.host, address.port), timeout=1):
-                return
             begun = self.record.exists() or time.monotonic() > recorded  # looked at first: the record may come just now
-            if begun and self.pid is None:
+            pid = self.pid
+            if pid is not None and listens(pid, address.port):
+                return
+            if begun and pid is None:
                 raise NetworkError("network.process-ended", f"{self.name} ended: {self.last_words()} (see {self.log})")
             if time.monotonic() > deadline:
                 raise NetworkError(
@@ -134,6 +135,22 @@ def stop(processes: Iterable[Process], seconds: float = PATIENCE) -> None:
     for each in listed:
         if each.pid is None:
             each.record.unlink(missing_ok=True)
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether the process has a TCP socket of its own that listens on `port`, in whatever network namespace it runs."""
+    process = Path(f"/proc/{pid}")
+    try:
+        rows = [row.split() for table in ("tcp", "tcp6") for row in (process / "net" / table).read_text().splitlines()]
+        sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == LISTEN and row[1].endswith(f":{port:04X}")}
+        files = list((process / "fd").iterdir()) if sockets else []
+    except OSError:  # it has ended
+        return False
+    for file in files:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if str(file.readlink()) in sockets:
+                return True
+    return False
 
 
 def running(run: Path, logs: Path) -> list[Process]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +37,7 @@ class Aftermath:
 
     def __init__(self, stack: Stack, file: Path) -> None:
         self.stack, self.study = stack, stack.choices.study
+        self.confirmed = list(confirmed(stack.layout.logs))  # before the export: the sites go on acknowledging
         address = json.loads((stack.layout.ledger / "address.json").read_text())
         auditor = Identity.load(stack.layout.node(HUB) / "identities" / "auditor")
         place = f"{address['host']}:{address['port']}"
@@ -122,13 +124,15 @@ class Aftermath:
 
     def nothing_confirmed_is_lost(self) -> None:
         """Every transaction that any process was told to be committed stands in the block it was told."""
-        seen = 0
-        for file in self.stack.layout.logs.glob("*.log"):
-            for line in COMMITTED.findall(file.read_text(errors="replace")):
-                said = json.loads(line)
-                assert (place := self.ledger.transaction(said["tx_id"])) and place[0] == said["block"], said
-                seen += 1
-        assert seen > len(self.records("update"))
+        for said in self.confirmed:
+            assert (place := self.ledger.transaction(said["tx_id"])) and place[0] == said["block"], said
+        assert len(self.confirmed) > len(self.records("update"))
+
+
+def confirmed(logs: Path) -> Iterator[dict[str, Any]]:
+    """What the processes that log there were told to be committed."""
+    for file in logs.glob("*.log"):
+        yield from map(json.loads, COMMITTED.findall(file.read_text(errors="replace")))
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,22 @@ def test_one_that_ends_says_why(process):
         process.await_listening(Address("127.0.0.1", free_port()))
 
 
+def test_another_that_listens_in_its_place_is_not_it(process):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        begin(process, SLEEP)
+        with pytest.raises(NetworkError, match=r"^network\.not-ready: "):
+            process.await_listening(Address("127.0.0.1", other.getsockname()[1]), seconds=0.3)
+
+
+def test_it_is_ready_once_it_listens(process):
+    port = free_port()
+    code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
+    begin(process, [sys.executable, "-c", code])
+    process.await_listening(Address("127.0.0.1", port))
+
+
 def test_one_that_never_answers(process):
     begin(process, SLEEP)
     with pytest.raises(NetworkError, match=r"^network\.not-ready: "):
