@@ -102,8 +102,6 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
     written = layout.out / "report.json"
     if not written.exists():
         main_job(console, layout, choices, supervisor, clock)
-    else:
-        services.start_workers(layout, supervisor)
     found = json.loads(written.read_text())
     if report_file:
         write_json(report_file, found)
@@ -122,7 +120,6 @@ def main_job(console: Console, layout: Layout, choices: Choices, supervisor: Sup
                 step()
                 clock.lap(name)
             console.print("[bold]rounds[/bold]")
-            services.start_workers(layout, supervisor)
             with RoundsView(console, watch, choices.rounds):
                 steps.rounds()
             clock.lap("rounds")

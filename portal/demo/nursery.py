@@ -43,7 +43,6 @@ NODES = (  # what each process of a node imports beside the portal
     "training.federation.flower", "training.privacy.accountants", "training.site.attempts", "training.site.gate",
     "training.site.loader", "waitress.runner", "whitenoise",
 )  # fmt: skip
-WORKERS = (*NODES, "torch._dynamo", "torch._inductor", "training.models.preflight", "training.site.trainer")
 
 
 class Child:

@@ -15,11 +15,11 @@ from portal.errors import PortalError
 from portal.grid import broker
 from portal.processes import node_processes, setup_commands
 
-NODES, WORKERS = "nursery-nodes", "nursery-workers"  # what begins a node's processes, and the hospitals' workers
+NODES = "nursery-nodes"  # what begins a node's processes, the hospitals' workers excepted: torch is not forked
 
 
 def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
-    """Everything but the hospitals' workers; their libraries are loaded once the pages answer."""
+    """Everything; the pages answer before the workers load their libraries."""
     supervisor.nurse(NODES, nursery.NODES)
     ledgers = (start_network if choices.ledger == Kind.fabric else start_ledger)(layout, choices, supervisor)
     brokers = start_broker(layout, supervisor)
@@ -32,24 +32,18 @@ def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
             )
     supervisor.wait(migrations)
     for site in SITES:
-        start(layout, site, "web", supervisor, NODES)
+        start(layout, site, "web", supervisor)
     await_pages(choices, supervisor)
-    supervisor.nurse(WORKERS, nursery.WORKERS)
-    for site in SITES:
-        start(layout, site, "reactor", supervisor, NODES)
-    start(layout, HUB, "worker", supervisor, NODES)
+    for kind in ("reactor", "worker"):
+        for site in SITES:
+            start(layout, site, kind, supervisor)
 
 
-def start_workers(layout: Layout, supervisor: Supervisor) -> None:
-    """The hospitals' workers, as soon as torch is there."""
-    for site in HOSPITALS:
-        start(layout, site, "worker", supervisor, WORKERS)
-
-
-def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor, place: str) -> None:
+def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor) -> None:
+    begun_by = None if kind == "worker" and site in HOSPITALS else supervisor.nurseries[NODES]
     for process in node_processes(layout.config(site)):
         if process.name == f"{site.name}-{kind}":
-            supervisor.start(process.name, process.argv, process.env, supervisor.nurseries[place])
+            supervisor.start(process.name, process.argv, process.env, begun_by)
 
 
 def start_ledger(layout: Layout, choices: Choices, supervisor: Supervisor) -> dict[str, Any]:
