@@ -7,8 +7,6 @@ import random
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,50 +15,16 @@ import pytest
 from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.errors import LedgerError, Refused
-from ledger.gateway import Gateway, connect
 from ledger.identity.ca import Authority
 from ledger.verify import export, verify
 from portal import odometer
 from portal.records import Served, Verified
 from tests.contract.world import HOSPITALS, INSTITUTE, World, fresh
+from tests.support.doors import Doors
 
 ROUNDS = 25 if os.environ.get("COVENANT_SOAK") else 3
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
-
-
-@dataclass
-class Doors:
-    """A served ledger as World wants it. Killed, it is started again at the same address."""
-
-    directory: Path
-    authorities: dict[str, Authority]
-    process: Process
-    doors: dict[str, Gateway] = field(default_factory=dict)
-
-    @property
-    def now(self) -> int:
-        return int(time.time())
-
-    def door(self, who: str) -> Gateway:
-        if who not in self.doors:
-            msp, _, role = who.partition(".")
-            identity = self.authorities[msp].issue(who.lower(), [role])
-            self.doors[who] = connect(self.process.address, self.process.tls_ca, identity)
-        return self.doors[who]
-
-    def submit(self, who: str, function: str, arguments: Any, evidence: Any = None) -> Any:
-        return self.door(who).contract.submit(function, arguments, evidence=evidence).result
-
-    def restart(self) -> None:
-        self.process.kill()
-        self.close()
-        self.process = Process.start(self.directory)
-
-    def close(self) -> None:
-        for door in self.doors.values():
-            door.close()
-        self.doors.clear()
 
 
 @pytest.fixture

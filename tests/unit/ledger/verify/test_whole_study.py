@@ -5,9 +5,8 @@ Every contract is replayed here without transient data; a patient's receipt and 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,43 +21,15 @@ from consent.receipt import LedgerHead, build_receipt
 from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.errors import Refused
-from ledger.gateway import Committed, Gateway, connect
 from ledger.identity.ca import Authority
 from ledger.verify import Ledger, claims, export, verify
 from tests.contract.world import HOSPITALS, INSTITUTE, World
 from tests.contract.world import Patient as Neighbour
+from tests.support.doors import Doors
 from tests.unit.consent.examples import Patient
 
 HOME, PATIENT = HOSPITALS[0], Patient()
 EVIDENCE = PATIENT.grant(hospital=HOME)
-
-
-@dataclass
-class Doors:
-    """The ledger as World wants it; `last` is the last write's Committed."""
-
-    process: Process
-    authorities: dict[str, Authority]
-    doors: dict[str, Gateway] = field(default_factory=dict)
-    last: Committed | None = None
-
-    @property
-    def now(self) -> int:
-        return int(time.time())
-
-    def door(self, who: str) -> Gateway:
-        if who not in self.doors:
-            msp, _, role = who.partition(".")
-            identity = self.authorities[msp].issue(who.lower(), [role])
-            self.doors[who] = connect(self.process.address, self.process.tls_ca, identity)
-        return self.doors[who]
-
-    def submit(self, who: str, function: str, arguments: Any, evidence: Any = None) -> Any:
-        self.last = self.door(who).contract.submit(function, arguments, evidence=evidence)
-        return self.last.result
-
-    def evaluate(self, who: str, function: str, arguments: Any) -> Any:
-        return self.door(who).contract.evaluate(function, arguments)
 
 
 @dataclass
@@ -117,7 +88,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     authorities = {msp: Authority.create(msp, f"ca.{msp}") for msp in (*HOSPITALS, INSTITUTE)}
     genesis = create(home / "ledger", authorities, HOSPITALS, [INSTITUTE])
     with Process.start(home / "ledger") as process:
-        doors = Doors(process, authorities)
+        doors = Doors(home / "ledger", authorities, process)
         world = World(doors)
         world.found()
         tx_id = record(world)
@@ -142,8 +113,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         for hospital in HOSPITALS[:3]:
             world.confirm(hospital, study, f"{102:064x}")
         export(doors.door(f"{INSTITUTE}.auditor"), home / "ledger.blocks")
-        for door in doors.doors.values():
-            door.close()
+        doors.close()
     ledger = verify(home / "ledger.blocks", genesis, [(head.height, head.hash.hex())])
     proofs = {}
     for number, tree in trees.items():
