@@ -129,7 +129,7 @@ def test_a_patient_allows_less_stops_agrees_again_and_stops_by_code(house: House
     for heading in ("What stops", "What cannot be undone"):
         page.get_by_role("heading", name=heading).wait_for()
     house.press("Yes, stop now", "You have stopped this consent")
-    page.get_by_role("link", name="Keep the hospital's signed answer").wait_for(timeout=1000)
+    page.get_by_role("link", name="Keep the hospital's signed answer").wait_for()
     page.get_by_text("Stopped and recorded").wait_for()
 
     house.follow("My consent")
