@@ -3,9 +3,9 @@
 Random schedules of grants, noes that hold for some days, withdrawals (on the ledger, on another member's page, or at
 the hospital's counter), expiry by time, a newer text with each rule there is of what the older one still permits,
 children with two guardians who are asked and come of age, representatives whose mandates begin and end, and rounds of
-several studies run against the real agent, gate and contracts. What each round read is compared with a model that knows
-nothing of them: the plain history of who said what at which block. COVENANT_SOAK=1 runs 1,000 schedules, else 25;
-COVENANT_SEED repeats one.
+several studies run against the real agent, gate, contracts and trainer: private rounds of a tiny model. What each round
+read is compared with a model that knows nothing of them: the plain history of who said what at which block.
+COVENANT_SOAK=1 runs 1,000 schedules, else 25; COVENANT_SEED repeats one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from consent.limits import NO_LIMITS, Denial, Limits
@@ -28,6 +29,7 @@ from training.federation.chain import Chain, MemoryVectors
 from training.federation.studies import Studies
 from training.federation.vectors import digest, to_bytes
 from training.site.stores import TRAINING, Attempt
+from training.site.trainer import SiteTrainer
 
 SCHEDULES = 1000 if os.environ.get("COVENANT_SOAK") == "1" else 25
 MONTHS = [("2026-01", "2027-12"), ("2026-11", "2026-11"), ("2026-10", "2026-10"), ("2026-12", "2027-03")]
@@ -142,7 +144,7 @@ class Schedule:
     def __init__(self, folder: Path, choose: random.Random) -> None:
         self.choose = choose
         rule = choose.choice(RULES)
-        self.world = World(folder, hospitals=1, patients=26, held_out=1, still_permits=rule)
+        self.world = World(folder, hospitals=1, patients=26, held_out=1, trainer=SiteTrainer(), still_permits=rule)
         self.hospital: Hospital = next(iter(self.world.hospitals.values()))
         self.people = [name for name in self.hospital.features if name not in self.hospital.held_out]
         self.history = History(rule=rule)
@@ -298,6 +300,7 @@ class Schedule:
             world.ask(self.hospital.msp, "train", self.study, self.round, self.attempt)
         (read,) = self.hospital.loads[before:]
         assert set(read) == left, "training reads the committed list, minus exactly those who took their grant back"
+        assert np.isfinite(answer.vector).all() and answer.vector.all(), "noise moves every weight"
         self.trained += len(read)
         self.seen |= set(read)
         model = self.chain.entering(Studies(world.view).study(self.study), self.last())
