@@ -79,7 +79,8 @@ def ask(network: Network, client: Identity, hospitals: Sequence[Organisation]) -
     signed = proposal_pb2.SignedProposal(proposal_bytes=data, signature=client.sign(data))
 
     def answer(hospital: Organisation) -> bytes | None:
-        with grpc.secure_channel(str(hospital.peer), credentials(network.layout, hospital)) as connection:
+        shown = credentials(network.layout, network.asking(hospital), hospital)
+        with grpc.secure_channel(str(hospital.peer), shown) as connection:
             try:
                 said = peer_pb2_grpc.EndorserStub(connection).ProcessProposal(signed, timeout=PATIENCE)
             except grpc.RpcError:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from consent import canonical
 from ledger.network import doctor as doctors
-from ledger.network import lifecycle, membership, renewal
+from ledger.network import lifecycle, members, membership, renewal
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.layout import Layout
@@ -40,12 +42,55 @@ def up(
 ) -> None:
     """Found a network of ORGS hospitals and one research institute, or start the one that is there."""
     if orgs is None and Layout(directory.absolute()).plan.exists():
-        plan = Network.at(directory).plan
+        network = Network.at(directory)
+        if network.plan.here:
+            members.up(network)
+            typer.echo(f"{network.plan.here} runs in {directory}: {networks.ordering(network.plan)}.")
+            return
+        plan = network.plan
     else:
         hospitals = [f"hospital{number}" for number in range(1, (orgs or HOSPITALS) + 1)]
         plan = plans.draw(hospitals, ["institute"], host=host, port=port, interval_ms=plans.PROFILES[profile])
     network = networks.up(directory, plan, {}, typer.echo)
     typer.echo(f"{len(network.plan.hospitals)} hospitals run in {directory}: {networks.ordering(network.plan)}.")
+
+
+@app.command()
+def prepare(
+    name: Org,
+    host: Annotated[str, typer.Option(help="The address at which the others reach this machine.")],
+    directory: Directory = DIRECTORY,
+    port: Annotated[int, typer.Option(help="First port of twelve.")] = 7050,
+    institute: Annotated[bool, typer.Option("--institute", help="A research institute, which runs nothing.")] = False,
+) -> None:
+    """Make one member's keys in a directory of its own, for a network over several machines."""
+    kind: Literal["hospital", "institute"] = "institute" if institute else "hospital"
+    file = members.prepare(directory, Member.named(name), kind, host, port)
+    typer.echo(f"Send {file} to the member that founds the network; nothing in it is secret.")
+
+
+@app.command()
+def found(
+    files: Annotated[list[Path], typer.Argument(help="The file of each member, as `prepare` made it.")],
+    profile: Annotated[Profile, typer.Option(help="As for `up`.")] = "throughput",
+    out: Annotated[Path, typer.Option(help="The file that every member takes.")] = Path("consortium.json"),
+) -> None:
+    """Put the members' files together: one of them does this, for all."""
+    made = members.found(files, plans.PROFILES[profile])
+    out.write_bytes(canonical.encode(made))
+    typer.echo(f"Send {out} to every member. Its first block, to be compared by telephone:")
+    typer.echo(sha256(made.genesis).hexdigest())
+
+
+@app.command()
+def accept(
+    file: Annotated[Path, typer.Argument(help="What `found` made.")],
+    genesis: Annotated[str, typer.Option(help="The first block's SHA-256, as the other members say it.")],
+    directory: Directory = DIRECTORY,
+) -> None:
+    """Take part in the consortium of FILE with the keys in this directory; `up` starts it."""
+    plan = members.accept(directory, file, genesis)
+    typer.echo(f"{plan.here} is a member in {directory}: covenant network up starts what it runs.")
 
 
 @app.command()

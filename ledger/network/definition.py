@@ -15,9 +15,10 @@ def committed(network: Network, organisation: Organisation) -> dict[str, Any] | 
     """What `organisation`'s peer says of the contracts' definition: `version`, `sequence`; None before the first."""
     try:
         said = network.programs.peer(
-            organisation,
+            network.asking(organisation),
             *("lifecycle", "chaincode", "querycommitted", "--channelID", network.plan.channel),
             *("--name", CHAINCODE, "--output", "json"),
+            at=organisation,
         )
     except NetworkError as error:
         if "not defined" in error.message:

@@ -52,7 +52,7 @@ def known(layout: Layout, channel: str, hospital: Organisation, *, deployed: boo
         )
     )
     signed = protocol_pb2.SignedRequest(payload=request, signature=admin.sign(request))
-    with grpc.secure_channel(str(hospital.peer), credentials(layout, hospital)) as connection:
+    with grpc.secure_channel(str(hospital.peer), credentials(layout, hospital, hospital)) as connection:
         try:
             response = protocol_pb2_grpc.DiscoveryStub(connection).Discover(signed, timeout=5)
         except grpc.RpcError:
@@ -60,9 +60,9 @@ def known(layout: Layout, channel: str, hospital: Organisation, *, deployed: boo
     return {name for name, peers in response.results[0].members.peers_by_org.items() if peers.peers}
 
 
-def credentials(layout: Layout, hospital: Organisation) -> grpc.ChannelCredentials:
-    """What a hospital's own programs show its peer, and what they expect of it."""
-    tls = layout.client_tls(hospital)
+def credentials(layout: Layout, by: Organisation, hospital: Organisation) -> grpc.ChannelCredentials:
+    """What the programs of the member `by` show a hospital's peer, and what they expect of it."""
+    tls = layout.client_tls(by)
     return grpc.ssl_channel_credentials(
         layout.tls_ca(hospital).read_bytes(), (tls / "server.key").read_bytes(), (tls / "server.pem").read_bytes()
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,9 @@ from ledger.network.definition import committed
 from ledger.network.errors import NetworkError
 from ledger.network.network import Network, together
 from ledger.network.node import Node
-from ledger.network.operations import UNHEARD, Answer, ask, ask_host, leader
+from ledger.network.operations import UNHEARD, Answer, ask, ask_host, leader, reach
 from ledger.network.plan import Organisation
+from ledger.protocol.consortium import BFT
 
 SOON = timedelta(days=30)
 SKEW = 5.0  # seconds; the contracts' hosts refuse at 300
@@ -38,9 +39,12 @@ class Finding:
 def examine(network: Network) -> list[Finding]:
     """Everything, one hospital after another; the hospitals are asked at the same time."""
     findings = [each for node in together(lambda node: list(_node(network, node)), network.nodes) for each in node]
-    findings += [each for institute in network.plan.institutes for each in _material(network, institute)]
-    findings += [*_orderers(network), *_contracts(network)]
-    return [*findings, *_answers(network, findings)]
+    institutes = [each for each in network.plan.institutes if network.plan.here in ("", each.name)]
+    findings += [each for institute in institutes for each in _material(network, institute)]
+    if network.nodes:
+        findings += [*_elsewhere(network), *_orderers(network), *_contracts(network)]
+        findings += _answers(network, findings)
+    return findings
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -70,6 +74,28 @@ def _node(network: Network, node: Node) -> Iterator[Finding]:
             yield from _clock(name, ask_host(address))
         except UNHEARD as error:
             yield Finding(name, "broken", f"no answer at {address}: {error}", start)
+
+
+def _elsewhere(network: Network) -> Iterator[Finding]:
+    """Whether the orderers of the hospitals that run from directories of their own can be reached; their peers are
+    asked for the contracts' definition.
+    """
+    for each in network.plan.hospitals:
+        if each not in network.plan.ours:
+            try:
+                reach(network, each, each.orderer)
+            except OSError as error:
+                detail = f"no answer at {each.orderer}: {error}"
+                yield Finding(f"{each.name}.orderer", "broken", detail, _start(network, each))
+
+
+def _start(network: Network, hospital: Organisation) -> str:
+    return _there(network, hospital, f"covenant network start {hospital.name}")
+
+
+def _there(network: Network, hospital: Organisation, command: str) -> str:
+    """`command`, and where it must be given."""
+    return command if hospital in network.plan.ours else f"at {hospital.name}: {command}"
 
 
 def _clock(name: str, skew: float) -> Iterator[Finding]:
@@ -132,7 +158,9 @@ def _strays(network: Network) -> list[str]:
         with suppress(*UNHEARD):  # that is a finding of its own
             followed[each.name] = leader(network, each)
     most = Counter(followed.values()).most_common(1)
-    return [name for name, number in followed.items() if number != most[0][0]]
+    leading = most[0][0] if most else None
+    none = network.plan.ordering == BFT and leading is None
+    return [name for name, number in followed.items() if none or number != leading]
 
 
 def _contracts(network: Network) -> Iterator[Finding]:
@@ -142,7 +170,7 @@ def _contracts(network: Network) -> Iterator[Finding]:
         try:
             definition = committed(network, each)
         except NetworkError as error:
-            yield Finding(f"{each.name}.contracts", "broken", error.message, f"covenant network start {each.name}")
+            yield Finding(f"{each.name}.contracts", "broken", error.message, _start(network, each))
             continue
         found[each.name] = definition["version"][:12] if definition else ""
     versions = set(found.values())
@@ -154,20 +182,25 @@ def _contracts(network: Network) -> Iterator[Finding]:
     elif versions:
         for node in network.nodes:
             if not any(each.committed for each in node.contracts):
-                name, mend = node.organisation.name, f"covenant network approve {node.organisation.name}"
-                yield Finding(f"{name}.contracts", "broken", "it has not approved what the others run", mend)
+                yield _unnoticed(node, versions)
         yield Finding("contracts", "ok", f"every peer that answers runs {versions.pop()}")
+
+
+def _unnoticed(node: Node, versions: Set[str]) -> Finding:
+    """A hospital of whose hosts none is known to be that of the definition that stands."""
+    name, coming = f"{node.organisation.name}.contracts", node.plan.coming
+    if coming in node.contracts and coming.label.rpartition("_")[2] in versions:
+        return Finding(name, "warning", "what it approved stands by now", "covenant network commit")
+    mend = f"covenant network approve {node.organisation.name}"
+    return Finding(name, "broken", "it has not approved what the others run", mend)
 
 
 def _answers(network: Network, findings: list[Finding]) -> Iterator[Finding]:
     """Whether every hospital's contracts answer alike; one of which something is known to be broken is not asked."""
     broken = {each.name.partition(".")[0] for each in findings if each.state == "broken"}
-    asked = [
-        node.organisation
-        for node in network.nodes
-        if node.organisation.name not in broken and any(each.committed for each in node.contracts)
-    ]
+    idle = {node.organisation.name for node in network.nodes if not any(each.committed for each in node.contracts)}
+    asked = [each for each in network.plan.hospitals if each.name not in broken | idle]
     for each in answers.differing(network, asked):
         again = f"covenant network stop {each.name} --part host && covenant network start {each.name}"
         detail = "its contracts answer otherwise than most hospitals': it runs other code, or holds another state"
-        yield Finding(f"{each.name}.answers", "broken", detail, again)
+        yield Finding(f"{each.name}.answers", "broken", detail, _there(network, each, again))

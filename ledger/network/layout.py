@@ -4,6 +4,7 @@ network.json            who takes part; written last when a network is founded
 network.draft           the same, while it is being founded: what a crash leaves is undone by the next `up`
 genesis.block           the channel's first block; genesis.sha256 its digest
 orgs/NAME/ca, tlsca     the two authorities; admin/, peer/, orderer/, host/ what they issued, with settings and data
+orgs/NAME/NAME.member.json  what the others may know of a member that has a directory of its own
 configuration/          the last change of the channel's configuration, for who wants to look at it
 run/NAME.PROCESS.pid    what was started;  logs/NAME.PROCESS.log
 """
@@ -77,6 +78,15 @@ class Layout:
     def client_tls(self, organisation: Organisation) -> Path:
         """The certificate that the organisation's own programs show when they connect: server.pem, server.key."""
         return self.folder(organisation) / "admin" / "tls"
+
+    def member(self, name: str) -> Path:
+        """What the organisation tells the others, where each has a directory of its own."""
+        return self.organisations / name / f"{name}.member.json"
+
+    @property
+    def prepared(self) -> list[Path]:
+        """The member whose directory this is, before there is a plan that says it: its file for the others."""
+        return sorted(self.organisations.glob("*/*.member.json"))
 
     def connections(self, organisation: Organisation) -> Path:
         """Where the peer's builder finds how to reach a chaincode host: LABEL.json."""

@@ -88,9 +88,8 @@ class Deployment:
 
     def ready(self) -> dict[str, bool]:
         """Which organisations, by MSP id, have approved what is not committed yet."""
-        first = self.network.plan.hospitals[0]
         said = self.network.programs.peer(
-            first, "lifecycle", "chaincode", "checkcommitreadiness", *self._definition, "--output", "json"
+            self.network.first, "lifecycle", "chaincode", "checkcommitreadiness", *self._definition, "--output", "json"
         )
         answer: dict[str, bool] = json.loads(said)["approvals"]
         return answer
@@ -108,7 +107,7 @@ class Deployment:
         def stands() -> bool:
             return all(runs(self.network, each, self.package) for each in organisations)
 
-        self._ordered(organisations[0], stands, "commit", *targets)
+        self._ordered(self.network.asking(organisations[0]), stands, "commit", *targets)
 
     @property
     def _definition(self) -> list[str]:
@@ -141,11 +140,13 @@ class Deployment:
 def deploy(network: Network, package: Package, tell: Callable[[str], None] = lambda text: None) -> Network:
     """Put `package` on the running `network`, as its first version or an upgrade; the network with its new plan.
 
-    A version that is committed already is left as it is. Raises NetworkError as Deployment's steps do.
+    A version that is committed already is left as it is. Raises NetworkError `network.elsewhere`, and as Deployment's
+    steps do.
     """
+    network.whole("covenant network approve, at each hospital, then commit")
     with network.layout.lock():
         network = settled(network)
-        standing = committed(network, network.plan.hospitals[0])
+        standing = committed(network, network.first)
         if standing and standing["version"] == package.digest:
             tell(f"{package.label} is what the network runs already")
             return network
@@ -170,9 +171,10 @@ def approve(network: Network, name: str, package: Package, tell: Callable[[str],
         node = network.node(name)
         standing = committed(network, node.organisation)
         sequence = int(standing["sequence"]) if standing else 0
-        contracts = next((each for each in network.plan.contracts if each.sequence == sequence), None)
-        if standing and standing["version"] == package.digest and contracts:
-            deployment = Deployment(network, package, contracts)
+        stands = standing is not None and standing["version"] == package.digest
+        if stands:  # the others did without this hospital
+            contracts = next((each for each in network.plan.contracts if each.sequence == sequence), None)
+            deployment = Deployment(network, package, contracts) if contracts else begin(network, package, sequence)
         else:
             coming = network.plan.coming
             if coming and coming.package_id != package.id:
@@ -184,8 +186,9 @@ def approve(network: Network, name: str, package: Package, tell: Callable[[str],
             deployment = begin(network, package, sequence + 1)
         tell(f"Starting a host, installing and approving {package.label}")
         deployment.adopt(deployment.network.node(name))
-        if deployment.contracts.committed:
-            network.await_known()
+        if not deployment.contracts.committed:
+            return finish(deployment) if stands else deployment.network
+        network.await_known()
         return deployment.network
 
 
@@ -260,7 +263,7 @@ def finish(deployment: Deployment) -> Network:
 def settled(network: Network) -> Network:
     """`network`, with note taken of a version that it runs since a command that was cut off before it could note it."""
     coming = network.plan.coming
-    standing = committed(network, network.plan.hospitals[0]) if coming else None
+    standing = committed(network, network.first) if coming else None
     if coming and standing and coming.label.endswith(standing["version"][:12]):
         return finish(Deployment(network, Package.of(Path(coming.source)), coming))
     return network

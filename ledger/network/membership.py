@@ -33,6 +33,7 @@ from ledger.protocol.exact import read, serialise
 
 PATIENCE = 30.0  # seconds for a change of leader and a block
 RESEND = 6.0  # seconds after which an update that was accepted, and is in no block, is sent again
+SIGNING = "docs/operate/fabric.md says how members with a directory each change the channel's configuration"
 AWAY = re.compile("SERVICE_UNAVAILABLE|failed to connect")  # an orderer that took nothing
 
 
@@ -46,8 +47,9 @@ def join(
     """Add the hospital `member`; the network with its new plan. `ca`: the folder of an authority that it has already.
 
     Raises NetworkError `network.member-exists`, `network.joining` (another one is half added), `network.port*`,
-    `network.refused`.
+    `network.elsewhere`, `network.refused`.
     """
+    network.whole(SIGNING)
     with network.layout.lock():
         network = _plan(network, member, port, ca)
         node = network.node(member.name)
@@ -55,9 +57,7 @@ def join(
             network.start([node], part)
         block = reconfigure(network, tell)
         hospital = node.organisation
-        if not has_channel(network, hospital):
-            join_orderer(network.programs, network.plan.channel, hospital, block)
-        _join_peer(network, hospital)
+        enter(network, hospital, block)
         for contracts in network.plan.contracts:
             tell(f"Installing and approving {contracts.label}")
             Deployment(network, Package.of(Path(contracts.source)), contracts).adopt(node)
@@ -69,8 +69,9 @@ def leave(network: Network, name: str, tell: Callable[[str], None] = lambda text
     """Take the hospital `name` out of the channel and end its processes; its folder stays, for whoever audits it.
 
     Raises NetworkError `network.too-few`, `network.joining`, `network.no-node`, `network.unknown-organisation`,
-    `network.refused`.
+    `network.elsewhere`, `network.refused`.
     """
+    network.whole(SIGNING)
     with network.layout.lock():
         plan = network.plan
         if (gone := next((each for each in plan.left if each.name == name), None)) is None:
@@ -246,7 +247,10 @@ def _plan(network: Network, member: Member, port: int | None, ca: Path | None) -
     return _written(network, plan)
 
 
-def _join_peer(network: Network, hospital: Organisation) -> None:
+def enter(network: Network, hospital: Organisation, block: Path) -> None:
+    """Let the hospital's orderer and peer take part in the channel, unless they do; `block`: a configuration block."""
+    if not has_channel(network, hospital):
+        join_orderer(network.programs, network.plan.channel, hospital, block)
     try:
         join_peer(network.programs, hospital)
     except NetworkError as error:

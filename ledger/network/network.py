@@ -46,14 +46,41 @@ class Network:
 
     @property
     def nodes(self) -> list[Node]:
-        return [Node(self.layout, self.plan, each) for each in self.plan.hospitals]
+        """The hospitals' processes that run from this directory."""
+        return [Node(self.layout, self.plan, each) for each in self.plan.ours]
 
     def node(self, name: str) -> Node:
-        """A hospital's processes. Raises NetworkError `network.unknown-organisation`, `network.no-node`."""
+        """A hospital's processes.
+
+        Raises NetworkError `network.unknown-organisation`, `network.no-node`, `network.elsewhere`.
+        """
         organisation = self.plan.find(name)
         if organisation.kind != "hospital":
             raise NetworkError("network.no-node", f"{name} runs nothing in this network: name one of its hospitals")
+        if organisation not in self.plan.ours:
+            raise NetworkError(
+                "network.elsewhere",
+                f"{self.layout.directory} is the directory of {self.plan.here}: give this command in that of {name}",
+            )
         return Node(self.layout, self.plan, organisation)
+
+    @property
+    def first(self) -> Organisation:
+        """The first hospital that runs from here, as which the network is asked. NetworkError `network.no-node`."""
+        if not self.plan.ours:
+            raise NetworkError("network.no-node", f"{self.plan.here} runs nothing: give this command at a hospital")
+        return self.plan.ours[0]
+
+    def asking(self, organisation: Organisation) -> Organisation:
+        """In whose name the peer of `organisation` is asked: its own where its keys are here."""
+        return organisation if organisation in self.plan.ours else self.first
+
+    def whole(self, instead: str) -> None:
+        """Refuse what takes every member's keys where one member's alone are: `network.elsewhere`."""
+        if self.plan.here:
+            raise NetworkError(
+                "network.elsewhere", f"{self.layout.directory} is the directory of {self.plan.here} alone: {instead}"
+            )
 
     def start(self, nodes: Sequence[Node], part: str | None = None) -> None:
         """Start what does not run of `nodes` (all of each, or its `part`), and wait until it answers.
@@ -106,6 +133,12 @@ def up(
             network.start(network.nodes)
             network.await_known()
             return network
+        if layout.prepared:
+            raise NetworkError(
+                "network.prepared",
+                f"{layout.directory} holds a member's keys for a network of several directories: covenant network "
+                "accept takes the consortium's file, or choose another --dir",
+            )
         network = Network(layout, plan, programs)
         for node in network.nodes:
             node.check_ports()
@@ -209,12 +242,11 @@ class Row:
 
 def status(network: Network) -> list[Row]:
     """Each process of each hospital; peers are asked at the same time."""
-    heights = dict(
-        zip(network.plan.hospitals, together(lambda each: _height(network, each), network.nodes), strict=True)
-    )
+    nodes = network.nodes
+    heights = dict(zip(network.plan.ours, together(lambda each: _height(network, each), nodes), strict=True))
     return [
         Row(process.name, str(address), process.pid, heights[node.organisation] if process == node.peer else None)
-        for node in network.nodes
+        for node in nodes
         for process, address in node.addresses()
         if address != node.organisation.address("orderer_admin")
     ]

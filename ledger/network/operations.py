@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -42,11 +43,19 @@ def leader(network: Network, organisation: Organisation) -> int | None:
     return int(float(number)) or None
 
 
+def reach(network: Network, hospital: Organisation, address: Address) -> None:
+    """Connect to an `address` of a hospital that runs elsewhere. OSError unless its certificate is that hospital's."""
+    context = _tls(network, network.first, hospital)
+    with (
+        socket.create_connection((address.host, address.port), timeout=PATIENCE) as connection,
+        context.wrap_socket(connection, server_hostname=address.host),
+    ):
+        pass
+
+
 def _get(network: Network, organisation: Organisation, address: Address, page: str) -> tuple[str, str]:
     """A page of a process's operations address, and the date that stands over it."""
-    tls = network.layout.client_tls(organisation)
-    context = ssl.create_default_context(cafile=str(network.layout.tls_ca(organisation)))
-    context.load_cert_chain(tls / "server.pem", tls / "server.key")
+    context = _tls(network, organisation, organisation)
     connection = http.client.HTTPSConnection(address.host, address.port, timeout=PATIENCE, context=context)
     try:
         connection.request("GET", page)
@@ -64,6 +73,14 @@ def ask_host(address: Address) -> float:
         return _skew(connection.getresponse().headers["Date"])
     finally:
         connection.close()
+
+
+def _tls(network: Network, by: Organisation, of: Organisation) -> ssl.SSLContext:
+    """Showing the certificate of `by`, and expecting one of `of`."""
+    tls = network.layout.client_tls(by)
+    context = ssl.create_default_context(cafile=str(network.layout.tls_ca(of)))
+    context.load_cert_chain(tls / "server.pem", tls / "server.key")
+    return context
 
 
 def _skew(date: str) -> float:

@@ -90,7 +90,8 @@ class Plan(Document, frozen=True):
     """What DIR/network.json says.
 
     `contracts`: the versions whose hosts run, the newest last. `joining`: the hospital that is being added, if any.
-    `left`: the hospitals that are no longer members.
+    `left`: the hospitals that are no longer members. `here`: the member whose directory this is, where each has one of
+    its own; empty where all run from this one.
     """
 
     channel: str
@@ -100,6 +101,7 @@ class Plan(Document, frozen=True):
     contracts: tuple[Contracts, ...] = ()
     joining: str = ""
     left: tuple[Organisation, ...] = ()
+    here: str = ""
 
     def running(self, *contracts: Contracts) -> Plan:
         """This plan with other versions of the contracts."""
@@ -108,6 +110,11 @@ class Plan(Document, frozen=True):
     @property
     def hospitals(self) -> tuple[Organisation, ...]:
         return tuple(each for each in self.organisations if each.kind == "hospital")
+
+    @property
+    def ours(self) -> tuple[Organisation, ...]:
+        """The hospitals that run from this directory, with their keys."""
+        return tuple(each for each in self.hospitals if self.here in ("", each.name))
 
     @property
     def coming(self) -> Contracts | None:
@@ -191,6 +198,15 @@ def check_name(name: str) -> None:
         )
 
 
+def check_member(member: Member) -> None:
+    """Raises NetworkError `network.name`."""
+    check_name(member.name)
+    if not MSP.match(member.msp):
+        raise NetworkError(
+            "network.name", f"{member.msp!r} is no MSP id: use letters, digits, dots and hyphens, a letter first"
+        )
+
+
 def check_port(port: int) -> int:
     if not 1024 <= port <= 65535 - STRIDE:
         raise NetworkError("network.port", f"port {port} is outside 1024 to {65535 - STRIDE}: choose another --port")
@@ -200,9 +216,5 @@ def check_port(port: int) -> int:
 def _member(given: Member | str) -> Member:
     if isinstance(given, str):
         return Member.named(given)
-    check_name(given.name)
-    if not MSP.match(given.msp):
-        raise NetworkError(
-            "network.name", f"{given.msp!r} is no MSP id: use letters, digits, dots and hyphens, a letter first"
-        )
+    check_member(given)
     return given

@@ -37,7 +37,7 @@ class Programs:
         at = at or organisation
         tls = self.layout.client_tls(organisation)
         env = {
-            "FABRIC_CFG_PATH": str(self.layout.folder(at) / "peer"),
+            "FABRIC_CFG_PATH": str(self.layout.folder(organisation) / "peer"),
             "FABRIC_LOGGING_SPEC": "ERROR",
             "CORE_PEER_ADDRESS": str(at.peer),
             "CORE_PEER_LOCALMSPID": organisation.msp,

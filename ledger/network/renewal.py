@@ -11,7 +11,7 @@ from ledger.network import material
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.lifecycle import connect_host
-from ledger.network.membership import reconfigure
+from ledger.network.membership import SIGNING, reconfigure
 from ledger.network.network import Network
 from ledger.network.node import Node
 from ledger.network.plan import Organisation
@@ -22,8 +22,10 @@ def renew(network: Network, name: str, tell: Callable[[str], None] = lambda text
 
     The orderer's certificates stand in the channel's configuration: a majority of administrators signs the change, and
     where that fails the old ones are put back.
-    Raises NetworkError `network.unknown-organisation`, `network.authority-away`, and as reconfigure() does.
+    Raises NetworkError `network.unknown-organisation`, `network.elsewhere`, `network.authority-away`, and as
+    reconfigure() does.
     """
+    network.whole(SIGNING)
     layout, organisation = network.layout, network.plan.find(name)
     with layout.lock():
         authorities = material.authorities(layout, organisation)

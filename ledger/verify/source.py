@@ -61,9 +61,11 @@ def find(directory: Path, organisation: str = "") -> Source:
 
 def _of_network(layout: Layout, name: str) -> Source:
     plan = layout.read()
-    organisation = plan.find(name) if name else plan.hospitals[0]
-    if organisation not in plan.hospitals:
-        raise LedgerError("source.no-peer", f"{name} has no peer of its own: name one of the network's hospitals")
+    organisation = plan.find(name or plan.here) if name or plan.here else plan.hospitals[0]
+    if organisation not in plan.ours:
+        raise LedgerError(
+            "source.no-peer", f"no peer of {organisation.name} runs from here: name a hospital that does by --org"
+        )
     return Source(
         str(organisation.peer),
         layout.tls_ca(organisation),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.identity.ca import Authority
 from ledger.network import doctor, material
@@ -13,9 +14,10 @@ from ledger.network.layout import Layout
 from ledger.network.plan import draw
 
 HOSPITALS = ("alpha", "beta", "delta", "gamma")
+PLAN = draw(HOSPITALS, [], host="127.0.0.1", port=7050)
 
 
-def findings(monkeypatch, followed):
+def findings(monkeypatch, followed, ordering):
     def leader(network, organisation):
         number = followed[organisation.name]
         if isinstance(number, OSError):
@@ -24,33 +26,36 @@ def findings(monkeypatch, followed):
 
     monkeypatch.setattr(doctor, "leader", leader)
     monkeypatch.setattr(doctor, "SETTLING", 0.3)
-    hospitals = [SimpleNamespace(name=name) for name in HOSPITALS]
-    return list(doctor._orderers(SimpleNamespace(plan=SimpleNamespace(hospitals=hospitals))))
+    return list(doctor._orderers(SimpleNamespace(plan=replace(PLAN, ordering=ordering))))
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
+    ("ordering", "said", "named"),
     [
-        ((2, 2, 2, 2), []),
-        ((None, None, None, None), []),  # Raft
-        ((2, 2, None, 2), ["delta.orderer"]),
-        ((2, 2, 2, 3), ["gamma.orderer"]),
-        ((2, OSError("refused"), 2, 2), []),  # it is named as one that does not answer
+        ("BFT", (2, 2, 2, 2), []),
+        ("etcdraft", (None, None, None, None), []),
+        ("BFT", (None, None, None, None), [f"{name}.orderer" for name in HOSPITALS]),
+        ("BFT", (2, 2, None, 2), ["delta.orderer"]),
+        ("BFT", (2, 2, 2, 3), ["gamma.orderer"]),
+        ("BFT", (2, OSError("refused"), 2, 2), []),  # it is named as one that does not answer
     ],
 )
-def test_an_orderer_that_follows_nobody_or_another_is_named_with_the_remedy(monkeypatch, said, named):
-    found = findings(monkeypatch, dict(zip(HOSPITALS, said, strict=True)))
+def test_an_orderer_that_follows_nobody_or_another_is_named_with_the_remedy(monkeypatch, ordering, said, named):
+    found = findings(monkeypatch, dict(zip(HOSPITALS, said, strict=True)), ordering)
     assert [each.name for each in found] == named
     for each in found:
         hospital = each.name.partition(".")[0]
         assert each.state == "broken" and f"covenant network start {hospital}" in each.mend
 
 
-def test_one_whose_contracts_answer_otherwise_is_named_and_one_that_is_broken_not_asked(monkeypatch):
+@pytest.mark.parametrize(("here", "there"), [("", ""), ("alpha", ""), ("gamma", "at alpha: ")])
+def test_one_whose_contracts_answer_otherwise_is_named_and_one_that_is_broken_not_asked(monkeypatch, here, there):
     asked = []
     committed = SimpleNamespace(committed=True)
-    nodes = [SimpleNamespace(organisation=SimpleNamespace(name=name), contracts=[committed]) for name in HOSPITALS]
-    nodes[2].contracts = []  # it has not approved what the others run
+    plan = replace(PLAN, here=here)
+    nodes = [SimpleNamespace(organisation=each, contracts=[committed]) for each in plan.ours]
+    if not here:
+        nodes[2].contracts = []  # it has not approved what the others run
 
     def differing(network, hospitals):
         asked.extend(hospitals)
@@ -58,10 +63,10 @@ def test_one_whose_contracts_answer_otherwise_is_named_and_one_that_is_broken_no
 
     monkeypatch.setattr(doctor.answers, "differing", differing)
     known = [doctor.Finding("beta.peer", "broken", "no answer"), doctor.Finding("gamma.keys", "warning", "soon")]
-    (found,) = doctor._answers(SimpleNamespace(nodes=nodes), known)
-    assert [each.name for each in asked] == ["alpha", "gamma"]
+    (found,) = doctor._answers(SimpleNamespace(nodes=nodes, plan=plan), known)
+    assert [each.name for each in asked] == (["alpha", "delta", "gamma"] if here else ["alpha", "gamma"])
     assert found.name == "alpha.answers"
-    assert found.mend == "covenant network stop alpha --part host && covenant network start alpha"
+    assert found.mend == f"{there}covenant network stop alpha --part host && covenant network start alpha"
 
 
 @pytest.mark.parametrize(
