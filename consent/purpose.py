@@ -35,9 +35,10 @@ class Ethics(canonical.Document, frozen=True, kw_only=True):
 class Asking(canonical.Document, frozen=True, kw_only=True):
     """Who asks, from where, under which papers. What is empty is not said, and meets no condition.
 
-    `institution`, `project`, `users`: names as a data set's terms write them. `countries`: of the asking organisation
-    and of every worker that computes, two-letter codes. `accepts`: the obligations promised. `publishes_from`: the
-    first day on which results may be published. Lists are sorted, each entry once.
+    `institution`, `project`, `users`: names as a data set's terms write them. `countries`: where the asking
+    organisation works, its own among them, two-letter codes; the members' word is added (`consent.seats`). `accepts`:
+    the obligations promised. `publishes_from`: the first day on which results may be published. Lists are sorted, each
+    entry once.
     Raises ConsentError `purpose.name`, `purpose.country`, `purpose.accepts`, `purpose.day`, `purpose.order`.
     """
 

@@ -16,8 +16,9 @@ from consent.canonical import Document
 from consent.decide import Use
 from consent.purpose import Purpose
 from consent.ruling import Matching, rule_on
+from consent.seats import other_country, other_sector, seated
 from consent.terms import DatasetTerms
-from ledger.contracts import catalogue
+from ledger.contracts import catalogue, members
 from ledger.contracts.constitution import FORBIDDEN_PURPOSES, MAX_ENTITLEMENT_DAYS
 from ledger.contracts.fields import DatasetId, Day, Digest, Month, Positive, Seconds, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
@@ -86,7 +87,8 @@ class Access(Contract):
     def inquire(self, ledger: Ledger, *, dataset: DatasetId, version: Positive, purpose: Purpose) -> Inquiry:
         """Ask how many patients of a data set version fit a purpose; the hospital answers with `budget:Answer`.
 
-        Refuses `access.purpose-forbidden`, `access.institution`, `catalogue.unknown`, `catalogue.retired`.
+        Refuses `access.purpose-forbidden`, `access.institution`, `access.country`, `access.sector`,
+        `catalogue.unknown`, `catalogue.retired`.
         """
         check_asking(ledger, purpose)
         catalogue.require_live(ledger, dataset, version)
@@ -118,8 +120,9 @@ class Access(Contract):
     ) -> Request:
         """Ask for access to data set versions, for one purpose, until a day at most 730 days ahead.
 
-        Refuses `access.purpose-forbidden`, `access.institution` (not the caller's), `access.known-differently`,
-        `access.until-past`, `access.until-too-far`, `access.dataset-twice`, `catalogue.unknown`, `catalogue.retired`.
+        Refuses `access.purpose-forbidden`, `access.institution` (not the caller's), `access.country`, `access.sector`
+        (`members` holds something else of the caller's), `access.known-differently`, `access.until-past`,
+        `access.until-too-far`, `access.dataset-twice`, `catalogue.unknown`, `catalogue.retired`.
         """
         check_asking(ledger, purpose)
         offered = Request(
@@ -264,11 +267,24 @@ def is_live(entitlement: Entitlement | None, now: int) -> bool:
 
 
 def check_asking(ledger: Ledger, purpose: Purpose) -> None:
-    """Refuses `access.purpose-forbidden`, `access.institution`."""
+    """Refuses `access.purpose-forbidden`, `access.institution`, `access.country`, `access.sector`."""
     check_purpose(purpose)
     named = "" if purpose.asking is None else purpose.asking.institution
     if named not in {"", ledger.creator.organisation}:
         raise Refused("access.institution", "nobody asks in another institution's name", institution=named)
+    asker = members.seat(ledger, ledger.creator.organisation)
+    if other_country(purpose, asker):
+        raise Refused(
+            "access.country",
+            f"the members hold that your organisation sits in {asker.country}: name it among the countries, or none",
+            country=asker.country,
+        )
+    if other_sector(purpose, asker):
+        raise Refused(
+            "access.sector",
+            f"the members hold that your organisation is {asker.sector}: say the same about profit, or nothing",
+            sector=asker.sector,
+        )
 
 
 def check_purpose(purpose: Purpose) -> None:
@@ -293,13 +309,18 @@ def check_permit(ledger: Ledger, asked: Request, offered: Entitlement) -> None:
     check_until(ledger, offered.until)
     check_purpose(asked.purpose)
     dataset = catalogue.require_live(ledger, offered.dataset, offered.version)
-    check_terms(dataset.terms, offered)
+    check_terms(ledger, dataset.terms, offered)
 
 
-def check_terms(written: DatasetTerms, entitlement: Entitlement) -> None:
-    """Ask the rules of today about an entitlement, over the days it is for. Refuses `access.duo-denied`."""
+def check_terms(ledger: Ledger, written: DatasetTerms, entitlement: Entitlement) -> None:
+    """Ask the rules of today about an entitlement, over the days it is for. Refuses `access.duo-denied`.
+
+    Where requester and hospital sit, and whether the requester works for profit, is what `members` holds today.
+    """
     use = Use(periods.day_of(entitlement.decided), entitlement.until)
-    decision = rule_on(written, entitlement.purpose, use, entitlement.matching)
+    asker, worker = members.seat(ledger, entitlement.requester), members.seat(ledger, entitlement.hospital)
+    purpose = seated(entitlement.purpose, asker=asker, worker=worker)
+    decision = rule_on(written, purpose, use, entitlement.matching)
     if decision.verdict == "deny":
         raise Refused(
             "access.duo-denied",

@@ -33,7 +33,7 @@ class SetCap(Document, frozen=True, tag="set-cap", tag_field="kind"):
 
 
 class SetOrganisation(Document, frozen=True, tag="set-organisation", tag_field="kind"):
-    """Admit an organisation, or change the roles, origins and RP id of one; its kind stays."""
+    """Admit an organisation, or change the roles, origins, RP id, country and sector of one; its kind stays."""
 
     organisation: Organisation
 
@@ -45,7 +45,7 @@ def check(ledger: Ledger, action: Action) -> None:
     """Return quietly if `action` may be carried out now.
 
     Refuses `governance.hospital-unknown`, `governance.disjoint`, `budget.no-account`, `budget.cap`, `members.roles`,
-    `members.rp-id`, `members.kind`.
+    `members.rp-id`, `members.country`, `members.kind`.
     """
     match action:
         case DeclareDisjoint(hospitals=hospitals):

@@ -17,6 +17,7 @@ __all__ = [
     "Base64Url",
     "Code",
     "Count",
+    "Country",
     "DatasetId",
     "Day",
     "DecimalText",
@@ -54,6 +55,7 @@ DatasetId = Annotated[
     ),
 ]
 Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}\Z", description="a lower-case code, never free text")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="a country: two letters of ISO 3166-1")]
 Language = Annotated[
     str,
     Meta(

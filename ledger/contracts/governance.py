@@ -56,7 +56,7 @@ class Governance(Contract):
 
         Refuses `governance.deadline`, `governance.known-differently`, and what the action itself would be refused for:
         `governance.hospital-unknown`, `governance.disjoint`, `budget.no-account`, `budget.cap`, `members.roles`,
-        `members.rp-id`, `members.kind`.
+        `members.rp-id`, `members.country`, `members.kind`.
         """
         proposer = ledger.creator.organisation
         offered = Proposal(

@@ -12,9 +12,11 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from consent.canonical import Document
+from consent.countries import COUNTRIES
+from consent.seats import NOWHERE, Seat, Sector
 from consent.webauthn import RelyingParty
 from ledger.contracts.constitution import ROLES_OF_A_HOSPITAL, ROLES_OF_AN_INSTITUTE
-from ledger.contracts.fields import Msp, Origin, RpId, Title
+from ledger.contracts.fields import Country, Msp, Origin, RpId, Title
 from ledger.contracts.functions import Contract, Role, query, transaction
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
@@ -26,6 +28,8 @@ class Organisation(Document, frozen=True):
     """One member. `roles`: what its certificates may carry. `origins`: its portal's addresses. Both are kept sorted.
 
     `rp_id`: what its patients' passkeys are bound to: the host of its addresses, or a domain above them all.
+    `country`, `sector`: where it sits and what kind it is, which access is judged over; null: nobody has said, which
+    meets no geographical restriction and counts as commercial.
     """
 
     msp: Msp
@@ -34,6 +38,8 @@ class Organisation(Document, frozen=True):
     roles: Annotated[tuple[str, ...], Meta(max_length=8)]
     origins: Annotated[tuple[Origin, ...], Meta(max_length=16)]
     rp_id: RpId | None = None
+    country: Country | None = None
+    sector: Sector | None = None
 
 
 class Consortium(Document, frozen=True):
@@ -55,8 +61,8 @@ class Members(Contract):
         """Found the consortium: once, by a steward of one of its hospitals, with the hospitals of the genesis block.
 
         Each of them gets every role of a hospital: who founds cannot silence another.
-        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `members.rp-id`, `role.missing`,
-        `members.genesis`, `members.known-differently` (it stands, with other members).
+        Refuses `members.no-hospital`, `members.twice`, `members.roles`, `members.rp-id`, `members.country`,
+        `role.missing`, `members.genesis`, `members.known-differently` (it stands, with other members).
         """
         organisations = tuple(checked(organisation) for organisation in organisations)
         consortium = consortium_of(organisations)
@@ -173,6 +179,23 @@ def relying_party(ledger: Ledger, msp: str) -> RelyingParty | None:
     return RelyingParty(organisation.rp_id, organisation.origins)
 
 
+def seat(ledger: Ledger, msp: str) -> Seat:
+    """Where `msp` sits and what kind it is, as far as `members` holds it."""
+    organisation = ledger.find(org_key(msp), Organisation)
+    return NOWHERE if organisation is None else Seat(organisation.country, organisation.sector)
+
+
+def check_country(organisation: Organisation) -> None:
+    """Refuses `members.country`."""
+    if organisation.country is not None and organisation.country not in COUNTRIES:
+        raise Refused(
+            "members.country",
+            "this is no country: write the two letters that ISO 3166-1 gives it, like DE",
+            organisation=organisation.msp,
+            country=organisation.country,
+        )
+
+
 def check_rp_id(organisation: Organisation) -> None:
     """Refuses `members.rp-id`: browsers give a passkey to an address below its RP id alone, and not over plain HTTP."""
     if organisation.rp_id is None:
@@ -190,9 +213,10 @@ def check_rp_id(organisation: Organisation) -> None:
 
 def checked(organisation: Organisation) -> Organisation:
     """The organisation with its lists in order; refuses `members.roles` (one that its kind cannot have),
-    `members.rp-id`.
+    `members.rp-id`, `members.country`.
     """
     check_rp_id(organisation)
+    check_country(organisation)
     allowed = ROLES_OF_A_HOSPITAL if organisation.kind == "hospital" else ROLES_OF_AN_INSTITUTE
     if alien := set(organisation.roles).difference(allowed):
         raise Refused(

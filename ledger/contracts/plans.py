@@ -90,7 +90,7 @@ def check_usable(ledger: Ledger, plan: Plan, source: Source) -> None:
     """
     entitlement = require_entitlement(ledger, plan, source)
     record = catalogue.require_live(ledger, source.dataset, source.version)
-    access.check_terms(record.terms, entitlement)
+    access.check_terms(ledger, record.terms, entitlement)
 
 
 def require_entitlement(ledger: Ledger, plan: Plan, source: Source) -> access.Entitlement:

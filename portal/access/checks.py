@@ -13,6 +13,7 @@ from consent.canonical import convert
 from consent.decide import Use
 from consent.purpose import Purpose
 from consent.ruling import Ruling, rule_on
+from consent.seats import seated
 from consent.terms import DatasetTerms
 from portal.access.models import Check
 from portal.access.selectors import Case
@@ -36,7 +37,7 @@ def checked(case: Case) -> Checked:
 
     The contract refuses a permit against the data set's own terms, whatever stands here.
     """
-    terms, purpose, use = terms_of(case), convert(case.request["purpose"], Purpose), use_of(case)
+    terms, purpose, use = terms_of(case), purpose_of(case), use_of(case)
     matching = (case.entitlement or {}).get("matching", settings.NODE.matching)
     named = {
         "request": case.request["request"],
@@ -54,6 +55,12 @@ def checked(case: Case) -> Checked:
         earlier = standing.verdict if changed and standing else kept.earlier if kept else ""
         Check.objects.update_or_create(**named, defaults={"ruling": canonical.encode(ruling), "earlier": earlier})
     return Checked(ruling, earlier)
+
+
+def purpose_of(case: Case) -> Purpose:
+    """What is asked for, judged as the ledger judges it: over what the members hold of who asks and who computes."""
+    asker, worker = catalogue.seat(case.request["requester"]), catalogue.seat(case.dataset["owner"])
+    return seated(convert(case.request["purpose"], Purpose), asker=asker, worker=worker)
 
 
 def terms_of(case: Case) -> DatasetTerms:

@@ -16,9 +16,11 @@ from django.db import transaction
 from consent.canonical import convert
 from consent.errors import CovenantError
 from consent.purpose import Purpose
+from consent.seats import seated
 from ledger.errors import Refused
 from portal import ledger
 from portal.access.models import CountAnswer
+from portal.catalogue.selectors import seat
 from portal.errors import LedgerUnavailable
 from portal.reactor import selectors as mirror
 from training.privacy.noise import Keystream
@@ -65,7 +67,9 @@ def fitting(question: str, consents: ConsentStore, records: RecordStore) -> int:
     inquiry = mirror.standing(f"access/inquiry/{question}").get()
     dataset, version = inquiry.body["dataset"], inquiry.body["version"]
     patients = {patient for kind in (TRAINING, EVALUATION) for patient in records.patients(dataset, version, kind)}
-    gate = Gate(convert(inquiry.body["purpose"], Purpose), inquiry.body["inquired"], inquiry.block)
+    asker, worker = seat(inquiry.body["requester"]), seat(settings.NODE.msp)
+    purpose = seated(convert(inquiry.body["purpose"], Purpose), asker=asker, worker=worker)
+    gate = Gate(purpose, inquiry.body["inquired"], inquiry.block)
     return len(gate.admit(consents.standings(patients)))
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils import timezone
+from django.utils.html import escape
 from msgspec.structs import replace
 
 from consent import diseases, duo
 from consent.errors import ConsentError
 from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
+from portal.catalogue.selectors import seat_words
 from portal.errors import sentence
 
 LONGEST = 730  # days: the longest entitlement the contracts allow
@@ -88,8 +90,8 @@ class RequestForm(PurposeForm):
     countries = forms.CharField(
         label="Countries",
         required=False,
-        help_text="Of your organisation and of every machine that computes: two-letter codes, with commas. "
-        "What a data set's terms ask for and nobody says, a person has to decide.",
+        help_text="Where your organisation works, its own country among them: two-letter codes, with commas. Leave it "
+        "empty for the one country that the consortium's members hold; each hospital's is added.",
     )
     users = forms.CharField(label="Who will use it", required=False, help_text="Their ids, such as ORCID, with commas.")
     project = forms.CharField(label="Project", required=False, help_text="Its id, where one was approved.")
@@ -123,6 +125,7 @@ class RequestForm(PurposeForm):
 
     def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
         super().__init__(*args, **named)
+        self.fields["how"].help_text += f" {escape(seat_words(settings.NODE.msp))}"
         self.fields["accepts"].choices = term_choices(*sorted(TO_ACCEPT))
         self.fields["datasets"].choices = [
             (f"{one['dataset']}@{one['version']}", f"{one['title']}, {one['owner_title']} (version {one['version']})")

@@ -34,6 +34,10 @@ class Case:
         return catalogue.organisation_title(self.request["requester"])
 
     @property
+    def worker_words(self) -> str:
+        return catalogue.seat_words(self.dataset["owner"])
+
+    @property
     def protocol_url(self) -> str:
         """Where the asking institute shows its protocol to whoever has the digest; empty where that is not known."""
         for peer in settings.NODE.peers:
@@ -69,6 +73,7 @@ def described(body: dict[str, Any], block: int) -> dict[str, Any]:
         "block": block,
         "purpose_words": catalogue.purpose_words(body["purpose"]),
         "purpose_meaning": purpose_meaning(body["purpose"]),
+        "seat_words": catalogue.seat_words(body["requester"]),
     }
     found["cases"] = [case(found, one["dataset"], one["version"]) for one in body["datasets"]]
     found["permitted"] = any(one.status == "live" for one in found["cases"])
@@ -127,7 +132,7 @@ def asking_words(asking: dict[str, Any]) -> list[str]:
     """Who asks, as far as they say, a sentence each."""
     ethics = asking.get("ethics") or {}
     facts = (
-        ("Countries", ", ".join(asking.get("countries", ()))),
+        ("It says it works in", ", ".join(asking.get("countries", ()))),
         ("Users", ", ".join(asking.get("users", ()))),
         ("Project", asking.get("project")),
         ("Ethics approval valid until", ethics.get("until")),

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count
 
 from consent import diseases, duo
+from consent.seats import Seat
 from portal.reactor import selectors as mirror
 
 DATASETS = "catalogue/dataset/"
@@ -97,6 +98,20 @@ def organisation_title(msp: str) -> str:
     """The organisation's own name as `members` has it, else its MSP id."""
     found = mirror.record(f"members/org/{msp}")
     return found["name"] if found else msp
+
+
+def seat(msp: str) -> Seat:
+    """Where the organisation sits and what kind it is, as far as `members` holds it."""
+    found = mirror.record(f"members/org/{msp}") or {}
+    return Seat(found.get("country"), found.get("sector"))
+
+
+def seat_words(msp: str) -> str:
+    """The same in words that say whose they are."""
+    held = seat(msp)
+    where = f"sits in {held.country}" if held.country else "sits nobody has said where"
+    kind = f"is {held.sector}" if held.sector else "counts as commercial, since nobody has said what kind it is"
+    return f"{organisation_title(msp)} {where} and {kind}: so the members hold it, changed by vote alone."
 
 
 def has_account(msp: str) -> bool:

@@ -110,6 +110,8 @@ def founding_organisations(port: int) -> list[dict[str, Any]]:
             "roles": list(IDENTITIES[role_of(site)]) + ([] if site is HUB else ["peer"]),
             "origins": [f"http://{site.name}.localhost:{port_of(site, port)}"],
             "rp_id": f"{site.name}.localhost",
+            "country": site.country,
+            "sector": site.sector,
         }
         for site in SITES
     ]

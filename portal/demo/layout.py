@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from consent.seats import Sector
 from ledger import disk
 from portal.errors import PortalError
 
@@ -31,18 +32,19 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A node of the demo. `source` is the hospital's name in the UCI files, `country` two letters; the hub has none."""
+    """A node of the demo. `source` is the hospital's name in the UCI files, `country` two letters."""
 
     name: str
     title: str
     msp: str
     source: str = ""
     country: str = ""
+    sector: Sector = "public"
 
 
-HUB = Site("hub", "Heart Research Institute", "InstituteMSP")
+HUB = Site("hub", "Heart Research Institute", "InstituteMSP", country="US", sector="non-profit")
 HOSPITALS = (
-    Site("cleveland", "Cleveland Clinic", "ClevelandMSP", "Cleveland", "US"),
+    Site("cleveland", "Cleveland Clinic", "ClevelandMSP", "Cleveland", "US", "non-profit"),
     Site("hungary", "Hungarian Institute of Cardiology", "HungaryMSP", "Hungary", "HU"),
     Site("switzerland", "University Hospitals of Switzerland", "SwitzerlandMSP", "Switzerland", "CH"),
     Site("longbeach", "VA Long Beach", "LongBeachMSP", "VA Long Beach", "US"),

@@ -52,7 +52,9 @@ def action_words(action: dict[str, Any]) -> str:
         return f"Set the privacy cap of {organisation_title(action['hospital'])} to epsilon {action['cap']}."
     if action["kind"] == "set-organisation":
         one = action["organisation"]
-        return f"Set the organisation {one['name']} ({one['msp']}): {one['kind']}, roles {', '.join(one['roles'])}."
+        roles = ", ".join(one["roles"])
+        seat = f"country {one.get('country') or 'not said'}, {one.get('sector') or 'of a kind not said'}"
+        return f"Set the organisation {one['name']} ({one['msp']}): {one['kind']}, {seat}, roles {roles}."
     return f"An action of a kind this page does not know ({action['kind']}): read its record before you vote."
 
 

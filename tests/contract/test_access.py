@@ -155,7 +155,7 @@ def test_what_is_said_of_who_asks_is_held_against_the_terms(world) -> None:
         duo=["DUO:0000006", "DUO:0000022", "DUO:0000025"],
         conditions=[{"term": "DUO:0000022", "values": ["DE"]}, {"term": "DUO:0000025", "values": ["1"]}],
     )
-    abroad = world.request([dataset], purpose=replace(HEALTH, asking=Asking(countries=("US",))))
+    abroad = world.request([dataset], purpose=replace(HEALTH, asking=Asking(countries=("DE", "US"))))
     with refused(world.ledger, "access.duo-denied"):
         world.decide(abroad, dataset, until=world.day(20))
     at_home = world.request([dataset], purpose=replace(HEALTH, asking=Asking(countries=("DE",))))

@@ -26,6 +26,7 @@ HOSPITALS = ("AlphaMSP", "BetaMSP", "DeltaMSP", "GammaMSP")
 INSTITUTE = "InstituteMSP"
 TEXT = "heart-2026.1"
 PURPOSE = Purpose.of("DUO:0000007", ["MONDO:0005267"], commercial=False, for_profit=False)
+SEAT = {"country": "DE", "sector": "public"}  # of every member
 ROLES = {"hospital": ["peer", "registrar", "site", "steward"], "institute": ["auditor", "researcher", "runner"]}
 
 
@@ -44,7 +45,7 @@ def digest(text: str) -> str:
 
 def organisations() -> list[dict[str, Any]]:
     return [
-        {"msp": msp, "name": msp.removesuffix("MSP"), "kind": kind, "roles": ROLES[kind], **address(msp)}
+        {"msp": msp, "name": msp.removesuffix("MSP"), "kind": kind, "roles": ROLES[kind], **address(msp), **SEAT}
         for msp, kind in [*((hospital, "hospital") for hospital in HOSPITALS), (INSTITUTE, "institute")]
     ]
 

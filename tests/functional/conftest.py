@@ -30,7 +30,7 @@ from portal.patients import services, texts
 from portal.patients.models import Patient
 from portal.reactor import projection
 from portal.reactor.models import Position
-from tests.functional.node import HOSPITAL, HOSPITALS, INSTITUTE, ROLES, make_node
+from tests.functional.node import HOSPITAL, HOSPITALS, INSTITUTE, ROLES, SEAT, make_node
 from tests.support.desks import events_of
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,8 @@ def ledger_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerP
 
 def organisations() -> list[dict[str, Any]]:
     def organisation(msp: str, kind: str, roles: list[str]) -> dict[str, Any]:
-        return {"msp": msp, "name": msp, "kind": kind, "roles": sorted(roles), **addresses.get(msp, {"origins": []})}
+        place = addresses.get(msp, {"origins": []}) | SEAT
+        return {"msp": msp, "name": msp, "kind": kind, "roles": sorted(roles), **place}
 
     own = {"origins": ["http://cleveland.localhost:8001"], "rp_id": "cleveland.localhost"}  # as tests.functional.node
     addresses = {HOSPITAL: own}

@@ -16,6 +16,7 @@ import django
 from cryptography.fernet import Fernet
 
 HOSPITAL, INSTITUTE = "ClevelandMSP", "InstituteMSP"
+SEAT = {"country": "US", "sector": "public"}  # of every member
 HOSPITALS = (HOSPITAL, "HungaryMSP", "LongBeachMSP", "SwitzerlandMSP")
 ROLES = {"hospital": ("registrar", "steward", "site"), "hub": ("researcher", "runner", "auditor")}
 NODES = {

@@ -42,6 +42,7 @@ from training.site.code import code_digest
 from training.site.stores import TRAINING, Attempt, FrozenCohort, Records, Standing, Trainer
 
 INSTITUTE = "InstituteMSP"
+SEAT = {"country": "US", "sector": "public"}  # of every member
 TEXT = "heart-2026.1"
 START = 1_793_500_000  # 2026-11-01
 HEART = "MONDO:0005267"
@@ -314,6 +315,7 @@ class World:
                 "kind": "hospital",
                 "roles": ["peer", "registrar", "site", "steward"],
                 "origins": [],
+                **SEAT,
             }
             for one in hospitals
         ]
@@ -323,6 +325,7 @@ class World:
             "kind": "institute",
             "roles": ["auditor", "researcher", "runner"],
             "origins": [],
+            **SEAT,
         }
         hospitals[0].submit("steward", "members:Found", {"organisations": [*organisations, institute]})
         presets = ["cancer", "heart-disease"]

@@ -14,6 +14,7 @@ import msgspec
 
 from consent.occasion import Occasion
 from consent.purpose import Purpose
+from consent.seats import NOWHERE, Seat, Sector, seated
 from training.errors import TrainingError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -174,11 +175,19 @@ class Confirmation(msgspec.Struct, frozen=True):
 
 
 class Entitlement(msgspec.Struct, frozen=True):
-    """`until`: the last day of use."""
+    """`until`: the last day of use. `purpose`: as it is judged, over what the members hold of who asks and computes."""
 
     status: str
+    requester: str
     purpose: Purpose
     until: str
+
+
+class Member(msgspec.Struct, frozen=True):
+    """What the members hold of an organisation; None: nobody has said."""
+
+    country: str | None = None
+    sector: Sector | None = None
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -249,7 +258,13 @@ class Studies:
         today = datetime.fromtimestamp(when, UTC).date().isoformat()
         if found is None or found.status != "live" or found.until < today:
             raise TrainingError("site.no-entitlement", "no live entitlement covers this data set")
-        return found
+        purpose = seated(found.purpose, asker=self.seat(found.requester), worker=self.seat(dataset.hospital))
+        return msgspec.structs.replace(found, purpose=purpose)
+
+    def seat(self, msp: str) -> Seat:
+        """Where an organisation sits and what kind it is, as far as the members hold it."""
+        found = self._find(f"members/org/{msp}", Member)
+        return NOWHERE if found is None else Seat(found.country, found.sector)
 
     def occasion(self, study: Study, hospital: str) -> Occasion:
         """What patients' finer choices at `hospital` look at: agreed to is a plan that it approved, this very one."""

@@ -10,7 +10,7 @@ import pytest
 
 from portal.access.models import Check, Reason
 from portal.reactor import selectors as mirror
-from tests.support.desks import HEART, HOSPITAL
+from tests.support.desks import HEART, HOSPITAL, INSTITUTE
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def test_what_a_data_set_asks_for_and_the_request_says_is_checked_and_its_obliga
     said = desks.request(slug, countries="US", accepts=["DUO:0000019"])
     page = desks.page("steward", f"/access/{said}/{slug}/1/")
     assert "fits" in page and "What a permit obliges to" in page and "publication required (DUO:0000019)" in page
-    assert "Countries: US." in page and "Accepted: publication required (DUO:0000019)." in page
+    assert "It says it works in: US." in page and "Accepted: publication required (DUO:0000019)." in page
     elsewhere = desks.request(slug, countries="US, FR", accepts=["DUO:0000019"])
     answer = desks.send("steward", f"/access/{elsewhere}/{slug}/1/decide/", {"verdict": "permit", "reason": "!"}, 422)
     assert "access.duo-denied" in answer.content.decode()
@@ -116,3 +116,18 @@ def test_a_ruling_is_kept_and_made_again_when_what_it_rests_on_changes(desks, mo
     desks.send("steward", f"/access/{asked}/{slug}/1/decide/", {"verdict": "permit", "reason": "As elsewhere."})
     entitlement = mirror.record(f"access/entitlement/{asked}/{HOSPITAL}/{slug}/1")
     assert (entitlement["status"], entitlement["matching"]) == ("live", "compatible")
+
+
+def test_where_who_asks_sits_is_the_members_word_and_the_page_says_so(desks):
+    slug = desks.dataset(modifiers=["DUO:0000022", "DUO:0000045"], value_GS="US")
+    asked = desks.request(slug)
+    held = "sits in US and is public: so the members hold it, changed by vote alone."
+    page = desks.page("steward", f"/access/{asked}/{slug}/1/")
+    assert "fits" in page and f"{INSTITUTE} {held}" in page and f"{HOSPITAL} {held}" in page
+    assert f"{INSTITUTE} {held}" in desks.page("researcher", f"/access/{asked}/")
+    assert f"{INSTITUTE} {held}" in desks.page("researcher", "/access/new/")
+    until = str(datetime.date.today() + datetime.timedelta(days=90))
+    wanted = {"datasets": [f"{HOSPITAL}/{slug}@1"], "permission": "DUO:0000006", "until": until, "protocol": "P."}
+    wanted["request"] = str(uuid.uuid4())
+    for lie, code in (({"countries": "FR"}, "access.country"), ({"how": ["for_profit"]}, "access.sector")):
+        assert code in desks.send("researcher", "/access/new/", {**wanted, **lie}, status=422).content.decode()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.functional.node import HOSPITAL, HOSPITALS, ROLES
+from tests.functional.node import HOSPITAL, HOSPITALS, ROLES, SEAT
 from tests.support.desks import broker_url, desks
 
 __all__ = ["broker_url", "desks"]
@@ -29,7 +29,7 @@ def address(ledger: Any, settings: Any, live_server: Any) -> Iterator[str]:
 def move(ledger: Any, place: dict[str, Any]) -> None:
     """Have the hospitals vote that this one's pages are at `place`."""
     roles = sorted(["peer", *ROLES["hospital"]])
-    organisation = {"msp": HOSPITAL, "name": HOSPITAL, "kind": "hospital", "roles": roles, **place}
+    organisation = {"msp": HOSPITAL, "name": HOSPITAL, "kind": "hospital", "roles": roles, **place, **SEAT}
     proposal, action = {"proposal": str(uuid.uuid4())}, {"kind": "set-organisation", "organisation": organisation}
     asked = {**proposal, "action": action, "deadline": int(time.time()) + 3600}
     made = ledger.submit("steward", "governance:Propose", asked)

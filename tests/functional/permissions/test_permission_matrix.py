@@ -18,6 +18,7 @@ from consent import duo
 from portal import ledger as portal_ledger
 from portal.accounts.models import ROLES_OF
 from portal.reactor import selectors as mirror
+from tests.functional.node import SEAT
 from tests.functional.studies.test_studies_pages import approved, proposed, run_round
 from tests.support.desks import HOSPITAL
 
@@ -117,7 +118,7 @@ def addresses(desks) -> dict[str, str]:
 
 
 def voted() -> dict[str, Any]:
-    organisation = {"msp": HOSPITAL, "name": HOSPITAL, "kind": "hospital", "origins": []}
+    organisation = {"msp": HOSPITAL, "name": HOSPITAL, "kind": "hospital", "origins": [], **SEAT}
     organisation["roles"] = ["peer", "registrar", "site", "steward"]
     action = {"kind": "set-organisation", "organisation": organisation}
     return {"proposal": str(uuid.uuid4()), "action": action, "deadline": int(time.time()) + 3600}

@@ -136,7 +136,7 @@ MODIFIED: list[tuple[str, tuple[str, ...], Purpose, str, str]] = [
     (duo.IRB, (), asking(ethics=ENDING), "deny", "documentation of an approval that ends before the use does"),
     (duo.IRB, (), HEALTH, "abstain", "requestor must provide documentation: there is none yet"),
     (duo.GS, ("DE",), asking(countries=("DE",)), "permit", "within a specific geographic region"),
-    (duo.GS, ("DE",), asking(countries=("DE", "US")), "deny", "within a specific geographic region: each worker's too"),
+    (duo.GS, ("DE",), asking(countries=("DE", "US")), "deny", "within a specific geographic region: all that is said"),
     (duo.GS, ("DE",), HEALTH, "abstain", "within a specific geographic region: nobody has said where"),
     (duo.MOR, ("2027-01-01",), asking(publishes_from="2027-01-01"), "permit", "not to publish until a specific date"),
     (duo.MOR, ("2027-01-01",), asking(publishes_from="2026-12-31"), "deny", "not to publish until a specific date"),
