@@ -18,7 +18,7 @@ from django.conf import settings
 from consent import canonical, cohort
 from portal.catalogue.models import Source
 from portal.errors import PortalError
-from training.site import heart, images, loader, roots
+from training.site import failure, heart, images, loader, roots
 from training.site.loader import Records
 from training.site.split import Split, split
 
@@ -34,7 +34,8 @@ class Kind:
     categories: tuple[str, ...]
 
 
-KINDS = {  # by the end of a file's name
+KINDS = {  # by the end of a file's name, the longest that fits
+    ".survival.csv": Kind(failure.load, failure.SCHEMA, failure.COLUMNS, "tabular", ("diagnoses", "measurements")),
     ".csv": Kind(loader.load, heart.SCHEMA, heart.COLUMNS, "tabular", ("diagnoses", "measurements")),
     ".npz": Kind(images.load, images.SCHEMA, images.COLUMNS, "images", ("diagnoses", "images")),
 }
@@ -56,7 +57,7 @@ class Manifest:
 
 def files() -> list[str]:
     """The names of the data files in the records folder, sorted."""
-    return sorted(path.name for path in folder().iterdir() if path.suffix in KINDS and path.is_file())
+    return sorted(path.name for path in folder().iterdir() if path.name.endswith(tuple(KINDS)) and path.is_file())
 
 
 def of(name: str) -> Manifest:
@@ -77,9 +78,9 @@ def of(name: str) -> Manifest:
 
 def kind_of(name: str) -> Kind:
     """Raises PortalError `catalogue.file-kind`."""
-    if (kind := KINDS.get(Path(name).suffix)) is None:
+    if (end := max(filter(name.endswith, KINDS), key=len, default=None)) is None:
         raise PortalError("catalogue.file-kind", f"a data file's name ends in {' or '.join(KINDS)}", file=name)
-    return kind
+    return KINDS[end]
 
 
 def records_of(dataset: str, version: int) -> Records:

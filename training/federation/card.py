@@ -14,6 +14,7 @@ from typing import Any
 from consent import diseases, duo
 from training.errors import TrainingError
 from training.federation.studies import LedgerView, Study
+from training.models import registry
 
 NAME = "model-card.md"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
@@ -31,7 +32,7 @@ def card(view: LedgerView, study: Study, facts: Facts) -> bytes:
         ("Training data", training_data(view, study, facts)),
         ("Cohorts", cohorts(facts)),
         ("Privacy", privacy(study, facts)),
-        ("Accuracy on held-out patients", metrics(facts)),
+        ("Accuracy on held-out patients", metrics(study, facts)),
         ("What is not covered", [f"- {plain(one)}" for one in facts["not_covered"]]),
         ("Files and how to check them", files(study, facts)),
     )
@@ -143,13 +144,16 @@ def privacy(study: Study, facts: Facts) -> list[str]:
     ]
 
 
-def metrics(facts: Facts) -> list[str]:
+def metrics(study: Study, facts: Facts) -> list[str]:
     rows = [
         (f"`{site}`", *(("not released", "") if counts is None else (str(counts["correct"]), str(counts["total"]))))
         for site, counts in sorted(facts["metrics"]["sites"].items())
     ]
     return [
         *table(("hospital", "predicted correctly", "patients"), rows),
+        "",
+        f"Predicted correctly: {registry.description(study.plan.configuration).right}. A patient with several records: "
+        "where most of them are.",
         "",
         "Both counts carry noise (standard deviation "
         f"{facts['metrics']['sigma']} times the square root of 2), paid for as an event of their own: they may be "

@@ -55,7 +55,9 @@ class Description:
     """`defaults`: with its name and the transformation that its records went through. `record`: the shape of one.
 
     `shapes`: hidden -> the parameters, in the module's order. `engine`: one of training.privacy.engines.ENGINES, the
-    fastest where it was measured (`covenant model engines`). `rows`: how many records it takes at a time.
+    fastest where it was measured (`covenant model engines`). `rows`: how many records it takes at a time. `label`: the
+    shape of one record's label, whole numbers below `classes`. `right`: what it means that a patient is predicted
+    right, in the words of a model card; with several records, where most of them are.
     """
 
     defaults: Defaults
@@ -63,6 +65,9 @@ class Description:
     shapes: Callable[[int], Shapes]
     engine: str
     rows: int
+    label: tuple[int, ...] = ()
+    classes: int = 2
+    right: str = "the class that the network finds more likely is the patient's"
 
     @property
     def model(self) -> str:

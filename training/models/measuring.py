@@ -58,7 +58,7 @@ def _measured(described: Description) -> Times:
     network = registry.build(described.defaults.configuration())
     random = np.random.default_rng(0)
     features = random.normal(size=(BATCH, *described.record)).astype(np.float32)
-    labels, owners = random.integers(0, 2, BATCH), np.arange(BATCH)
+    labels, owners = random.integers(0, described.classes, (BATCH, *described.label)), np.arange(BATCH)
     weights = torch.from_numpy(network.give())
     steps: dict[str, Callable[[], object]] = {"plain": _plain(network, features, labels)}
     with warnings.catch_warnings():

@@ -10,22 +10,28 @@ import torch
 from monai.networks.nets import DenseNet, FullyConnectedNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from training.errors import ModelRefused
-from training.models import chest, heart
+from training.models import chest, failure, heart
 from training.models.weights import Weights
 
 torch.set_num_threads(1)  # one process a hospital: two threads on busy cores were 8 times slower
 
+BATCH = 64  # records that are judged at a time
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`loss`: (outputs (n, ...), labels (n,)) -> mean loss; `predict`: outputs (n, ...) -> classes int64 (n,)."""
+    """`loss`: (outputs (n, ...), labels (n, ...)) -> the mean of the records' losses.
+
+    `judge`: (outputs (n, ...), labels (n, ...)) -> float (n,), 1 where a record is predicted right (what that means,
+    the description says), 0 where not, NaN where the record cannot tell.
+    """
 
     module: nn.Module
     loss: Callable[[Tensor, Tensor], Tensor]
-    predict: Callable[[Tensor], Tensor]
+    judge: Callable[[Tensor, Tensor], Tensor]
 
     @property
     def parameters(self) -> int:
@@ -43,18 +49,34 @@ class Network:
             flat: Weights = torch.nn.utils.parameters_to_vector(self.module.parameters()).numpy().copy()
         return flat
 
-    def classes(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Predicted classes (n,) of `features` float32 (n, ...)."""
+    def judged(self, features: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+        """What `judge` says of records: float64 (n,). `features`: float32 (n, ...); `labels`: (n, ...)."""
+        found = [np.empty(0)]
         with torch.inference_mode():
-            predicted: NDArray[np.int64] = self.predict(self.module(torch.from_numpy(features))).numpy()
-        return predicted
+            for start in range(0, len(features), BATCH):
+                rows, truth = features[start : start + BATCH], labels[start : start + BATCH].astype(np.int64)
+                found.append(self.judge(self.module(torch.from_numpy(rows)), torch.from_numpy(truth)).double().numpy())
+        return np.concatenate(found)
+
+
+class Hazards(nn.Module):
+    """Records (n, d) -> the logit of the hazard in each interval (n, k): a base that all share, and a record's risk."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.base = nn.Parameter(torch.zeros(len(failure.CUTS)))
+        self.risk = FullyConnectedNet(failure.INPUTS, 1, [hidden] if hidden else [], act="tanh", adn_ordering="A")
+
+    def forward(self, records: Tensor) -> Tensor:
+        logits: Tensor = self.risk(records) + self.base
+        return logits
 
 
 def heart_network(hidden: int) -> Network:
     """MONAI's FullyConnectedNet: 13 features -> `hidden` tanh units (none: logistic regression) -> one logit."""
     layers = [hidden] if hidden else []
     module = FullyConnectedNet(heart.INPUTS, 1, layers, act="tanh", adn_ordering="A")
-    return Network(module.eval(), _binary_loss, _binary_prediction)
+    return Network(module.eval(), _binary_loss, _binary_judge)
 
 
 def chest_network(hidden: int) -> Network:
@@ -70,15 +92,43 @@ def chest_network(hidden: int) -> Network:
         norm=("group", {"num_groups": chest.GROUPS}),
         act=("relu", {"inplace": False}),
     )
-    return Network(module.eval(), _binary_loss, _binary_prediction)
+    return Network(module.eval(), _binary_loss, _binary_judge)
 
 
 def _binary_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(outputs[:, 0], labels.to(outputs.dtype))
 
 
-def _binary_prediction(outputs: Tensor) -> Tensor:
-    return (outputs[:, 0] > 0).to(torch.int64)
+def _binary_judge(outputs: Tensor, labels: Tensor) -> Tensor:
+    return ((outputs[:, 0] > 0) == labels).double()
 
 
-BUILDERS: Mapping[str, Callable[[int], Network]] = {heart.MODEL: heart_network, chest.MODEL: chest_network}
+def failure_network(hidden: int) -> Network:
+    """Discrete-time survival: a hazard for each interval. `hidden`: tanh units of the risk, 0 for a linear one."""
+    return Network(Hazards(hidden).eval(), _hazard_loss, _hazard_judge)
+
+
+def _hazard_loss(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The negative log-likelihood of what was seen of each patient (Kvamme and Borgan 2021, equation 3.3).
+
+    A sum over the intervals of that patient alone: lived through, or the one in which the event came.
+    """
+    whole, event = labels // 2, labels % 2
+    places = torch.arange(outputs.shape[1])
+    lived = places < whole[:, None]
+    died = (places == whole[:, None]) & (event[:, None] == 1)
+    return (softplus(outputs) * lived + softplus(-outputs) * died).sum(1).mean()
+
+
+def _hazard_judge(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Who lives through the horizon: more likely than not, or not; NaN for whoever was not observed for so long."""
+    lives = logsigmoid(-outputs[:, : failure.HORIZON]).sum(1) > np.log(0.5)
+    lived, died = labels // 2 >= failure.HORIZON, (labels // 2 < failure.HORIZON) & (labels % 2 == 1)
+    return torch.where(lived | died, (lives == lived).double(), torch.nan)
+
+
+BUILDERS: Mapping[str, Callable[[int], Network]] = {
+    heart.MODEL: heart_network,
+    chest.MODEL: chest_network,
+    failure.MODEL: failure_network,
+}

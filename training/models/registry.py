@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from training.errors import ModelRefused
-from training.models import chest, heart, weights
+from training.models import chest, failure, heart, weights
 from training.models.description import Configuration, Description
 
 if TYPE_CHECKING:
     from training.models.networks import Network
 
 
-DESCRIPTIONS = {one.model: one for one in (heart.DESCRIPTION, chest.DESCRIPTION)}
+DESCRIPTIONS = {one.model: one for one in (heart.DESCRIPTION, chest.DESCRIPTION, failure.DESCRIPTION)}
 
 
 def configuration(value: object) -> Configuration:

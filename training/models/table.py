@@ -64,7 +64,7 @@ def row(name: str) -> Row:
         module = build().eval()
         if mending:
             mended.extend(preflight.mend(module))
-        return Network(module, loss, lambda outputs: outputs)
+        return Network(module, loss, lambda outputs, labels: outputs)
 
     mended: list[str] = []
     with warnings.catch_warnings():

@@ -28,7 +28,8 @@ def initial(shapes: Shapes, seed: int) -> Weights:
     """Weights from no global generator: the same `seed` (0..2**63 - 1), the same weights anywhere.
 
     Uniform within 1/sqrt(inputs) of zero, as torch's linear and convolution layers do; a bias takes its layer's inputs.
-    A normalisation, the layer whose weight has one dimension, starts at scale 1 and shift 0.
+    A normalisation, the layer whose weight has one dimension, starts at scale 1 and shift 0; a parameter of no layer
+    at 0.
     Raises ModelRefused `model.seed`.
     """
     if not 0 <= seed < 2**63:
@@ -45,5 +46,5 @@ def _centre(shapes: Shapes, name: str) -> float:
 
 
 def _bound(shapes: Shapes, name: str) -> float:
-    _, *inputs = shapes[name.rsplit(".", 1)[0] + ".weight"]
+    _, *inputs = shapes.get(name.rpartition(".")[0] + ".weight", (1,))
     return 1.0 / math.sqrt(math.prod(inputs)) if inputs else 0.0

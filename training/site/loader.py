@@ -6,11 +6,8 @@ errors end in logs.
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 
 from training.errors import DataRefused
 from training.site import heart
+from training.site.lines import Line, lines, scaled
 
 LARGEST = 512 * 2**20  # bytes of one file
 
@@ -29,15 +27,17 @@ class Records:
     """The records of one data set, in the file's order.
 
     `patients`: (n,) each record's patient, ids as written in the file. `features`: float32 (n, ...), -1..1. `labels`:
-    int64 (n,), 0 or 1. `rows`: each record's raw bytes, as digested into the manifest. `raw`: hex SHA-256 of the file.
+    whole numbers (n, ...), from 0. `rows`: each record's raw bytes, as digested into the manifest. `raw`: hex SHA-256
+    of the file. `strata`: int64 (n,), in whose proportion patients are held out; the labels where it is None.
     """
 
     patients: tuple[str, ...]
     features: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.integer]
     rows: tuple[bytes, ...]
     raw: str
     transformation: str = heart.TRANSFORMATION
+    strata: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -78,6 +78,7 @@ class Records:
             tuple(self.rows[place] for place in places),
             self.raw,
             self.transformation,
+            None if self.strata is None else self.strata[places],
         )
 
 
@@ -89,53 +90,16 @@ def load(path: Path) -> Records:
     `data.unknown-value`, `data.duplicate-patient`, `data.too-large`.
     """
     data = read_file(path)
-    lines = list(_lines(path, data))
-    features = np.array([_features(line) for line in lines], dtype=np.float32)
-    labels = np.array([_label(line) for line in lines], dtype=np.int64)
+    found = list(lines(path.name, data, heart.COLUMNS, heart.PATIENT))
+    features = np.array([_features(line) for line in found], dtype=np.float32)
+    labels = np.array([_label(line) for line in found], dtype=np.int64)
     return Records(
-        tuple(line.cell(heart.PATIENT) for line in lines),
+        tuple(line.cell(heart.PATIENT) for line in found),
         features,
         labels,
-        tuple("\x1f".join(line.cells).encode() for line in lines),
+        tuple("\x1f".join(line.cells).encode() for line in found),
         sha256(data).hexdigest(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of `file`, with what an error about it has to say."""
-
-    file: str
-    number: int
-    columns: dict[str, int]
-    cells: list[str]
-
-    def cell(self, column: str) -> str:
-        text = self.cells[self.columns[column]].strip()
-        if not text:
-            raise self.refuse("data.empty-cell", column, "is empty: fill it in, or leave the patient out of the file")
-        return text
-
-    def decimal(self, column: str, lowest: float, highest: float) -> float:
-        try:
-            value = float(self.cell(column))
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise self.refuse("data.not-a-number", column, "is not a number: write digits with a point")
-        if not lowest <= value <= highest:
-            raise self.refuse("data.out-of-range", column, f"is outside {lowest} to {highest}: check its unit")
-        return value
-
-    def choice(self, column: str, values: tuple[str, ...]) -> int:
-        text = self.cell(column)
-        if text not in values:
-            raise self.refuse("data.unknown-value", column, f"is none of {', '.join(values)}")
-        return values.index(text)
-
-    def refuse(self, code: str, column: str, what: str) -> DataRefused:
-        message = f"{self.file}, line {self.number}: column {column} {what}"
-        return DataRefused(code, message, file=self.file, line=self.number, column=column)
 
 
 def read_file(path: Path) -> bytes:
@@ -150,59 +114,8 @@ def read_file(path: Path) -> bytes:
         raise DataRefused("data.missing-file", message, file=path.name) from None
 
 
-def _lines(path: Path, data: bytes) -> Iterator[Line]:
-    file = path.name
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataRefused("data.encoding", f"{file} is not UTF-8 text: export it again as UTF-8", file=file) from None
-    if not text.strip():
-        raise DataRefused("data.empty", f"{file} is empty: export it again", file=file)
-    if not text.endswith("\n"):
-        raise DataRefused("data.truncated", f"{file} ends in the middle of a line: export it again", file=file)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = _columns(file, next(reader))
-        seen: set[str] = set()
-        for cells in reader:
-            yield _line(file, reader.line_num, columns, cells, seen)
-    except csv.Error:
-        number = reader.line_num
-        message = f"{file}, line {number}: a quotation mark is not closed, or stands where none may: export it again"
-        raise DataRefused("data.truncated", message, file=file, line=number) from None
-    if not seen:
-        raise DataRefused("data.empty", f"{file} has a heading and no patients: export it again", file=file)
-
-
-def _line(file: str, number: int, columns: dict[str, int], cells: list[str], seen: set[str]) -> Line:
-    if len(cells) != len(columns):
-        message = f"{file}, line {number}: {len(cells)} cells where the heading has {len(columns)}: export it again"
-        raise DataRefused("data.cells", message, file=file, line=number)
-    line = Line(file, number, columns, cells)
-    patient = line.cell(heart.PATIENT)
-    if patient in seen:
-        raise line.refuse("data.duplicate-patient", heart.PATIENT, "repeats a patient: keep one line for each")
-    seen.add(patient)
-    return line
-
-
-def _columns(file: str, heading: list[str]) -> dict[str, int]:
-    names = [name.strip() for name in heading]
-    for name in heart.COLUMNS:
-        if name not in names:
-            message = f"{file}, line 1: column {name} is missing: export it with the columns {', '.join(heart.COLUMNS)}"
-            raise DataRefused("data.missing-column", message, file=file, line=1, column=name)
-        if names.count(name) > 1:
-            message = f"{file}, line 1: column {name} stands twice: keep one"
-            raise DataRefused("data.repeated-column", message, file=file, line=1, column=name)
-    return {name: place for place, name in enumerate(names)}
-
-
 def _features(line: Line) -> list[float]:
-    values = []
-    for column, (lowest, highest, low, high) in heart.MEASURES.items():
-        value = min(max(line.decimal(column, lowest, highest), low), high)
-        values.append((value - low) / (high - low) * 2 - 1)
+    values = [scaled(line, column, limits) for column, limits in heart.MEASURES.items()]
     values += [2.0 * line.choice(column, pair) - 1 for column, pair in heart.CHOICES.items()]
     for column, choices in heart.CATEGORIES.items():
         chosen = line.choice(column, choices)

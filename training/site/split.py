@@ -37,7 +37,9 @@ def split(records: Records, seed: int) -> Split:
     if len(people) < 3:
         raise DataRefused("data.too-small", "a data set of fewer than 3 patients cannot be split")
     random = np.random.RandomState(seed)
-    labels = records.labels[np.unique(records.owners, return_index=True)[1]]  # of each patient's first record
+    kinds = records.labels if records.strata is None else records.strata
+    first = np.unique(records.owners, return_index=True)[1]  # each patient's first record
+    labels = kinds[first].astype(np.int64)
     counts = np.bincount(labels, minlength=2)
     held = _stratified(labels, random) if counts.min() > 2 else _plain(len(labels), random)
     chosen = {int(place) for place in held}

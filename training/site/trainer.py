@@ -8,6 +8,7 @@ The steps' noised sums are the release that the plan's event describes; the upda
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,7 +58,7 @@ class SiteTrainer:
 def train(  # noqa: PLR0917  # the joint with the site agent
     weights: Weights,
     features: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.integer],
     owners: NDArray[np.integer],
     privacy: object,
     configuration: object,
@@ -65,8 +66,8 @@ def train(  # noqa: PLR0917  # the joint with the site agent
 ) -> Weights:
     """One round at one site: the noised change of the weights, float32 (P,).
 
-    `weights`: float32 (P,). `features`: float32 (n, ...); `labels`: int64 (n,); `owners`: (n,), equal for records of
-    one patient. `privacy`, `configuration`: a plan's parts. `expected_batch` (> 0): the plan's public constant.
+    `weights`: float32 (P,). `features`: float32 (n, ...); `labels`: whole numbers (n, ...); `owners`: (n,), equal for
+    records of one patient. `privacy`, `configuration`: a plan's parts. `expected_batch` (> 0): the plan's constant.
     Raises PrivacyRefused `privacy.*`, ModelRefused `model.*`, `weights.shape`, TrainingError `records.*`,
     `training.steps`, `training.expected-batch`, `training.diverged`. No seed: see training.privacy.noise.
     """
@@ -76,8 +77,10 @@ def train(  # noqa: PLR0917  # the joint with the site agent
         raise TrainingError("training.steps", "the plan's steps a round and local_steps must be the same number")
     if weights.shape != (registry.parameters(checked),) or weights.dtype != np.float32:
         raise ModelRefused("weights.shape", f"this network takes {registry.parameters(checked)} float32 weights")
-    if features.shape[1:] != (expected := registry.description(checked).record):
-        raise TrainingError("records.shape", f"this network takes records of {expected}: prepare the records again")
+    described = registry.description(checked)
+    if (features.shape[1:], labels.shape[1:]) != (described.record, described.label):
+        message = f"this network takes records of {described.record}, labels of {described.label}: prepare them again"
+        raise TrainingError("records.shape", message)
     patients = group(features, labels, owners, mechanism.records_per_patient)
     step = Step(
         engine=engine(checked, mechanism.clip),
@@ -94,7 +97,8 @@ def rehearsed(configuration: Configuration) -> None:
     described = registry.description(configuration)
     shape = (8, *described.record)
     records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)  # anything, not all alike
-    preflight.check(registry.build(configuration), records, np.arange(8, dtype=np.int64) % 2, described.engine)
+    labels = np.arange(8 * math.prod(described.label), dtype=np.int64).reshape(8, *described.label) % described.classes
+    preflight.check(registry.build(configuration), records, labels, described.engine)
 
 
 @lru_cache(maxsize=8)
@@ -109,7 +113,7 @@ class Patients:
     """Records sorted by patient: those of patient `p` stand at starts[p]:starts[p + 1]."""
 
     features: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.integer]
     starts: NDArray[np.intp]
 
     def __len__(self) -> int:
@@ -121,7 +125,7 @@ class Patients:
         owners = np.repeat(np.arange(len(chosen)), counts)
         offsets = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
         places = np.repeat(self.starts[chosen], counts) + offsets
-        return self.features[places], self.labels[places], owners
+        return self.features[places], self.labels[places].astype(np.int64), owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,9 @@ def run(weights: Weights, patients: Patients, step: Step, steps: int) -> Weights
     return update
 
 
-def group(features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDArray[np.integer], most: int) -> Patients:
+def group(
+    features: NDArray[np.float32], labels: NDArray[np.integer], owners: NDArray[np.integer], most: int
+) -> Patients:
     """Records by patient. Raises TrainingError `records.shape`, `records.per-patient` (one has more than `most`)."""
     if not (features.ndim >= 2 and features.dtype == np.float32 and len(features) == len(labels) == len(owners)):
         raise TrainingError("records.shape", "features must be float32 (n, ...), with n labels and n owners")
@@ -166,24 +172,26 @@ def group(features: NDArray[np.float32], labels: NDArray[np.int64], owners: NDAr
     if len(counts) and counts.max() > most:
         raise TrainingError("records.per-patient", f"a patient has more than the plan's {most} records: prepare fewer")
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-    return Patients(features[order], labels[order].astype(np.int64), starts)
+    return Patients(features[order], labels[order], starts)
 
 
 def evaluate(
     weights: Weights,
     features: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.integer],
     owners: NDArray[np.integer],
     configuration: object,
 ) -> tuple[int, int]:
-    """(correct, total) patients held out, exact: it must not leave the hospital but through `noised_counts`."""
-    if not len(features):
-        return 0, 0
+    """(correct, total) patients held out, exact: it must not leave the hospital but through `noised_counts`.
+
+    A patient whose records cannot tell (training.models.networks.Network) is in neither count.
+    """
     network: Network = registry.build(configuration)
     network.take(weights)
-    right = network.classes(features) == labels
-    _, patients = np.unique(owners, return_inverse=True)
-    shares = np.bincount(patients, right) / np.bincount(patients)
+    right = network.judged(features, labels)
+    known = ~np.isnan(right)
+    _, patients = np.unique(owners[known], return_inverse=True)
+    shares = np.bincount(patients, right[known]) / np.bincount(patients)
     return int((shares > 0.5).sum()), len(shares)
 
 

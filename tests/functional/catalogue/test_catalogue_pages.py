@@ -13,7 +13,7 @@ from portal.catalogue.models import Source
 from portal.reactor import selectors as mirror
 from portal.studies import plans
 from tests.support.desks import HOSPITAL
-from training.site import images
+from training.site import failure, images
 
 pytestmark = pytest.mark.django_db(transaction=False)
 
@@ -120,3 +120,23 @@ def test_a_steward_does_not_see_another_hospitals_data_set(desks):
 def test_only_stewards_change_the_catalogue(desks, path):
     for role in ("researcher", "auditor", "patient"):
         desks.page(role, f"/catalogue/{path}", status=404)
+
+
+def test_a_table_of_survival_names_its_network(desks):
+    desks.dataset()  # the account is open
+    desks.at("steward")
+    file = failure.write_csvs(desks.settings.NODE.data / "records", 1)[0]
+    assert manifests.files().count(file.name) == 1
+    slug = f"survival-{uuid.uuid4().hex[:8]}"
+    desks.send("steward", "/catalogue/register/", {
+        "file": file.name, "slug": slug, "title": "Heart failure", "permission": "DUO:0000006",
+    })  # fmt: skip
+    record = mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")
+    assert (record["modality"], record["size_bucket"]) == ("tabular", "200-499")
+    parts = manifests.split_of(f"{HOSPITAL}/{slug}", 1)
+    assert len(parts.held_out) == 102 and len(parts.training) == 197
+    made = plans.build(plans.defaults() | {
+        "title": "X", "epsilon": Decimal(5), "delta": Decimal("0.0001"), "q": Decimal("0.5"), "clip": Decimal(1),
+        "metric_sigma": Decimal(2), "learning_rate": Decimal(1), "rounds": 2, "local_steps": 1,
+    }, request="r", datasets=[record], code="00" * 32, disjoint=True)  # fmt: skip
+    assert (made["configuration"]["model"], made["configuration"]["hidden"]) == ("failure-hazard", 0)

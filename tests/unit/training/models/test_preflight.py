@@ -34,7 +34,7 @@ class LooksAtRecords(nn.Module):
 
 
 def network(*layers: nn.Module) -> Network:
-    return Network(nn.Sequential(*layers), cross_entropy, lambda outputs: outputs.argmax(1))
+    return Network(nn.Sequential(*layers), cross_entropy, lambda outputs, labels: outputs.argmax(1) == labels)
 
 
 def refusal(tried: Network, records=ROWS) -> str:
@@ -53,7 +53,9 @@ def test_a_monai_network_for_images_passes_with_group_normalisation():
         2, 1, 2, init_features=8, growth_rate=4, block_config=(2,),
         norm=("group", {"num_groups": 4}), act=("relu", {"inplace": False}),
     )  # fmt: skip
-    preflight.check(Network(module.eval(), cross_entropy, lambda outputs: outputs.argmax(1)), IMAGES, LABELS[:6])
+    preflight.check(
+        Network(module.eval(), cross_entropy, lambda outputs, labels: outputs.argmax(1) == labels), IMAGES, LABELS[:6]
+    )
 
 
 def test_batch_normalisation_is_refused():
@@ -98,7 +100,7 @@ def test_what_opacus_validator_passes_wrongly_is_caught_and_mended(name):
     build, shape = CANDIDATES[name]
     module = build().eval()
     assert not ModuleValidator.validate(module.train(), strict=False)
-    tried = Network(module.eval(), loss, lambda outputs: outputs)
+    tried = Network(module.eval(), loss, lambda outputs, labels: outputs)
     records = RANDOM.normal(size=(4, *shape)).astype(np.float32)
     assert refusal(tried, records) == "model.in-place"
     assert preflight.mend(module) == ["inplace off"]
@@ -111,7 +113,7 @@ def test_mending_puts_group_normalisation_where_a_batch_was_looked_at():
     assert preflight.mend(module) == ["GroupNorm", "inplace off"]
     assert (module[1].num_groups, module[1].num_channels, module[2].inplace) == (2, 6, False)
     assert preflight.mend(module) == []
-    tried = Network(module.eval(), cross_entropy, lambda outputs: outputs.argmax(1))
+    tried = Network(module.eval(), cross_entropy, lambda outputs, labels: outputs.argmax(1) == labels)
     preflight.check(tried, IMAGES[:, :, :6, :6], LABELS[:6])
 
 

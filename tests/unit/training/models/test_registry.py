@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from training.errors import ModelRefused
-from training.models import chest, heart, registry
+from training.models import chest, failure, heart, registry
 from training.models.heart import DEFAULTS
 
 CONFIGURATION = DEFAULTS.configuration()
@@ -24,9 +24,12 @@ def test_the_shapes_are_the_modules(hidden):
     assert registry.parameters(CONFIGURATION | {"hidden": hidden}) == network.parameters
 
 
-@pytest.mark.parametrize("hidden", [4, 12, 64])
-def test_the_shapes_of_the_image_network_are_the_modules(hidden):
-    configuration = chest.DEFAULTS.configuration() | {"hidden": hidden}
+@pytest.mark.parametrize(
+    ("defaults", "hidden"),
+    [*((chest.DEFAULTS, hidden) for hidden in (4, 12, 64)), *((failure.DEFAULTS, hidden) for hidden in (0, 1, 8))],
+)
+def test_the_shapes_of_the_other_networks_are_the_modules(defaults, hidden):
+    configuration = defaults.configuration() | {"hidden": hidden}
     network = registry.build(configuration)
     expected = [(name, tuple(parameter.shape)) for name, parameter in network.module.named_parameters()]
     assert list(registry.shapes(configuration).items()) == expected
@@ -53,6 +56,7 @@ def test_a_growth_rate_that_groups_cannot_share_is_refused(hidden):
 def test_the_network_follows_from_the_data_sets():
     assert registry.of_transformations([f"chest-28@{'00' * 32}"] * 2).model == "chest-densenet"
     assert registry.of_transformations([f"fed-heart-1@{'00' * 32}"]).model == "heart-fcn"
+    assert registry.of_transformations([f"heart-failure-1@{'00' * 32}"]).model == "failure-hazard"
 
 
 @pytest.mark.parametrize("names", [[], ["chest-28@00", "fed-heart-1@00"], ["chest-56@00"]])
@@ -125,9 +129,11 @@ def test_a_seed_out_of_range_is_refused(seed):
 
 def test_what_the_hub_and_the_portal_import_brings_no_torch():
     modules = (
-        "training.models.registry, training.models.heart, training.models.chest, training.privacy.accountants, "
+        "training.models.registry, training.models.heart, training.models.chest, training.models.failure, "
+        "training.privacy.accountants, "
         "training.privacy.calibration, "
         "training.privacy.noise, training.site.loader, training.site.split, training.site.roots, training.site.heart, "
+        "training.site.failure, "
         "training.privacy.mechanism, training.site.outgoing"
     )
     program = f"import sys, {modules}\nprint(sorted({{'torch', 'monai', 'pandas', 'scipy'}} & set(sys.modules)))"

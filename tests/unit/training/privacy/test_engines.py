@@ -23,7 +23,7 @@ def images() -> Network:
         2, 1, 2, init_features=8, growth_rate=4, block_config=(2,), bn_size=2,
         norm=("group", {"num_groups": 4}), act=("relu", {"inplace": False}),
     )  # fmt: skip
-    return Network(module.eval(), cross_entropy, lambda outputs: outputs.argmax(1))
+    return Network(module.eval(), cross_entropy, lambda outputs, labels: outputs.argmax(1) == labels)
 
 
 NETWORKS = {"tabular": lambda: (heart_network(8), (13,)), "images": lambda: (images(), (1, 16, 16))}
