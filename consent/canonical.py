@@ -64,7 +64,8 @@ def decode_as(data: bytes, type_: type[T]) -> T:
     """
     try:
         value: T = _strict_decoder(type_).decode(data)  # type: ignore[arg-type]  # a type is hashable
-        if encode(value) == data:
+        spelled = _ENCODER.encode(value) if _all_fit(type_) else encode(value)  # type: ignore[arg-type]
+        if spelled == data:
             return value
     except (msgspec.MsgspecError, CanonicalRefused, ValueError, RecursionError):
         pass  # the slow way below names what is wrong
@@ -125,8 +126,27 @@ def _strict_decoder(type_: type) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
+@cache
+def _all_fit(type_: type) -> bool:
+    """Whether every value that the decoder of `type_` lets through is one that `_check` lets through."""
+    return all(_fits(info) for info in _parts(type_))
+
+
+def _fits(info: msgspec.inspect.Type) -> bool:
+    if isinstance(info, msgspec.inspect.IntType):
+        return info.ge is not None and info.ge >= -LARGEST and info.le is not None and info.le <= LARGEST
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return all(isinstance(value, str) for value in info.values)
+    return isinstance(info, _FITTING)
+
+
 def _structs(type_: type) -> Iterator[type[msgspec.Struct]]:
     """Every Struct that stands in `type_`."""
+    return (info.cls for info in _parts(type_) if isinstance(info, msgspec.inspect.StructType))
+
+
+def _parts(type_: type) -> Iterator[msgspec.inspect.Type]:
+    """`type_` and every type that stands in it."""
     seen: set[int] = set()
     waiting: list[object] = [msgspec.inspect.type_info(type_)]
     while waiting:
@@ -134,8 +154,9 @@ def _structs(type_: type) -> Iterator[type[msgspec.Struct]]:
         if id(info) in seen:
             continue
         seen.add(id(info))
+        if isinstance(info, msgspec.inspect.Type):
+            yield info
         if isinstance(info, msgspec.inspect.StructType):
-            yield info.cls
             waiting += [field.type for field in info.fields]
         elif isinstance(info, msgspec.inspect.Type):
             for name in info.__struct_fields__:
@@ -143,5 +164,15 @@ def _structs(type_: type) -> Iterator[type[msgspec.Struct]]:
                 waiting += part if isinstance(part, tuple) else [part]
 
 
+_FITTING = (  # whatever they hold is judged on its own; a dict may have names that are not ASCII
+    msgspec.inspect.BoolType,
+    msgspec.inspect.ListType,
+    msgspec.inspect.NoneType,
+    msgspec.inspect.StrType,
+    msgspec.inspect.StructType,
+    msgspec.inspect.TupleType,
+    msgspec.inspect.UnionType,
+    msgspec.inspect.VarTupleType,
+)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(float_hook=_refuse_float)

@@ -11,6 +11,7 @@ from consent.errors import GrantRefused
 
 KEY_BYTES = 65
 UNCOMPRESSED = 4  # the first byte of an uncompressed point (SEC 1, section 2.3.3)
+_CURVE, _ECDSA = ec.SECP256R1(), ec.ECDSA(hashes.SHA256())
 
 
 def public_bytes(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> bytes:
@@ -27,7 +28,7 @@ def load(key: bytes) -> ec.EllipticCurvePublicKey:
     if len(key) != KEY_BYTES or key[0] != UNCOMPRESSED:
         raise GrantRefused("grant.key-encoding", "send the public key as an uncompressed point of 65 bytes")
     try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+        return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, key)
     except ValueError:
         raise GrantRefused("grant.key-encoding", "this public key is no point of the curve P-256") from None
 
@@ -40,7 +41,7 @@ def sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
 def verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
     """Whether `signature` (DER, high or low S) is `key`'s over `message`."""
     try:
-        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        key.verify(signature, message, _ECDSA)
     except InvalidSignature:
         return False
     return True

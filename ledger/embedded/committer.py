@@ -59,14 +59,14 @@ class _Draft:
     """State as the valid transactions of the block being built leave it."""
 
     reader: Reader
+    before: dict[str, Version]  # of all keys that the block's transactions read and that stood before it
     changes: dict[str, tuple[bytes | None, Version]] = field(default_factory=dict)
 
     def version(self, key: str) -> Version | None:
         if key in self.changes:
             value, at = self.changes[key]
             return None if value is None else at
-        found = self.reader.state(key)
-        return None if found is None else found[1]
+        return self.before.get(key)
 
     def scan(self, start: str, end: str) -> Iterable[tuple[str, Version]]:
         merged = {key: at for key, _, at in self.reader.scan(start, end)}
@@ -106,18 +106,20 @@ class Committer:
         try:
             codes, draft, index = self._validate(batch)
             envelopes = [each.envelope for each in batch]
-            data = self._seal(envelopes, codes)
+            hashed = block.data_hash(envelopes)
+            data = self._seal(envelopes, hashed, codes)
             self._store.append(self._number, data, index, draft.changes)
         except LedgerError as error:
             log.error("block %d was not written: %s", self._number, error)
             return Outcome(self._number, batch, failure=error)
         outcome = Outcome(self._number, batch, codes)
-        self._previous = block.header_hash(self._number, self._previous, block.data_hash(envelopes))
+        self._previous = block.header_hash(self._number, self._previous, hashed)
         self._number += 1
         return outcome
 
     def _validate(self, batch: Sequence[Pending]) -> tuple[bytes, _Draft, list[Indexed]]:
-        draft, codes, index, seen = _Draft(self._reader), bytearray(), [], set()
+        read = sorted({key for each in batch for key, _ in each.rwset.reads})
+        draft, codes, index, seen = _Draft(self._reader, self._reader.versions(read)), bytearray(), [], set()
         for place, each in enumerate(batch):
             if each.tx_id in seen or self._reader.transaction(each.tx_id) is not None:
                 codes.append(DUPLICATE)
@@ -130,11 +132,11 @@ class Committer:
             index.append(Indexed(each.tx_id, self._number, place, code))
         return bytes(codes), draft, index
 
-    def _seal(self, envelopes: Sequence[bytes], codes: bytes) -> bytes:
-        header = block.header_bytes(self._number, self._previous, block.data_hash(envelopes))
+    def _seal(self, envelopes: Sequence[bytes], hashed: bytes, codes: bytes) -> bytes:
+        header = block.header_bytes(self._number, self._previous, hashed)
         signature = self._orderer.sign(block.orderer_value() + self._header + header)
         sealed = block.OrdererSignature(self._header, signature)
-        return block.build(self._number, self._previous, envelopes, codes, [sealed])
+        return block.assemble(self._number, self._previous, hashed, envelopes, flags=codes, signatures=[sealed])
 
     def _head(self) -> tuple[int, bytes]:
         """The next block's number and the hash it names. Raises LedgerError `bytes.*`, `block.*` for a broken head."""

@@ -30,6 +30,7 @@ class Simulation(Rules):
         )
         self.reads: dict[str, Version | None] = {}
         self._reader = reader
+        self._fetched: dict[str, tuple[bytes, Version] | None] = {}
 
     @property
     def happened(self) -> Event | None:
@@ -37,10 +38,12 @@ class Simulation(Rules):
         return None if self.announced is None else Event(*self.announced)
 
     def expect(self, keys: Sequence[str]) -> None:
-        """Nothing is fetched: the store is at hand."""
+        """One query for all; each counts as read once the contract reads it."""
+        standing = self._reader.states(keys)
+        self._fetched.update((key, standing.get(key)) for key in keys)
 
     def _find(self, key: str) -> bytes | None:
-        found = self._reader.state(key)
+        found = self._fetched[key] if key in self._fetched else self._reader.state(key)
         self.reads[key] = None if found is None else found[1]
         return None if found is None else found[0]
 

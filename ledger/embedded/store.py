@@ -7,10 +7,11 @@ and one it has not returned from is there whole or not at all.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.protocol.rwset import Version
@@ -23,6 +24,7 @@ null)
 create table if not exists tx (id blob primary key, block integer not null, tx integer not null, code integer not null)
     without rowid;
 """
+TOGETHER = 500  # keys in one query; SQLite takes at least 999
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
@@ -59,6 +61,14 @@ class Reader:
         row = self._database.execute("select value, block, tx from state where key = ?", (key,)).fetchone()
         return None if row is None else (row[0], (row[1], row[2]))
 
+    def states(self, keys: Sequence[str]) -> dict[str, tuple[bytes, Version]]:
+        """What `state` finds under `keys`, faster than key by key; those under which nothing stands are left out."""
+        return {key: (value, (block, tx)) for key, value, block, tx in self._many("key, value, block, tx", keys)}
+
+    def versions(self, keys: Sequence[str]) -> dict[str, Version]:
+        """As `states`, without the values."""
+        return {key: (block, tx) for key, block, tx in self._many("key, block, tx", keys)}
+
     def scan(self, start: str, end: str) -> Iterator[tuple[str, bytes, Version]]:
         """Committed pairs with start <= key < end, by the keys' UTF-8 bytes; an empty `end` is the end of the state."""
         query = "select key, value, block, tx from state where key >= ?"
@@ -83,6 +93,12 @@ class Reader:
         """The first transaction of this id."""
         row = self._database.execute("select block, tx, code from tx where id = ?", (_id(tx_id),)).fetchone()
         return None if row is None else Indexed(tx_id, *row)
+
+    def _many(self, columns: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for first in range(0, len(keys), TOGETHER):
+            part = keys[first : first + TOGETHER]
+            marks = ",".join("?" * len(part))
+            yield from self._database.execute(f"select {columns} from state where key in ({marks})", part)  # noqa: S608
 
 
 class Store:

@@ -117,12 +117,25 @@ def build(
     signatures: Sequence[OrdererSignature],
 ) -> bytes:
     """A block's bytes. `flags` has one byte for each envelope."""
+    return assemble(number, previous_hash, data_hash(envelopes), envelopes, flags=flags, signatures=signatures)
+
+
+def assemble(
+    number: int,
+    previous_hash: bytes,
+    hashed: bytes,
+    envelopes: Sequence[bytes],
+    *,
+    flags: bytes,
+    signatures: Sequence[OrdererSignature],
+) -> bytes:
+    """As `build`, where the data hash is known already: `hashed`."""
     signed = common_pb2.Metadata(
         value=orderer_value(),
         signatures=[{"signature_header": each.header, "signature": each.signature} for each in signatures],
     )
     message = common_pb2.Block(
-        header={"number": number, "previous_hash": previous_hash, "data_hash": data_hash(envelopes)},
+        header={"number": number, "previous_hash": previous_hash, "data_hash": hashed},
         data={"data": list(envelopes)},
         metadata={"metadata": [serialise(signed), _last_config(0), flags, b"", b""]},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -153,6 +153,44 @@ def test_another_spelling_is_refused_under_any_type(data: bytes) -> None:
     with pytest.raises(CanonicalRefused) as refusal:
         canonical.decode_as(data, Outer)
     assert refusal.value.code == "canonical.not-canonical"
+
+
+class Bounded(canonical.Document, frozen=True, kw_only=True):
+    count: Annotated[int, msgspec.Meta(ge=0, le=9)]
+    kind: Literal["x", "y"] | None = None
+    parts: tuple[str, ...] = ()
+
+
+BOUNDED = '{"count":1,"kind":"x","parts":["ü"]}'.encode()
+
+
+def test_a_type_that_bounds_everything_has_one_spelling_too() -> None:
+    assert canonical.encode(canonical.decode_as(BOUNDED, Bounded)) == BOUNDED
+    for other in (BOUNDED + b" ", BOUNDED.replace(b"1", b"1.0"), BOUNDED.replace(b"\xc3\xbc", b"\\u00fc")):
+        with pytest.raises(CanonicalRefused):
+            canonical.decode_as(other, Bounded)
+
+
+class Wide(canonical.Document, frozen=True, kw_only=True):
+    count: Annotated[int, msgspec.Meta(ge=0, le=2**60)]
+
+
+class Named(canonical.Document, frozen=True, kw_only=True):
+    names: dict[str, str]
+
+
+@pytest.mark.parametrize(
+    ("data", "type_"),
+    [
+        (b'{"count":9007199254740992}', Wide),
+        (b"9007199254740992", Literal[2**53]),
+        ('{"names":{"ü":"x"}}'.encode(), Named),
+    ],
+)
+def test_what_a_type_permits_is_refused_where_it_is_not_of_our_subset(data: bytes, type_: Any) -> None:
+    with pytest.raises(CanonicalRefused) as refusal:
+        canonical.decode_as(data, type_)
+    assert refusal.value.code == "canonical.invalid"
 
 
 def test_names_with_a_default_may_be_left_out() -> None:

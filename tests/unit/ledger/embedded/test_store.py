@@ -14,7 +14,7 @@ from ledger.embedded.committer import Committer, Pending
 from ledger.embedded.layout import Layout
 from ledger.embedded.prepared import Prepared, PreparedTransactions
 from ledger.embedded.simulation import Simulation
-from ledger.embedded.store import Indexed, Store
+from ledger.embedded.store import TOGETHER, Indexed, Store
 from ledger.errors import LedgerError
 from ledger.identity.msp import Identity
 from ledger.protocol import block, proposal
@@ -44,6 +44,15 @@ def committer(store, tmp_path):
 
 def pending(number: int, *, reads=(), writes=(), ranges=()) -> Pending:
     return Pending(f"{number:064x}", b"envelope %d" % number, ReadWriteSet(reads, writes, ranges), None)
+
+
+def test_many_keys_at_once_are_each_read_as_alone(store):
+    stand = {f"k{number}": (b"%d" % number, (1, number)) for number in range(0, 3 * TOGETHER, 2)}
+    store.append(1, b"block", [], stand)
+    asked, reader = [f"k{number}" for number in range(3 * TOGETHER)] + ["a\0b", "ü"], store.reader()
+    assert reader.states(asked) == {key: found for key in asked if (found := reader.state(key))} == stand
+    assert reader.versions(asked) == {key: version for key, (_, version) in stand.items()}
+    assert reader.states([]) == reader.versions([]) == {}
 
 
 def test_what_was_appended_is_read_in_snapshots(store):
