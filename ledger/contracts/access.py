@@ -18,7 +18,7 @@ from consent.purpose import Purpose
 from consent.ruling import Matching, rule_on
 from consent.seats import other_country, other_sector, seated
 from consent.terms import DatasetTerms
-from ledger.contracts import catalogue, members
+from ledger.contracts import catalogue, debts, members
 from ledger.contracts.constitution import FORBIDDEN_PURPOSES, MAX_ENTITLEMENT_DAYS
 from ledger.contracts.fields import DatasetId, Day, Digest, Month, Positive, Seconds, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
@@ -165,7 +165,7 @@ class Access(Contract):
 
         Refuses `catalogue.not-owner`, `access.unknown`, `access.not-requested`, `access.known-differently`,
         `access.until-past`, `access.until-too-far`, `catalogue.retired`, `access.duo-denied` (the data set's own
-        terms).
+        terms), `studies.return-overdue` (the requester owes results).
         """
         hospital = catalogue.require_owner(ledger, dataset)
         asked = require_request(ledger, request)
@@ -303,7 +303,10 @@ def check_until(ledger: Ledger, until: str) -> None:
 
 
 def check_permit(ledger: Ledger, asked: Request, offered: Entitlement) -> None:
-    """Refuses `access.until-too-far`, `access.until-past`, `catalogue.retired`, `access.duo-denied`."""
+    """Refuses `access.until-too-far`, `access.until-past`, `catalogue.retired`, `access.duo-denied`,
+    `studies.return-overdue`.
+    """
+    debts.check(ledger, asked.requester)
     if offered.until > asked.until:
         raise Refused("access.until-too-far", "a permit ends no later than what was asked for", until=asked.until)
     check_until(ledger, offered.until)

@@ -1,7 +1,7 @@
-"""What a proposal can do: the three actions, the limits on each, and their effects.
+"""What a proposal can do: the four actions, the limits on each, and their effects.
 
 Spelled in JSON as `{"kind": "declare-disjoint", "hospitals": [..]}`, `{"kind": "set-cap", "hospital": .., "cap":
-".."}`, `{"kind": "set-organisation", "organisation": {..}}`.
+".."}`, `{"kind": "set-organisation", "organisation": {..}}`, `{"kind": "waive-return", "study": .., "hospital": ..}`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from consent.canonical import Document
-from ledger.contracts import accounts, members
-from ledger.contracts.fields import DecimalText, Msp
+from ledger.contracts import accounts, closings, members
+from ledger.contracts.fields import DecimalText, Msp, Uuid
 from ledger.contracts.members import Organisation
 from ledger.contracts.state import Ledger
 from ledger.errors import Refused
@@ -38,14 +38,22 @@ class SetOrganisation(Document, frozen=True, tag="set-organisation", tag_field="
     organisation: Organisation
 
 
-Action = DeclareDisjoint | SetCap | SetOrganisation
+class WaiveReturn(Document, frozen=True, tag="waive-return", tag_field="kind"):
+    """Let a study go without returning results to a hospital, which may be unable, or unwilling, to say it has them."""
+
+    study: Uuid
+    hospital: Msp
+
+
+Action = DeclareDisjoint | SetCap | SetOrganisation | WaiveReturn
 
 
 def check(ledger: Ledger, action: Action) -> None:
     """Return quietly if `action` may be carried out now.
 
     Refuses `governance.hospital-unknown`, `governance.disjoint`, `budget.no-account`, `budget.cap`, `members.roles`,
-    `members.rp-id`, `members.country`, `members.kind`.
+    `members.rp-id`, `members.country`, `members.kind`, `studies.unknown`, `studies.wrong-status`,
+    `studies.nothing-owed`.
     """
     match action:
         case DeclareDisjoint(hospitals=hospitals):
@@ -62,6 +70,8 @@ def check(ledger: Ledger, action: Action) -> None:
             standing = ledger.find(members.org_key(organisation.msp), Organisation)
             if standing is not None and standing.kind != organisation.kind:
                 raise Refused("members.kind", "an organisation does not change between hospital and institute")
+        case WaiveReturn(study=study, hospital=hospital):
+            closings.check_waiver(ledger, study, hospital)
 
 
 def execute(ledger: Ledger, proposal: str, action: Action) -> None:
@@ -78,3 +88,5 @@ def execute(ledger: Ledger, proposal: str, action: Action) -> None:
             consortium = members.admit(standing, organisation)
             if consortium != standing:
                 ledger.put(members.CONSORTIUM, consortium)
+        case WaiveReturn(study=study, hospital=hospital):
+            closings.waive(ledger, study, hospital)

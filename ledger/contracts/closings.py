@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from consent import duo, terms
 from consent.canonical import Document
-from ledger.contracts import access, catalogue
+from ledger.contracts import access, catalogue, debts
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Digest, Seconds, Uuid
 from ledger.contracts.functions import Contract, Role, transaction
@@ -18,16 +18,20 @@ from ledger.errors import Refused
 
 
 class Return(Document, frozen=True):
-    """A hospital's word that the results it was owed are there. `results`: the digest of what it was given."""
+    """A hospital's word that the results it was owed are there. `results`: the digest of what it was given; null where
+    the consortium waived them by a vote.
+    """
 
     study: Uuid
     hospital: str
-    results: Digest
+    results: Digest | None
     returned: Seconds
 
 
 class CloseOut(Document, frozen=True):
-    """A study with nothing left to do. `returns`: hospital -> the digest of the results that came back to it."""
+    """A study with nothing left to do. `returns`: hospital -> the digest of the results that came back to it; without
+    those that were waived.
+    """
 
     study: Uuid
     returns: dict[str, Digest]
@@ -48,13 +52,15 @@ class Closings(Contract):
         """
         standing, hospital = studies.require(ledger, study), ledger.creator.organisation
         offered = Return(study=study, hospital=hospital, results=results, returned=ledger.now)
-        if known := ledger.find(return_key(study, hospital), Return):
+        known = ledger.find(return_key(study, hospital), Return)
+        if known is not None and known.results is not None:
             agree(known, offered, "studies.known-differently", "returned")
             return known
         studies.require_status(standing, "released", "stopped")
         if hospital not in owed(ledger, standing):
             raise Refused("studies.nothing-owed", "this study owes this hospital no results", hospital=hospital)
         ledger.put(return_key(study, hospital), offered)
+        debts.settle(ledger, standing.sponsor, study, hospital)
         return offered
 
     @transaction(role=(Role.RESEARCHER, Role.RUNNER), event="studies.closed-out")
@@ -73,7 +79,7 @@ class Closings(Contract):
         if missing := [site for site, one in given.items() if one is None]:
             message = f"results are owed to {', '.join(missing)}: return them, and ask their stewards to say so"
             raise Refused("studies.return-owed", message, hospitals=missing)
-        returns = {site: one.results for site, one in given.items() if one is not None}
+        returns = {site: one.results for site, one in given.items() if one is not None and one.results is not None}
         closed = CloseOut(study=study, returns=returns, closed_out=ledger.now)
         ledger.put(closeout_key(study), closed)
         return closed
@@ -89,6 +95,28 @@ def owed(ledger: Ledger, study: Study) -> tuple[str, ...]:
     promised = asking is not None and duo.RTN in asking.accepts
     took_part = () if head is None else head.participants
     return tuple(site for site in took_part if promised or wants_back(ledger, study, site))
+
+
+def incur(ledger: Ledger, study: Study) -> None:
+    """Note what a study that ends now owes, and until when: the last day of the access that it rested on."""
+    due = access.require_request(ledger, study.plan.request).until
+    debts.incur(ledger, study.sponsor, debts.Debt(study=study.study, hospitals=owed(ledger, study), due=due))
+
+
+def check_waiver(ledger: Ledger, study: str, hospital: str) -> None:
+    """Refuses `studies.unknown`, `studies.wrong-status`, `studies.nothing-owed`."""
+    standing = studies.require(ledger, study)
+    studies.require_status(standing, "released", "stopped")
+    given = ledger.find(return_key(study, hospital), Return)
+    if given is not None or hospital not in owed(ledger, standing):
+        raise Refused("studies.nothing-owed", "this study owes this hospital no results", hospital=hospital)
+
+
+def waive(ledger: Ledger, study: str, hospital: str) -> None:
+    """Let the study go without returning results to the hospital; it has been checked."""
+    waived = Return(study=study, hospital=hospital, results=None, returned=ledger.now)
+    ledger.put(return_key(study, hospital), waived)
+    debts.settle(ledger, studies.require(ledger, study).sponsor, study, hospital)
 
 
 def wants_back(ledger: Ledger, study: Study, hospital: str) -> bool:

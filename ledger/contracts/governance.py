@@ -56,7 +56,8 @@ class Governance(Contract):
 
         Refuses `governance.deadline`, `governance.known-differently`, and what the action itself would be refused for:
         `governance.hospital-unknown`, `governance.disjoint`, `budget.no-account`, `budget.cap`, `members.roles`,
-        `members.rp-id`, `members.country`, `members.kind`.
+        `members.rp-id`, `members.country`, `members.kind`, `studies.unknown`, `studies.wrong-status`,
+        `studies.nothing-owed`.
         """
         proposer = ledger.creator.organisation
         offered = Proposal(

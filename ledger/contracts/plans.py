@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from consent import cohort
-from ledger.contracts import access, catalogue, reservations
+from ledger.contracts import access, catalogue, debts, reservations
 from ledger.contracts.constitution import MIN_COHORT, MIN_SIGMA
 from ledger.contracts.state import Ledger
 from ledger.contracts.study import Plan, Source
@@ -16,8 +16,9 @@ def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
     """Return quietly if every site could take part in `plan` now, and nobody's patients would be exposed too much.
 
     Refuses `studies.plan-*`, `access.unknown`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
-    `access.duo-denied`, `budget.no-account`, `budget.over-cap`.
+    `access.duo-denied`, `budget.no-account`, `budget.over-cap`, `studies.return-overdue`.
     """
+    debts.check(ledger, sponsor)
     check_mechanism(plan)
     check_sites(plan)
     asked = access.require_request(ledger, plan.request)

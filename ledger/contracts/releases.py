@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from consent.canonical import Document
-from ledger.contracts import embargoes
+from ledger.contracts import closings, embargoes
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Digest, Seconds, Uuid
 from ledger.contracts.functions import Contract, Role, transaction
@@ -105,6 +105,7 @@ class Releases(Contract):
             )
         ledger.put(release_key(study), offered)
         ledger.put(studies.key(study), replace(standing, status="released"))
+        closings.incur(ledger, standing)
         return offered
 
 

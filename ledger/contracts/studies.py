@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from consent import periods
 from consent.canonical import Document
-from ledger.contracts import access, accounts, members, reservations
+from ledger.contracts import access, accounts, closings, debts, members, reservations
 from ledger.contracts import study as studies
 from ledger.contracts.fields import Code, Digest, Uuid
 from ledger.contracts.functions import ANY_ROLE, Contract, Role, query, transaction
@@ -37,7 +37,7 @@ class Studies(Contract):
         `studies.plan-steps`, `studies.plan-delta`, `studies.plan-min-cohort`, `studies.plan-quorum`,
         `studies.plan-dataset`, `studies.plan-request`, `access.unknown`, `studies.entitlement-missing`,
         `catalogue.unknown`, `catalogue.retired`, `access.duo-denied` (by the rules of today), `budget.no-account`,
-        `budget.over-cap` (names the hospital).
+        `budget.over-cap` (names the hospital), `studies.return-overdue` (the sponsor owes results).
         """
         sponsor = ledger.creator.organisation
         offered = Study(
@@ -63,8 +63,8 @@ class Studies(Contract):
         The last approval needed makes the study approved.
         Refuses `studies.unknown`, `studies.not-a-site`, `studies.digest-mismatch`, `studies.wrong-status`,
         `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `access.duo-denied` (by the rules of
-        today), `budget.no-account`, `budget.over-cap`
-        (names the hospital, which need not be the caller's: its patients may be patients here too).
+        today), `budget.no-account`, `budget.over-cap` (names the hospital, which need not be the caller's: its patients
+        may be patients here too), `studies.return-overdue` (the sponsor owes results).
         """
         standing = studies.require(ledger, study)
         source = studies.require_site(ledger, standing)
@@ -76,6 +76,7 @@ class Studies(Contract):
         if given := ledger.find(studies.approval_key(study, hospital), Approval):
             return given
         studies.require_status(standing, "proposed")
+        debts.check(ledger, standing.sponsor)
         check_usable(ledger, standing.plan, source)
         reservations.check_promise(ledger, standing.plan, (hospital,))
         account = accounts.promise(accounts.require(ledger, hospital), reservations.promised(standing.plan))
@@ -107,6 +108,7 @@ class Studies(Contract):
             members.require_role(ledger, (Role.RESEARCHER, Role.RUNNER))
         stopped = replace(standing, status="stopped", reason=reason)
         ledger.put(studies.key(study), stopped)
+        closings.incur(ledger, standing)
         return stopped
 
     @transaction(role=Role.STEWARD, event="studies.paused")

@@ -34,6 +34,10 @@ class Case:
         return catalogue.organisation_title(self.request["requester"])
 
     @property
+    def overdue(self) -> list[str]:
+        return overdue(self.request["requester"])
+
+    @property
     def worker_words(self) -> str:
         return catalogue.seat_words(self.dataset["owner"])
 
@@ -95,6 +99,19 @@ def status(entitlement: dict[str, Any] | None) -> str:
     if entitlement["status"] == "expired" or (entitlement["status"] == "live" and entitlement["until"] < today()):
         return "ended"
     return entitlement["status"]
+
+
+def overdue(msp: str) -> list[str]:
+    """The results that institution `msp` owes and has kept back too long, a sentence each: nothing new is permitted."""
+    found = mirror.record(f"studies/debts/{msp}") or {"owed": []}
+    return [debt_words(one) for one in found["owed"] if one["due"] < today()]
+
+
+def debt_words(debt: dict[str, Any]) -> str:
+    study = mirror.record(f"studies/study/{debt['study']}")
+    title = study["plan"]["title"] if study else debt["study"]
+    hospitals = ", ".join(map(catalogue.organisation_title, debt["hospitals"]))
+    return f"{title}: owed to {hospitals} until {debt['due']}."
 
 
 def today() -> str:

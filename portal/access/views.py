@@ -26,7 +26,8 @@ from portal.withdrawals import monthly
 def home(request: HttpRequest) -> HttpResponse:
     if request.user.role == Role.STEWARD:
         return render(request, "access/cases.html", {"cases": selectors.cases_of(settings.NODE.msp)})
-    return render(request, "access/requests.html", {"requests": selectors.requests()})
+    shown = {"requests": selectors.requests(), "overdue": selectors.overdue(settings.NODE.msp)}
+    return render(request, "access/requests.html", shown)
 
 
 @persona("researcher")
@@ -36,7 +37,9 @@ def new(request: HttpRequest) -> HttpResponse:
     if sent(request, form, services.ask_for_access):
         messages.success(request, "Recorded. Each hospital decides on its own data set.")
         return redirect("access:home")
-    return page(request, "access/new.html", form, {"datasets": datasets})
+    return page(
+        request, "access/new.html", form, {"datasets": datasets, "overdue": selectors.overdue(settings.NODE.msp)}
+    )
 
 
 @require_safe

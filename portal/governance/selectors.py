@@ -55,6 +55,9 @@ def action_words(action: dict[str, Any]) -> str:
         roles = ", ".join(one["roles"])
         seat = f"country {one.get('country') or 'not said'}, {one.get('sector') or 'of a kind not said'}"
         return f"Set the organisation {one['name']} ({one['msp']}): {one['kind']}, {seat}, roles {roles}."
+    if action["kind"] == "waive-return":
+        hospital = organisation_title(action["hospital"])
+        return f"Let study {action['study']} go without returning its results to {hospital}."
     return f"An action of a kind this page does not know ({action['kind']}): read its record before you vote."
 
 

@@ -139,8 +139,9 @@ def owed(study: dict[str, Any]) -> list[tuple[str, str, bool]]:
     promised = duo.RTN in (request["purpose"].get("asking") or {}).get("accepts", ())
     wanting = {msp for msp in study["sites"] if promised or wants_back(study, msp)}
     took_part = [] if head is None else head["participants"]
-    back = {key.rsplit("/", 1)[1] for key, _ in mirror.items(f"studies/return/{name}/")}
-    return [(msp, organisation_title(msp), msp in back) for msp in took_part if msp in wanting]
+    said = {key.rsplit("/", 1)[1]: body["results"] for key, body in mirror.items(f"studies/return/{name}/")}
+    waived = {msp for msp, results in said.items() if results is None}  # by a vote
+    return [(msp, organisation_title(msp), msp in said) for msp in took_part if msp in wanting - waived]
 
 
 def wants_back(study: dict[str, Any], msp: str) -> bool:

@@ -76,3 +76,27 @@ def test_a_study_that_owes_nothing_is_closed_out_by_its_sponsor_once_it_has_ende
     assert world.close_out(running)["returns"] == {}
     with refused(world.ledger, "studies.unknown"):
         world.close_out({"study": uuid()})
+
+
+def test_hospitals_waive_by_vote_what_one_of_them_cannot_say_it_has(world):
+    study = ended(world, asking=Asking(accepts=(duo.RTN,)))
+    waiver = {"kind": "waive-return", "study": study["study"], "hospital": ALPHA}
+    with refused(world.ledger, "studies.nothing-owed"):  # it took no part
+        world.propose(waiver | {"hospital": HOSPITALS[2]})
+    with refused(world.ledger, "studies.unknown"):
+        world.propose(waiver | {"study": uuid()})
+    world.enact(waiver)
+    with refused(world.ledger, "studies.return-owed") as caught:
+        world.close_out(study)
+    assert BETA in caught.value.message and ALPHA not in caught.value.message
+    with refused(world.ledger, "studies.nothing-owed"):  # once is enough
+        world.propose(waiver)
+    world.receive(BETA, study)
+    assert world.close_out(study)["returns"] == {BETA: digest("results")}
+    assert world.receive(ALPHA, study)["results"] == digest("results")  # better late than never
+
+
+def test_nothing_is_waived_of_a_study_that_goes_on(world):
+    running = world.approved((ALPHA,), quorum=1)
+    with refused(world.ledger, "studies.wrong-status"):
+        world.propose({"kind": "waive-return", "study": running["study"], "hospital": ALPHA})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from io import BytesIO
 from zipfile import ZipFile
@@ -15,6 +16,7 @@ from portal.grid import hub
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Record
 from portal.studies import plans, progress
+from tests.functional.node import HOSPITALS
 from tests.support.desks import HOSPITAL, INSTITUTE
 from training.models import registry
 
@@ -193,6 +195,42 @@ def test_a_released_model_comes_with_certificate_and_card_as_they_were_signed(de
 def test_nobody_does_what_is_not_theirs(desks, role, path):
     study = approved(desks, desks.dataset())
     desks.page(role, f"/studies/{study}/{path}", status=404)
+
+
+def test_results_that_are_overdue_are_named_to_who_owes_them_and_to_who_decides(desks, monkeypatch):
+    slug = desks.dataset(modifiers=[duo.RTN])
+    study = approved(desks, slug)
+    run_round(desks, study, 1)
+    desks.send("researcher", f"/studies/{study}/stop/", {"reason": "sponsor.concern"})
+    request = mirror.record(f"studies/study/{study}")["plan"]["request"]
+    seen = (("researcher", "/access/"), ("researcher", "/access/new/"), ("steward", f"/access/{request}/{slug}/1/"))
+    until = mirror.record(f"access/request/{request}")["until"]
+    monkeypatch.setattr("portal.access.selectors.today", lambda: until)
+    assert not any("overdue" in desks.page(*where) for where in seen)
+    monkeypatch.setattr("portal.access.selectors.today", lambda: "9999-12-31")
+    assert all(f"owed to {HOSPITAL} until {until}." in desks.page(*where) for where in seen)
+    desks.send(
+        "steward", f"/studies/{study}/results/", {"results": SimpleUploadedFile("results.zip", b"what came back")}
+    )
+    assert not any(f"owed to {HOSPITAL} until {until}." in desks.page(*where) for where in seen)
+
+
+def test_results_that_a_vote_waived_are_owed_no_more(desks):
+    study = approved(desks, desks.dataset(modifiers=[duo.RTN]))
+    run_round(desks, study, 1)
+    desks.send("researcher", f"/studies/{study}/stop/", {"reason": "sponsor.concern"})
+    waiver = {"kind": "waive-return", "study": study, "hospital": HOSPITAL}
+    proposal = {"proposal": str(uuid.uuid4())}
+    asked = {**proposal, "action": waiver, "deadline": int(time.time()) + 3600}
+    made = desks.ledger.submit("steward", "governance:Propose", asked)
+    words = f"Let study {study} go without returning its results to {HOSPITAL}."
+    assert words in desks.page("steward", f"/governance/{proposal['proposal']}/")
+    for msp in HOSPITALS[:3]:
+        desks.ledger.submit("steward", "governance:Vote", {**proposal, "digest": made["digest"], "choice": "yes"}, msp)
+    desks.send("steward", f"/governance/{proposal['proposal']}/execute/")
+    assert f'href="/studies/{study}/results/"' not in desks.page("steward", "/desk/")
+    assert "waits for them" not in desks.page("researcher", f"/studies/{study}/")
+    desks.send("researcher", f"/studies/{study}/close/")
 
 
 def test_results_that_have_to_come_back_hold_the_close_out_up(desks):
