@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fabric_protos.common import policies_pb2
 from fabric_protos.msp import msp_principal_pb2
 
 from ledger.errors import LedgerError
-from ledger.protocol.exact import read
+from ledger.protocol.exact import read, serialise
 
 ROLES = {"member": 0, "admin": 1, "client": 2, "peer": 3, "orderer": 4}  # msp.MSPRole.MSPRoleType
 DEPTH = 8
+REMEMBERED = 1024  # answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,14 @@ def principals(policy: Any) -> tuple[tuple[str, str], ...]:
 
 def is_satisfied(policy: Any, signers: Sequence[Signer]) -> bool:
     """Whether `signers` (their signatures already verified) satisfy `policy`. Repeated signers count once."""
-    distinct = list(dict.fromkeys(signers))
-    return _holds(policy.rule, principals(policy), distinct, set(), DEPTH)
+    return _decided(serialise(policy), tuple(dict.fromkeys(signers)))
+
+
+@lru_cache(REMEMBERED)
+def _decided(policy: bytes, signers: tuple[Signer, ...]) -> bool:
+    """The same peers endorse most of a chain's transactions: they need not be counted anew for each."""
+    message = policies_pb2.SignaturePolicyEnvelope.FromString(policy)
+    return _holds(message.rule, principals(message), signers, set(), DEPTH)
 
 
 def _holds(rule: Any, wanted: Sequence[tuple[str, str]], signers: Sequence[Signer], used: set[int], depth: int) -> bool:

@@ -1,12 +1,14 @@
 """The embedded ledger under load: four hospitals sign, every check is on, the load generator has the same cores.
 
-    python tests/bench/bench_embedded_ledger.py [scale]      scale 1 (default): about half a minute
+    python tests/bench/bench_embedded_ledger.py [scale]      scale 1 (default): about a minute
 
-The baseline is this machine's own speed in the same run: P-256 verifications a second on one core. For a transaction
-the server verifies four signatures (proposal, envelope, status request, the patient's grant) and makes four and a
-share of the block's; the endorsements that come back in an envelope are compared with those it made a moment before,
-byte for byte, and verified only when they differ (ledger/embedded/prepared.py). Each figure is also given as the
-server's own CPU time, which other work on the machine disturbs less.
+Two baselines, both of the same run, tell a slow machine from a slow ledger. Bare gRPC: a server in a process of its own
+that answers the same client's messages over TLS at once, with as many bytes, and does nothing (bare_gateway.py). P-256
+checks alone: verifications a second on one core; for a transaction the server verifies four signatures (proposal,
+envelope, status request, the patient's grant) and makes four and a share of the block's; the endorsements that come
+back in an envelope are compared with those it made a moment before, byte for byte, and verified only when they differ
+(ledger/embedded/prepared.py). Each figure is also given as the server's own CPU time, which other work on the machine
+disturbs less.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,15 +30,18 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ledger.embedded.create import create  # noqa: E402
+from ledger.embedded.layout import Layout  # noqa: E402
 from ledger.embedded.process import Process  # noqa: E402
 from ledger.identity.ca import Authority  # noqa: E402
 from ledger.identity.msp import Identity  # noqa: E402
 from ledger.protocol import signing  # noqa: E402
+from tests.bench.bare_gateway import bare  # noqa: E402
 from tests.bench.claims import claim  # noqa: E402
 from tests.bench.ledger_load import Client, SignedGrant, signed_grant, spread  # noqa: E402
 
 HOSPITALS = ["AlphaMSP", "BetaMSP", "DeltaMSP", "GammaMSP"]
 TEXT = "heart-2026.1"
+BARE = "bare gRPC over TLS"
 
 
 def main() -> None:
@@ -45,7 +53,7 @@ def main() -> None:
         clerk = authorities[HOSPITALS[0]].issue("clerk", ["steward", "registrar"])
         verifications = baseline(clerk)
         with Process.start(directory) as process:
-            asyncio.run(measure(process, clerk, scale, verifications))
+            asyncio.run(measure(Bench(process, Layout(directory).tls, clerk, verifications), scale))
 
 
 def baseline(identity: Identity) -> float:
@@ -57,40 +65,91 @@ def baseline(identity: Identity) -> float:
     return 5000 / (time.perf_counter() - begin)
 
 
-async def measure(process: Process, clerk: Identity, scale: float, verifications: float) -> None:
-    client, server = Client(process.address, process.tls_ca, clerk), psutil.Process(process.popen.pid)
+Work = Callable[[Client], list[Any]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A ledger, who asks it, and `verifications`: P-256 checks a second on one core."""
+
+    process: Process
+    tls: Path
+    clerk: Identity
+    verifications: float
+
+    async def alone(self, client: Client, work: Work) -> None:
+        _, took = await spread(work(client), 1)
+        async with self._bare(client) as (_, empty):
+            _, bare = await spread(work(empty), 1)
+        for part, name, at_most in ((0.5, "p50", 3.5), (0.95, "p95", 5.0)):
+            said = f"confirmed submit alone, {name}"
+            transport, checks = bare[int(len(bare) * part)] * 1e3, 4e3 / self.verifications
+            value = took[int(len(took) * part)] * 1e3
+            claim(said, value, "ms", at_most=at_most, baseline=(BARE, transport))
+            say(said, value, "ms", transport, checks)
+
+    async def rate(
+        self,
+        client: Client,
+        name: str,
+        unit: str,
+        work: Work,
+        *,
+        at_least: float,
+        concurrency: int = 50,
+        each: int = 1,
+        checks: int = 1,
+    ) -> None:
+        """`each`: how many of what is counted there are in one call; `checks`: signatures verified for one."""
+
+        async def run(calls: list[Any], server: psutil.Process) -> tuple[float, float]:
+            begin = busy(server)
+            seconds, _ = await spread(calls, concurrency)
+            count = len(calls) * each
+            return count / seconds, (busy(server) - begin) / count * 1e6
+
+        measured, used = await run(work(client), psutil.Process(self.process.popen.pid))
+        async with self._bare(client) as (server, empty):
+            transport, idle = await run(work(empty), server)
+        claim(name, measured, f"{unit}/s", at_least=at_least, baseline=(BARE, transport))
+        say(name, measured, f"{unit}/s", transport, self.verifications / checks)
+        signatures = checks * 1e6 / self.verifications
+        print(f"    server CPU: {used:.0f} us each ({BARE}: {idle:.0f}; P-256 checks: {signatures:.0f})")
+
+    @asynccontextmanager
+    async def _bare(self, client: Client) -> AsyncIterator[tuple[psutil.Process, Client]]:
+        """A server that does nothing, whose answers are as long as the last one to `client`; and a client of it."""
+        with bare(self.tls, client.answered) as (process, address):
+            empty = Client(address, self.process.tls_ca, self.clerk)
+            yield psutil.Process(process.pid), empty
+            await empty.close()
+
+
+async def measure(bench: Bench, scale: float) -> None:
+    client = Client(bench.process.address, bench.process.tls_ca, bench.clerk)
     await found(client)
     grants = [signed_grant(HOSPITALS[0], TEXT) for _ in range(int(6000 * scale))]
     warm, alone, many = grants[:200], grants[200:400], grants[400:]
     await spread([partial(record, client, each) for each in warm], 10)
-    print(f"load average before: {os.getloadavg()[0]:.2f}, verifications: {verifications:.0f} /s on one core")
+    print(f"load average before: {os.getloadavg()[0]:.2f}, verifications: {bench.verifications:.0f} /s on one core")
+    await bench.alone(client, lambda of: [partial(record, of, each) for each in alone])
 
-    _, took = await spread([partial(record, client, each) for each in alone], 1)
-    for part, name, at_most in ((0.5, "p50", 3.5), (0.95, "p95", 5.0)):
-        say(
-            f"confirmed submit alone, {name}",
-            took[int(len(took) * part)] * 1e3,
-            "ms",
-            4e3 / verifications,
-            at_most=at_most,
-        )
+    def singles(of: Client) -> list[Any]:
+        return [partial(record, of, each) for each in many]
 
-    async def rate(
-        name: str, unit: str, work: list[Any], at_least: float, *, concurrency: int, each: int = 1, checks: int = 1
-    ) -> None:
-        begin = busy(server)
-        seconds, _ = await spread(work, concurrency)
-        count = len(work) * each
-        say(name, count / seconds, f"{unit}/s", verifications / checks, at_least=at_least)
-        print(f"    server CPU: {(busy(server) - begin) / count * 1e6:.0f} us each")
+    def queries(of: Client) -> list[Any]:
+        asked = {"commitment": many[0].sealed["commitment"]}
+        return [partial(of.evaluate, "consents:Get", asked)] * int(6000 * scale)
 
-    singles = [partial(record, client, each) for each in many]
-    await rate("committed single grants at 50", "tx", singles, 800, concurrency=50, checks=4)
-    query = partial(client.evaluate, "consents:Get", {"commitment": many[0].sealed["commitment"]})
-    await rate("evaluate at 50", "calls", [query] * int(6000 * scale), 3000, concurrency=50)
     batches = [batch([signed_grant(HOSPITALS[0], TEXT) for _ in range(500)]) for _ in range(max(2, int(20 * scale)))]
-    work = [partial(record_batch, client, each) for each in batches]
-    await rate("patient-signed grants in batches of 500", "grants", work, 12000, concurrency=4, each=500)
+
+    def full(of: Client) -> list[Any]:
+        return [partial(record_batch, of, each) for each in batches]
+
+    await bench.rate(client, "committed single grants at 50", "tx", singles, at_least=800, checks=4)
+    await bench.rate(client, "evaluate at 50", "calls", queries, at_least=3000)
+    name = "patient-signed grants in batches of 500"
+    await bench.rate(client, name, "grants", full, at_least=12000, concurrency=4, each=500)
     await client.close()
 
 
@@ -130,9 +189,11 @@ async def record_batch(client: Client, grants: list[SignedGrant]) -> None:
     assert code == 0, code
 
 
-def say(name: str, value: float, unit: str, reference: float, **bound: float) -> None:
-    claim(name, value, unit, baseline=("P-256 checks alone", reference), **bound)
-    print(f"{name}: {value:.1f} {unit} (baseline P-256 checks alone: {reference:.1f}, ratio {value / reference:.2f})")
+def say(name: str, value: float, unit: str, transport: float, checks: float) -> None:
+    print(
+        f"{name}: {value:.1f} {unit} (baseline {BARE}: {transport:.1f}, ratio {value / transport:.2f}; "
+        f"baseline P-256 checks alone: {checks:.1f}, ratio {value / checks:.2f})"
+    )
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class Client:
     """The Gateway client of one identity on an event loop, with no more in it than a load generator needs.
 
     `tls_client`: certificate and key (PEM) to show; `endorsing`: the MSP ids that shall endorse, else the peer plans.
+    `answered`: bytes of the last answer, or of the last transaction that came back to be signed.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Client:
     ) -> None:
         certificate, key = tls_client or (None, None)
         credentials = grpc.ssl_channel_credentials(tls_ca, key, certificate)
-        self.resubmitted = self.ordered = 0
+        self.resubmitted = self.ordered = self.answered = 0
         self._endorsing = endorsing
         self._channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
         self._stub = gateway_pb2_grpc.GatewayStub(self._channel)
@@ -90,7 +91,9 @@ class Client:
     async def evaluate(self, function: str, arguments: Any) -> bytes:
         tx_id, signed = self._proposal(function, arguments, None)
         request = gateway_pb2.EvaluateRequest(transaction_id=tx_id, channel_id="covenant", proposed_transaction=signed)
-        return bytes((await self._stub.Evaluate(request)).result.payload)
+        answer = bytes((await self._stub.Evaluate(request)).result.payload)
+        self.answered = len(answer)
+        return answer
 
     async def submit(self, function: str, arguments: Any, evidence: Any = None) -> int:
         """The validation code."""
@@ -101,6 +104,7 @@ class Client:
         )
         answer = await self._stub.Endorse(asking)
         envelope = answer.prepared_transaction
+        self.answered = len(envelope.payload)
         envelope.signature = self._identity.sign(envelope.payload)
         await self._order(gateway_pb2.SubmitRequest(prepared_transaction=envelope, **names))
         asked = gateway_pb2.CommitStatusRequest(identity=self._identity.serialized, **names).SerializeToString()

@@ -29,3 +29,11 @@ def test_half_is_no_majority(count):
     half = [Signer(name, "peer", b"k") for name in names[: count // 2]]
     assert not policy.is_satisfied(policy.majority(names, "peer"), half)
     assert policy.is_satisfied(policy.majority(names, "peer"), [*half, Signer(names[-1], "peer", b"k")])
+
+
+def test_the_same_signers_are_judged_by_each_policy_anew():
+    three = [Signer(name, "peer", b"k") for name in HOSPITALS[:3]]
+    for _ in range(2):
+        assert policy.is_satisfied(policy.out_of(3, HOSPITALS, "peer"), three)
+        assert not policy.is_satisfied(policy.out_of(4, HOSPITALS, "peer"), three)
+        assert not policy.is_satisfied(policy.out_of(3, HOSPITALS, "orderer"), three)
