@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from ledger.errors import LedgerError
 from ledger.gateway import CommitStatusError, Committed, Contract, EvaluateError, Events, Gateway, GatewayError, connect
@@ -167,9 +168,11 @@ def close() -> None:
 
 def unavailable(error: LedgerError, function: str, role: str) -> LedgerUnavailable:
     log.warning("ledger call failed", code=error.code, function=function, role=role)
-    said = "the ledger did not take this just now: try again in a moment"
+    said = gettext_noop("the ledger did not take this just now: try again in a moment")
     if isinstance(error, CommitStatusError):
-        said = "this is pending: the ledger has it and has not said yet whether it stands. Sent again, it counts once"
+        said = gettext_noop(
+            "this is pending: the ledger has it and has not said yet whether it stands. Sent again, it counts once"
+        )
     return LedgerUnavailable(
         "portal.ledger-unavailable",
         said,

@@ -41,9 +41,7 @@ class Limit:
         if cache.get(f"{self.name}/{who}", 0) < self.most:
             return
         left = max(1, round(cache.get(f"{self.name}/{who}/until", time.time()) - time.time()))
-        minutes = -(-left // 60)
-        said = f"there were too many tries: try again in {minutes} minute{'s' if minutes > 1 else ''}"
-        raise TooMany("portal.too-many", said, retry_after=left)
+        raise TooMany("portal.too-many", f"there were too many tries: try again in {left} seconds", retry_after=left)
 
 
 def address(request: HttpRequest) -> str:

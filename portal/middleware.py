@@ -8,9 +8,10 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from consent.errors import CovenantError
-from portal import pages, tabs
+from portal import language, pages, tabs
 from portal.errors import TooMany, http_status, problem
 from portal.reactor import witness
 
@@ -27,13 +28,15 @@ def frame(request: HttpRequest) -> dict[str, object]:
     wrong with this node's ledger, if anything.
     """
     fault = witness.fault()
+    known = witness.FAULTS.get(fault)
     return {
         "node": settings.NODE,
         "tabs": tabs.of(request),
+        "languages_here": language.others(request),
         "behind": pages.behind(request),
         "hand_in": HAND_IN[settings.NODE.role],
         "ledger_fault": fault,
-        "ledger_fault_words": witness.FAULTS.get(fault, ""),
+        "ledger_fault_words": gettext(known) if known else "",
     }
 
 
@@ -73,7 +76,13 @@ def refused(request: HttpRequest, error: CovenantError) -> HttpResponse:
         answer: HttpResponse = JsonResponse(problem(error), status=status, content_type="application/problem+json")
     else:
         template = PAGES.get(status, "errors/refused.html")
-        answer = render(request, template, {"error": error}, status=status)
+        shown = {"error": error, "told": language.told(error), "minutes": minutes(error)}
+        answer = render(request, template, shown, status=status)
     if isinstance(error, TooMany):
         answer["Retry-After"] = str(error.context["retry_after"])
     return answer
+
+
+def minutes(error: CovenantError) -> int:
+    """How long whoever asked too often has to wait, in whole minutes; 0 for another error."""
+    return -(-int(str(error.context["retry_after"])) // 60) if isinstance(error, TooMany) else 0

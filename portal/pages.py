@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from consent.errors import CovenantError
+from portal import language
 from portal.reactor import selectors as mirror
 
 PATIENCE = 2.0  # seconds that a page waits for its own transaction to arrive in the mirror
@@ -44,7 +45,7 @@ def sent(request: HttpRequest, form: Form, service: Callable[..., Any], /, **fix
     try:
         outcome = service(**fixed, **form.cleaned_data)
     except CovenantError as refusal:
-        form.add_error(None, f"{refusal.message} ({refusal.code})")
+        form.add_error(None, f"{language.told(refusal)} ({refusal.code})")
         return False
     block = getattr(outcome, "block", None)
     if block is not None and not arrived(block):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from portal.accounts.models import Role
 
@@ -19,17 +21,24 @@ class Tab:
     below: tuple[str, ...] = ()
 
 
-PASSWORD = Tab("My password", "accounts:password", ("accounts:",))
+PASSWORD = Tab(_("My password"), "accounts:password", ("accounts:",))
 CATALOGUE = Tab("Catalogue", "catalogue:home", ("catalogue:",))
 STUDIES = Tab("Studies", "studies:home", ("studies:",))
 TABS = {
     Role.PATIENT: (
-        Tab("My consent", "patients:home", ("patients:",)),
-        Tab("My passkey", "patients:passkey", ("patients:sign-anew",)),
-        Tab("Where my data was used", "patients:uses"),
+        Tab(_("My consent"), "patients:home", ("patients:",)),
+        Tab(
+            _("My passkey"),
+            "patients:passkey",
+            (
+                "patients:device-key",
+                "patients:sign-anew",
+            ),
+        ),
+        Tab(_("Where my data was used"), "patients:uses"),
         PASSWORD,
     ),
-    Role.PROXY: (Tab("Speaking for somebody", "patients:acting", ("patients:",)), PASSWORD),
+    Role.PROXY: (Tab(_("Speaking for somebody"), "patients:acting", ("patients:",)), PASSWORD),
     Role.STEWARD: (
         Tab("Waits for you", "desk:home"),
         Tab("Data sets", "catalogue:home", ("catalogue:",)),
@@ -69,7 +78,7 @@ def of(request: HttpRequest) -> list[dict[str, str]]:
         except NoReverseMatch:  # an account of another kind of node
             continue
         current = "" if tab is not marked else "page" if request.path == address else "true"
-        shown.append({"title": tab.title, "address": address, "current": current})
+        shown.append({"title": gettext(tab.title), "address": address, "current": current})
     return shown
 
 

@@ -2,20 +2,21 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.utils.translation import gettext_lazy as _
 
 
 class SignInForm(AuthenticationForm):
     """Username and password; the same words whatever was wrong."""
 
     error_messages = {
-        "invalid_login": "That name and password do not fit together. Check both and try again.",
-        "inactive": "That name and password do not fit together. Check both and try again.",
+        "invalid_login": _("That name and password do not fit together. Check both and try again."),
+        "inactive": _("That name and password do not fit together. Check both and try again."),
     }
     username = forms.CharField(
-        label="Your sign-in name", max_length=64, widget=forms.TextInput({"autocomplete": "username"})
+        label=_("Your sign-in name"), max_length=64, widget=forms.TextInput({"autocomplete": "username"})
     )
     password = forms.CharField(
-        label="Your password", strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+        label=_("Your password"), strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
     )
 
 
@@ -23,16 +24,16 @@ class NewPasswordForm(PasswordChangeForm):
     """The old password, and the new one twice."""
 
     old_password = forms.CharField(
-        label="Your password now", strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+        label=_("Your password now"), strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
     )
     new_password1 = forms.CharField(
-        label="Your new password",
+        label=_("Your new password"),
         strip=False,
-        help_text="At least 12 letters, digits or signs. Three or four words that nobody would guess do well.",
+        help_text=_("At least 12 letters, digits or signs. Three or four words that nobody would guess do well."),
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
     new_password2 = forms.CharField(
-        label="Your new password once more",
+        label=_("Your new password once more"),
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )

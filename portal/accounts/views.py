@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse, reverse_lazy
 
+from portal import language
 from portal.accounts.forms import NewPasswordForm, SignInForm
 from portal.accounts.models import Role
 from portal.errors import TooMany
@@ -60,12 +61,16 @@ class SignIn(LoginView):
 def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
     """The answer to one more try after five wrong ones for a name from an address."""
     seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    said = f"we wait {seconds // 60} minutes after five wrong tries"
-    return refused(request, TooMany("portal.too-many", said, retry_after=seconds))
+    return refused(request, TooMany("portal.too-many", "there were too many wrong tries", retry_after=seconds))
 
 
 class SignOut(LogoutView):
+    """The session ends, and with it what it remembers: but the next page speaks the language of this one."""
+
     http_method_names = ["post", "options"]
+
+    def get_success_url(self) -> str:
+        return f"{super().get_success_url()}{language.kept(self.request)}"
 
 
 class NewPassword(PasswordChangeView):

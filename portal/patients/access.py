@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from portal.limits import Limit
+from portal.patients import speaking
 from portal.patients.models import Grant, HandedIn, Mandate, Patient
 
 HANDED = "handed-in"
@@ -31,13 +32,23 @@ def mandate(request: HttpRequest, pk: UUID) -> Mandate:
 
 def said(request: HttpRequest, pk: UUID) -> Grant:
     """A grant that the signed-in person gave for somebody else."""
-    return get_object_or_404(Grant.objects.select_related("mandate"), pk=pk, mandate__account_id=request.user.pk)
+    return get_object_or_404(
+        Grant.objects.select_related("mandate", "patient"), pk=pk, mandate__account_id=request.user.pk
+    )
 
 
 def standing_grant(request: HttpRequest, pk: UUID) -> Grant:
     """One of the patient's own grants that can still be changed or withdrawn."""
     found = grant(request, pk)
     if not found.stands:
+        raise Http404
+    return found
+
+
+def standing_said(request: HttpRequest, pk: UUID) -> Grant:
+    """A yes that the signed-in person gave for somebody else, and that can still be made smaller."""
+    found = said(request, pk)
+    if not found.stands or found.mandate is None or speaking.says_no(found) or not speaking.in_force(found.mandate):
         raise Http404
     return found
 

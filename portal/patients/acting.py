@@ -6,11 +6,13 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import persona
-from portal.patients import access, files, mandates, passkeys, selectors, speaking, withdrawing
-from portal.patients.models import Grant, Mandate
+from portal.patients import access, files, impact, mandates, passkeys, selectors, speaking, withdrawing, words
+from portal.patients.choices import Choices
+from portal.patients.models import Mandate
 from portal.patients.views import download, facts
 
 OF_SEVERAL = ("voices.", "age.", "mandate.")  # rules whose reasons speak of the patient, not to them
@@ -37,19 +39,23 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "takes_passkeys": passkeys.party() is not None,
         "grant": current,
         "facts": facts(current) if current else None,
-        "said_no": current is not None and says_no(current),
+        "said_no": current is not None and speaking.says_no(current),
         "earlier": [(grant, facts(grant)) for grant in grants if grant is not current],
     }
+    if current is not None:
+        details = current.opened()
+        shown["meaning"] = words.expansion(current.preset, details.limits)
+        shown["exactly"] = words.exactly(details, selectors.titles(Choices.of(details).named))
     if shown["in_force"]:
         preset = current.preset if current else mandates.offered(mandate)[0]
         shown["together"] = decision = speaking.said(mandate.patient, preset).decision
-        shown["reason"] = decision.reason if decision.rule.startswith(OF_SEVERAL) else ""
+        shown["reason"] = gettext(decision.reason) if decision.rule.startswith(OF_SEVERAL) else ""
     return render(request, "patients/acting_for.html", shown)
 
 
 @persona("patient", "proxy")
 def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Take back what I said, also when my right to speak has ended since: less is always allowed."""
+    """What stops, then take back what I said, also when my right to speak has ended since: less is always allowed."""
     grant = access.said(request, pk)
     if grant.patient_withdrew:
         return redirect("patients:acting-for", pk=grant.mandate_id)
@@ -59,6 +65,10 @@ def take_back(request: HttpRequest, pk: UUID) -> HttpResponse:
     shown = {
         "grant": grant,
         "mandate": grant.mandate,
+        "said_no": speaking.says_no(grant),
+        "in_part": grant.stands and not speaking.says_no(grant) and speaking.in_force(grant.mandate),
+        "impact": impact.of_giver(grant),
+        "rule": withdrawing.rule(grant),
         "options": passkeys.withdrawal_options(grant),
         "problem": problem,
     }
@@ -98,7 +108,3 @@ def acknowledgement(request: HttpRequest, pk: UUID) -> HttpResponse:
     if found.acknowledgement is None:
         raise Http404
     return download(bytes(found.acknowledgement), "acknowledgement.json")
-
-
-def says_no(grant: Grant) -> bool:
-    return bool(grant.opened().limits.denied)

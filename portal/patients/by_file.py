@@ -9,22 +9,24 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from portal import pages
 from portal.accounts.access import persona
 from portal.patients import access, device_keys, passkeys
-from portal.patients.models import Grant, KeyKind, Patient
+from portal.patients.models import Grant, KeyKind
 from portal.patients.views import download
 
 
 class KeyForm(forms.Form):
     key = forms.CharField(
-        label="Your public key",
+        label=_("Your public key"),
         max_length=device_keys.LONGEST,
-        help_text="The line that covenant consent new-key printed.",
+        help_text=_("The line that covenant consent new-key printed."),
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
-        error_messages={"required": "Copy the whole line that your own tool printed."},
+        error_messages={"required": _("Copy the whole line that your own tool printed.")},
     )
 
 
@@ -34,7 +36,7 @@ def key(request: HttpRequest) -> HttpResponse:
     patient = access.patient(request)
     form = KeyForm(request.POST or None)
     if pages.sent(request, form, passkeys.register_device, patient=patient):
-        messages.success(request, "Your key is set up. It signs what you allow and what you stop.")
+        messages.success(request, gettext("Your key is set up. It signs what you allow and what you stop."))
         return redirect("patients:passkey")
     if passkeys.of(patient).filter(lost=None).exists():
         return redirect("patients:passkey")
@@ -60,9 +62,9 @@ def file_to_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     return download(device_keys.to_withdraw(grant), "to-sign.json")
 
 
-def to_sign(patient: Patient) -> str:
-    """The address of the file that a key in a file signs; empty for a patient without such a key."""
-    return reverse("patients:to-sign") if passkeys.by_file(patient) else ""
+def to_sign(signer: passkeys.Signer) -> str:
+    """The address of the file that a key in a file signs; empty for whoever has no such key."""
+    return reverse("patients:to-sign") if passkeys.by_file(signer) else ""
 
 
 def to_withdraw(grant: Grant) -> str:

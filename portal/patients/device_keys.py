@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
+from django.utils.translation import gettext_noop
+
 from consent import canonical, keys
 from consent.by_file import ToSign
 from consent.encoding import from_base64url, to_base64url
@@ -27,7 +29,7 @@ class Signature:
     def verify(self, key: Passkey, message: bytes) -> bytes:
         """The signature, if it is `key`'s over `message`; raises PortalError `patients.signature-refused`."""
         if key.kind != KeyKind.DEVICE or not keys.verifies(keys.load(bytes(key.public)), self.der, message):
-            raise refused("your own key did not sign this: sign the file that this page offers now")
+            raise refused(gettext_noop("your own key did not sign this: sign the file that this page offers now"))
         return self.der
 
 
@@ -35,7 +37,9 @@ def sent(text: str) -> Signature | None:
     """What a form says of a signature; None where it says nothing. PortalError `patients.signature-refused`."""
     if not text.strip():
         return None
-    return Signature(read(text, "a signature: copy the whole line"))
+    return Signature(
+        read(text, gettext_noop("this is not a signature that your own tool printed: copy the whole line"))
+    )
 
 
 def public(text: str) -> bytes:
@@ -43,16 +47,16 @@ def public(text: str) -> bytes:
 
     Raises PortalError `patients.signature-refused`, GrantRefused `grant.key-encoding`.
     """
-    point = read(text, "a public key: copy the whole line")
+    point = read(text, gettext_noop("this is not a public key that your own tool printed: copy the whole line"))
     keys.load(point)
     return point
 
 
-def read(text: str, what: str) -> bytes:
+def read(text: str, otherwise: str) -> bytes:
     try:
         return from_base64url(text.strip()[:LONGEST])
     except (ConsentError, ValueError):
-        raise refused(f"this is not {what} that your own tool printed") from None
+        raise refused(otherwise) from None
 
 
 def credential(point: bytes) -> bytes:

@@ -5,6 +5,8 @@ Each is checked offline with `covenant receipt verify` and `covenant proof verif
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop
+
 from consent.cohort import pad_keys
 from consent.cohort_tree import CohortTree
 from consent.grant import Evidence
@@ -25,7 +27,7 @@ def receipt(grant: Grant) -> bytes:
     """
     if grant.recorded_block is None:
         raise PortalError(
-            "patients.not-recorded", "your receipt is ready when your consent is recorded: try again soon"
+            "patients.not-recorded", gettext_noop("your receipt is ready when your consent is recorded: try again soon")
         )
     made = build_receipt(
         evidence(grant),
@@ -46,11 +48,12 @@ def proof(grant: Grant, study: str, round_: int) -> bytes:
     """
     committed = selectors.committed_roots(study, round_)
     if not committed:
-        raise PortalError("patients.no-round", "this hospital took no part in that round")
+        raise PortalError("patients.no-round", gettext_noop("this hospital took no part in that round"))
     cohorts = {cohort.root: cohort for cohort in Cohort.objects.filter(study=study, round=round_, lost=False)}
     if any(root.root not in cohorts for root in committed):
         raise PortalError(
-            "patients.cohort-lost", "this hospital no longer holds that round's list, so it cannot prove it"
+            "patients.cohort-lost",
+            gettext_noop("this hospital no longer holds that round's list, so it cannot prove it"),
         )
     trees: list[tuple[CommittedRoot, CohortTree]] = [(root, tree(cohorts[root.root])) for root in committed]
     made = build_proof(evidence(grant), grant.opened(), bytes(grant.secret), study=study, round_=round_, trees=trees)

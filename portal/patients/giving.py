@@ -12,14 +12,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from consent.texts import CHILD, ConsentText
+from portal import language
 from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.patients import access, by_file, choices, passkeys, selectors, services, speaking, texts, words
 from portal.patients.forms import ExactlyForm, PurposeForm, UnderstandForm, UntilForm
-from portal.patients.language import asked, in_their_language
 from portal.patients.models import Grant
 
 ANSWERS = "giving"
@@ -37,7 +37,6 @@ EXACTLY = (
 
 
 @persona("patient")
-@in_their_language
 def read(request: HttpRequest) -> HttpResponse:
     """Understand: the text, and a short quiz that explains mistakes."""
     patient = access.patient(request)
@@ -62,7 +61,6 @@ def read(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
-@in_their_language
 def news(request: HttpRequest) -> HttpResponse:
     """What changed in the newer text, and what the old yes still permits."""
     standing = selectors.current(list(selectors.grants_of(access.patient(request))))
@@ -70,24 +68,22 @@ def news(request: HttpRequest) -> HttpResponse:
         return redirect("patients:home")
     version = texts.current()
     child = speaking.is_child(standing.patient)
-    language = texts.wanted(standing.opened().language, version, child=child).language
+    read_in = texts.wanted(language.of(request), version, child=child).language
     shown = {
         "grant": standing,
-        "language": language,
-        "changes": texts.changes(standing.text, version, language),
+        "language": read_in,
+        "changes": texts.changes(standing.text, version, read_in),
         "still": words.STILL_PERMITS[selectors.lapses()[standing.text].still_permits],
     }
     return render(request, "patients/news.html", shown)
 
 
 @persona("patient")
-@in_their_language
 def purpose(request: HttpRequest) -> HttpResponse:
     return ask(request, PurposeForm, ("text",), name="preset", after="patients:give-until", back="patients:give")
 
 
 @persona("patient")
-@in_their_language
 def until(request: HttpRequest) -> HttpResponse:
     return ask(
         request, UntilForm, ("text", "preset"), name="until", after="patients:give-check", back="patients:give-purpose"
@@ -95,7 +91,6 @@ def until(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
-@in_their_language
 def exactly(request: HttpRequest) -> HttpResponse:
     """Depth on demand: who, where, which parts, which studies, results."""
     answers = answered(request, ("text", "preset", "until"))
@@ -112,7 +107,6 @@ def exactly(request: HttpRequest) -> HttpResponse:
 
 
 @persona("patient")
-@in_their_language
 def check(request: HttpRequest) -> HttpResponse:
     """Check answers; a POST is the confirmation."""
     answers = answered(request, ("text", "preset", "until"))
@@ -154,14 +148,14 @@ def check(request: HttpRequest) -> HttpResponse:
 
 def wanted(request: HttpRequest, *, child: bool = False) -> ConsentText:
     """The current text in the language asked for, where it is there; for a child in words for children."""
-    return texts.wanted(asked(request), texts.current(), child=child)
+    return texts.wanted(language.of(request), texts.current(), child=child)
 
 
 def languages(wording: ConsentText, *, child: bool = False) -> list[tuple[str, str, bool]]:
     """What `wording` can be read in, as (code, what its speakers call it, whether it is what is shown)."""
     codes = texts.offered(wording.id, child=child)
     plain = [(one, one.removesuffix(CHILD)) for one in codes]
-    return [(short, texts.LANGUAGES.get(short, short), code == wording.language) for code, short in plain]
+    return [(short, language.NAMES.get(short, short), code == wording.language) for code, short in plain]
 
 
 def former(standing: Grant | None) -> dict[str, Any]:
@@ -177,7 +171,9 @@ def answered(request: HttpRequest, needs: tuple[str, ...]) -> dict[str, Any] | N
     if not set(needs) <= found.keys() or found["text"] != texts.current():
         return None
     if texts.text(found["text"], found["language"]).digest != found["digest"]:
-        raise PortalError("patients.text-changed", "this is not the text that you have read: read it again")
+        raise PortalError(
+            "patients.text-changed", gettext_noop("this is not the text that you have read: read it again")
+        )
     return found
 
 

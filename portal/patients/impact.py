@@ -18,7 +18,7 @@ from portal.catalogue.selectors import organisation_title
 from portal.errors import PortalError
 from portal.grid.ledgers import Mirror
 from portal.grid.stores import NOW, Consents
-from portal.patients import words
+from portal.patients import speaking, words
 from portal.patients.models import CohortEntry, Grant, Patient
 from portal.patients.odometer import epsilon, events
 from portal.patients.services import Wish
@@ -37,12 +37,23 @@ def of_commitment(commitment: str) -> Impact:
     return report(grant.patient, [grant])
 
 
+def of_giver(grant: Grant) -> Impact:
+    """What rests on the word of whoever gave `grant`: the patient, or one who spoke for them."""
+    if grant.mandate is None:
+        return of_patient(grant.patient)
+    said = list(grant.mandate.grants.only("commitment", "patient_id"))
+    return report(grant.patient, said, alone=not speaking.in_force(grant.mandate))
+
+
 def of_patient(patient: Patient) -> Impact:
     """The report of all that a patient ever consented to here: what was learned does not end with the consent."""
     return report(patient, list(patient.grants.only("commitment", "patient_id")))
 
 
-def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
+def report(patient: Patient, grants: Sequence[Grant], *, alone: bool = True) -> Impact:
+    """`alone`: a study waits for the record only where one of `grants` lets it in. Of several who speak for a patient
+    the gate names one; without any of them nobody is let in, so that each stops all of it.
+    """
     entered = CohortEntry.objects.filter(grant__in=[grant.pk for grant in grants]).values_list(
         "cohort__study", "cohort__round", "cohort__attempt", "cohort__kind"
     )
@@ -50,7 +61,8 @@ def report(patient: Patient, grants: Sequence[Grant]) -> Impact:
     for study, *place in entered:
         uses[str(study)].append(Use(*place))
     standings = list(Consents().standings([str(patient.pk)]))
-    coming = would_use(patient, standings, {grant.commitment for grant in grants})
+    resting_on = {grant.commitment for grant in grants} if alone else {one.commitment for one in standings}
+    coming = would_use(patient, standings, resting_on)
     spent = {study: events((study, one.round, one.attempt) for one in found) for study, found in uses.items()}
     names = (*sorted(uses), *(study for study in coming if study not in uses))
     found = [of_study(study, uses.get(study, []), spent.get(study, []), waits=study in coming) for study in names]
@@ -71,9 +83,10 @@ def of_less(grant: Grant, wish: Wish) -> Impact:
 
     `stays` speaks of the same studies; what others have learned stays as it is, and goes on.
     """
-    whole, standings = of_patient(grant.patient), list(Consents().standings([str(grant.patient_id)]))
+    whole, standings = of_giver(grant), list(Consents().standings([str(grant.patient_id)]))
     then = [instead(one, wish) if one.commitment == grant.commitment else one for one in standings]
-    before, after = (set(would_use(grant.patient, known, {grant.commitment})) for known in (standings, then))
+    every = {one.commitment for one in standings}
+    before, after = (set(would_use(grant.patient, known, every)) for known in (standings, then))
     return structs.replace(whole, studies=tuple(one for one in whole.studies if one.facts.study in before - after))
 
 

@@ -9,7 +9,9 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_noop
 
+from portal import language
 from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.patients import access, by_file, passkeys, saying, selectors, services, texts, words
@@ -24,7 +26,7 @@ STATE = "passkey"  # what the browser was asked, until it answers
 def passkey(request: HttpRequest) -> HttpResponse:
     """My passkey: the one that stands, or setting one up."""
     patient = access.patient(request)
-    problem = set_up(request, patient, "It signs what you allow and what you stop.")
+    problem = set_up(request, patient, gettext("It signs what you allow and what you stop."))
     if problem is None:
         return redirect("patients:passkey")
     shown = about(request, patient)
@@ -42,7 +44,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
 def passkey_for(request: HttpRequest, pk: UUID) -> HttpResponse:
     """My passkey for one whom I speak for: another one for each, so that keys do not show for whom I speak."""
     mandate = saying.speaking_mandate(request, pk)
-    problem = set_up(request, mandate, f"It signs what you say for {mandate.name}.")
+    problem = set_up(request, mandate, gettext("It signs what you say for {}.").format(mandate.name))
     if problem is None:
         return redirect("patients:acting-passkey", pk=pk)
     shown = about(request, mandate) | {"mandate": mandate, "problem": problem}
@@ -57,8 +59,8 @@ def set_up(request: HttpRequest, signer: Signer, done: str) -> str | None:
         state = request.session.pop(STATE, None)
         passkeys.register(signer=signer, state=state, sent=request.POST.get("passkey", ""))
     except PortalError as refusal:
-        return refusal.message
-    messages.success(request, f"Your passkey is set up. {done}")
+        return language.told(refusal)
+    messages.success(request, f"{gettext('Your passkey is set up.')} {done}")
     return None
 
 
@@ -82,10 +84,10 @@ def sign_anew(request: HttpRequest, pk: UUID) -> HttpResponse:
         try:
             touched = passkeys.signed_by(grant.patient, request.POST)
             if touched is None:
-                raise passkeys.refused("your own key did not sign: try again")
+                raise passkeys.refused(gettext_noop("your own key did not sign: try again"))
             new = services.sign_anew(grant=grant, touched=touched)
         except PortalError as refusal:
-            problem = refusal.message
+            problem = language.told(refusal)
         else:
             return redirect("patients:grant", pk=new.pk)
     wish = services.like(grant, grant.preset, grant.valid_until)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 from msgspec.structs import replace as with_changed
 
 from consent.limits import Denial, Limits
@@ -28,7 +29,9 @@ def leave(*, grant: Grant, study: str, how: services.How = None) -> Grant:
     with transaction.atomic():
         old = services.locked(grant)
         if not old.stands:
-            raise PortalError("patients.withdrawn", "this consent is withdrawn already: no study uses your record")
+            raise PortalError(
+                "patients.withdrawn", gettext_noop("this consent is withdrawn already: no study uses your record")
+            )
         details = old.opened()
         if study in left(details.limits):
             return old

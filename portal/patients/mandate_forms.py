@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
 
 from portal.patients import texts, words
 from portal.patients.forms import PurposeForm, UnderstandForm, UntilForm
@@ -19,8 +20,8 @@ class YesForm(UnderstandForm, PurposeForm, UntilForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["preset"].label = "What may the record be used for?"
-        self.fields["read"].label = "I have read this"
+        self.fields["preset"].label = _("What may the record be used for?")
+        self.fields["read"].label = _("I have read this")
         self.order_fields([field.name for field in self.quiz] + ["preset", "until", "read"])
 
     @property
@@ -31,8 +32,8 @@ class YesForm(UnderstandForm, PurposeForm, UntilForm):
 
 class NoForm(forms.Form):
     sure = forms.BooleanField(
-        label="I say no to all research with this record",
-        error_messages={"required": "Tick the box to say no, or go back."},
+        label=_("I say no to all research with this record"),
+        error_messages={"required": _("Tick the box to say no, or go back.")},
     )
 
     def clean(self) -> dict[str, Any]:

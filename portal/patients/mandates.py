@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from consent import canonical, periods
 from consent.limits import Denial, Limits
@@ -134,11 +135,8 @@ def speak(*, mandate: Mandate, wish: services.Wish | None, text: str, language: 
     """
     with transaction.atomic():
         mandate = Mandate.objects.select_for_update(of=("self",)).select_related("patient").get(pk=mandate.pk)
-        if not speaking.in_force(mandate):
-            raise PortalError("mandates.not-in-force", "your right to speak here has ended: ask the hospital")
         wish = wish or refusal_of(mandate)
-        if not mandate.opened().allows(wish.preset):
-            raise PortalError("mandates.scope", "your right to speak does not reach so far: choose something else")
+        speaking.check_right(mandate, wish.preset)
         earlier = [grant for grant in mandate.grants.all() if grant.stands]
         grant = services.prepare(wish, texts.text(text, language), how, mandate)
         grant.replaces = earlier[0] if earlier else None
@@ -161,5 +159,7 @@ def offered(mandate: Mandate) -> list[str]:
     names = texts.text(texts.current()).front.presets
     found = [name for name in names if name in words.PLAIN and mandate.opened().allows(name)]
     if not found:
-        raise PortalError("mandates.nothing-left", "the text of today offers nothing that your mandate reaches: ask us")
+        raise PortalError(
+            "mandates.nothing-left", gettext_noop("the text of today offers nothing that your mandate reaches: ask us")
+        )
     return found

@@ -1,4 +1,7 @@
-"""Allowing less: what for, how long, say more exactly, check, confirm. The new consent replaces the old one."""
+"""Allowing less: what for, how long, say more exactly, check, confirm. The new consent replaces the old one.
+
+The same for a patient's own consent and for what somebody said for a patient; each finds their own alone.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext
 
 from consent import presets
@@ -16,69 +18,98 @@ from portal.accounts.access import persona
 from portal.patients import access, by_file, choices, impact, passkeys, selectors, services, texts, words
 from portal.patients.choices import Choices
 from portal.patients.forms import PurposeForm, UntilForm
-from portal.patients.language import in_their_language
 from portal.patients.less_forms import LessForm
 from portal.patients.models import Grant
-from portal.patients.withdrawing import rule
+from portal.patients.withdrawing import address, back_to, rule
 
 
 @persona("patient")
-@in_their_language
 def purpose(request: HttpRequest, pk: UUID) -> HttpResponse:
-    grant = access.standing_grant(request, pk)
+    return ask_purpose(request, access.standing_grant(request, pk))
+
+
+@persona("patient")
+def until(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_until(request, access.standing_grant(request, pk))
+
+
+@persona("patient")
+def exactly(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_exactly(request, access.standing_grant(request, pk))
+
+
+@persona("patient")
+def check(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_check(request, access.standing_grant(request, pk))
+
+
+@persona("patient", "proxy")
+def purpose_for(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_purpose(request, access.standing_said(request, pk))
+
+
+@persona("patient", "proxy")
+def until_for(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_until(request, access.standing_said(request, pk))
+
+
+@persona("patient", "proxy")
+def exactly_for(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_exactly(request, access.standing_said(request, pk))
+
+
+@persona("patient", "proxy")
+def check_for(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return ask_check(request, access.standing_said(request, pk))
+
+
+def ask_purpose(request: HttpRequest, grant: Grant) -> HttpResponse:
     answers, offered = answered(request, grant), texts.text(grant.text).front.presets
     allowed = [name for name in offered if name in words.PLAIN and presets.within(name, grant.preset)]
+    if grant.mandate is not None:
+        allowed = [name for name in allowed if grant.mandate.opened().allows(name)]
     form = PurposeForm(request.POST or None, allowed=allowed, initial=answers)
     if form.is_valid():
         request.session[place(grant)] = answers | form.cleaned_data
-        return redirect("patients:narrow-until", pk=pk)
-    return question(request, form, reverse("patients:grant", args=[pk]))
+        return redirect(address(grant, "narrow-until"))
+    return question(request, form, back_to(grant))
 
 
-@persona("patient")
-@in_their_language
-def until(request: HttpRequest, pk: UUID) -> HttpResponse:
-    grant = access.standing_grant(request, pk)
+def ask_until(request: HttpRequest, grant: Grant) -> HttpResponse:
     answers = answered(request, grant)
     form = UntilForm(request.POST or None, latest=grant.valid_until, initial=answers)
     if form.is_valid():
         request.session[place(grant)] = answers | form.cleaned_data
-        return redirect("patients:narrow-check", pk=pk)
-    return question(request, form, reverse("patients:narrow", args=[pk]))
+        return redirect(address(grant, "narrow-check"))
+    return question(request, form, address(grant, "narrow"))
 
 
-@persona("patient")
-@in_their_language
-def exactly(request: HttpRequest, pk: UUID) -> HttpResponse:
+def ask_exactly(request: HttpRequest, grant: Grant) -> HttpResponse:
     """The finer parts: who, where, which parts, which studies, results. Less of each, or the same."""
-    grant = access.standing_grant(request, pk)
     answers, now = answered(request, grant), standing(grant)
     titles = selectors.studies_here() if now["studies"] == choices.ANY else selectors.titles(now["listed"])
     known = {"now": now, "titles": titles, "country": settings.NODE.country}
     form = LessForm(request.POST or None, initial=answers, **known)
     if form.is_valid():
         request.session[place(grant)] = answers | form.cleaned_data
-        return redirect("patients:narrow-check", pk=pk)
-    shown = {"form": form, "back": reverse("patients:narrow-check", args=[pk])}
+        return redirect(address(grant, "narrow-check"))
+    shown = {"form": form, "back": address(grant, "narrow-check")}
     return render(request, "patients/give_exactly.html", shown, status=422 if form.is_bound else 200)
 
 
-@persona("patient")
-@in_their_language
-def check(request: HttpRequest, pk: UUID) -> HttpResponse:
+def ask_check(request: HttpRequest, grant: Grant) -> HttpResponse:
     """What is new, what stops by it, and what cannot be undone; a POST is the signature."""
-    grant = access.standing_grant(request, pk)
-    answers, problem = answered(request, grant), ""
+    answers, problem, signer = answered(request, grant), "", passkeys.signer_of(grant)
     chosen = choices.chosen(answers, settings.NODE.country, grant.opened().limits.denied)
     wish = services.like(grant, choices.preset(answers["preset"], answers), answers["until"], chosen)
-    if request.method == "POST" and (how := passkeys.chosen(grant.patient, request.POST)) is False:
+    if request.method == "POST" and (how := passkeys.chosen(signer, request.POST)) is False:
         problem = str(passkeys.UNANSWERED)
     elif request.method == "POST":
-        access.GIVING.count(str(access.patient(request).pk))
+        access.GIVING.count(str(signer.pk))
         said = {"preset": wish.preset, "valid_until": wish.valid_until, "choices": chosen}
         new = services.narrow(grant=grant, **said, how=how or None)
         request.session.pop(place(grant), None)
-        return redirect("patients:grant", pk=new.pk)
+        return redirect(back_to(new))
     return render(request, "patients/narrow_check.html", about(grant, wish, problem), status=422 if problem else 200)
 
 
@@ -86,11 +117,17 @@ def about(grant: Grant, wish: services.Wish, problem: str) -> dict[str, object]:
     """What the page says of `wish` in the place of `grant`."""
     new = services.replaces(wish, grant)
     titles = selectors.titles(wish.choices.named)
+    wording = texts.text(grant.text, grant.opened().language)
     return {
         "grant": grant,
+        "mandate": grant.mandate,
+        "change": {
+            name.replace("-", "_"): address(grant, name) for name in ("narrow", "narrow-until", "narrow-exactly")
+        },
+        "back": back_to(grant),
         "new": new,
-        "options": services.draft(wish, texts.text(grant.text, grant.opened().language)) if new else None,
-        "to_sign": by_file.to_sign(grant.patient),
+        "options": services.draft(wish, wording, grant.mandate) if new else None,
+        "to_sign": by_file.to_sign(passkeys.signer_of(grant)),
         "problem": problem,
         "purpose": words.PRESETS[wish.preset],
         "meaning": words.expansion(wish.preset, wish.choices.limits),

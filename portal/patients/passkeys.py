@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from fido2.cose import ES256
 from fido2.server import Fido2Server
 from fido2.webauthn import (
@@ -109,7 +110,9 @@ def creation(signer: Signer) -> tuple[str, dict[str, Any]]:
     """
     server = _server()
     if of(signer).filter(lost=None).exists():
-        raise PortalError("patients.has-passkey", "you have a passkey: if it is lost, ask at the hospital's desk")
+        raise PortalError(
+            "patients.has-passkey", gettext_noop("you have a passkey: if it is lost, ask at the hospital's desk")
+        )
     name = signer.account.username if signer.account else "patient"
     if isinstance(signer, Mandate):
         name = f"{name}, for {signer.name}"
@@ -128,7 +131,7 @@ def register(*, signer: Signer, state: dict[str, Any] | None, sent: str) -> Pass
     """
     server = _server()
     if not state:
-        raise refused("this page is too old: start again")
+        raise refused(gettext_noop("this page is too old: start again"))
     try:
         response = RegistrationResponse.from_dict(json.loads(sent[:LARGEST]))
         if response.response.client_data.cross_origin:
@@ -137,7 +140,9 @@ def register(*, signer: Signer, state: dict[str, Any] | None, sent: str) -> Pass
         assert data.credential_data is not None
         public = point(data.credential_data.public_key)
     except Exception as error:  # odd bytes meet every kind of error in a parser; each means the same here
-        raise refused("your browser's passkey was not accepted: try again", cause=str(error)[:200]) from None
+        raise refused(
+            gettext_noop("your browser's passkey was not accepted: try again"), cause=str(error)[:200]
+        ) from None
     made = Passkey(credential=data.credential_data.credential_id, public=public, counter=data.counter, **place(signer))
     return keep(signer, made)
 
@@ -161,9 +166,11 @@ def keep(signer: Signer, made: Passkey) -> Passkey:
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=made.patient_id)
         if of(signer).filter(lost=None).exists():
-            raise PortalError("patients.has-passkey", "you have a passkey: if it is lost, ask at the hospital's desk")
+            raise PortalError(
+                "patients.has-passkey", gettext_noop("you have a passkey: if it is lost, ask at the hospital's desk")
+            )
         if Passkey.objects.filter(credential=made.credential).exists():
-            raise refused("this key is known already")
+            raise refused(gettext_noop("this key is known already"))
         made.save()
         replaced = replace_lost(signer, made)
     sending.send_rekeys(replaced)
@@ -208,7 +215,7 @@ def lose(*, signer: Signer) -> None:
 def _server() -> Fido2Server:
     own = party()
     if own is None:
-        raise PortalError("patients.no-passkeys", "this hospital has no address for passkeys yet")
+        raise PortalError("patients.no-passkeys", gettext_noop("this hospital has no address for passkeys yet"))
     entity = PublicKeyCredentialRpEntity(id=own.rp_id, name=settings.NODE.title)
     server = Fido2Server(entity, attestation=None, verify_origin=lambda origin: origin in own.origins)
     server.allowed_algorithms = [
@@ -239,7 +246,7 @@ def touch(sent: str) -> Touch | None:
         parts = {name: body[name] for name in Assertion.__struct_fields__}
         return Touch(from_base64url(body["credential"]), msgspec.convert(parts | {"kind": "webauthn"}, Assertion))
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.ValidationError, ConsentError):
-        raise refused("what your browser sent of the passkey cannot be read: try again") from None
+        raise refused(gettext_noop("what your browser sent of the passkey cannot be read: try again")) from None
 
 
 def signed_by(signer: Signer, sent: Mapping[str, str]) -> Own | None:
@@ -272,7 +279,7 @@ def checked(signer: Signer, message: bytes, touched: Own) -> tuple[Passkey, Asse
     if passkey is not None and isinstance(touched, device_keys.Signature):
         return passkey, touched.verify(passkey, message)
     if passkey is None or isinstance(touched, device_keys.Signature) or bytes(passkey.credential) != touched.credential:
-        raise PortalError("patients.other-passkey", "this is not the passkey that you have set up here")
+        raise PortalError("patients.other-passkey", gettext_noop("this is not the passkey that you have set up here"))
     try:
         touched.assertion.verify(keys.load(bytes(passkey.public)), message, party())
     except ConsentError as error:
@@ -338,11 +345,15 @@ def signed(signer: Signer, touched: Own, *, like: Grant) -> Grant:
         or any(body[name] != getattr(like, name) for name in DRAFTED[1:])
         or not same(body["details"], like)
     ):
-        raise PortalError("patients.draft-old", "this is not what you were shown last: check your answers again")
+        raise PortalError(
+            "patients.draft-old", gettext_noop("this is not what you were shown last: check your answers again")
+        )
     statement = from_base64url(body["statement"])
     passkey, signature = checked(signer, statement, touched)
     if passkey.pk != body["passkey"]:
-        raise PortalError("patients.draft-old", "your passkey is another one by now: check your answers again")
+        raise PortalError(
+            "patients.draft-old", gettext_noop("your passkey is another one by now: check your answers again")
+        )
     kept.delete()
     return Grant(
         **place(signer),

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_noop
 
 from consent.errors import CovenantError
-from portal import pages
+from portal import language, pages
 from portal.accounts.access import persona
 from portal.errors import PortalError, TooMany
 from portal.patients import access, giving, mandates, passkeys, services, speaking, texts, words
@@ -40,7 +41,9 @@ def check(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("patients:acting-yes", pk=pk)
     text = texts.text(answers["text"], answers["language"])
     if text.digest != answers["digest"]:
-        raise PortalError("patients.text-changed", "this is not the text that you have read: read it again")
+        raise PortalError(
+            "patients.text-changed", gettext_noop("this is not the text that you have read: read it again")
+        )
     wish = services.Wish(mandate.patient, answers["preset"], services.this_month(), answers["until"])
     problem = signed(request, mandate, wish, text.id, text.language)
     if problem is None:
@@ -75,8 +78,10 @@ def no(request: HttpRequest, pk: UUID) -> HttpResponse:
     return pages.page(request, "patients/acting_no.html", form, shown)
 
 
-def signed(request: HttpRequest, mandate: Mandate, wish: services.Wish | None, text: str, language: str) -> str | None:
-    """Say `wish`, or no, if the form was sent; None where that was taken, else what to tell them ("": nothing)."""
+def signed(request: HttpRequest, mandate: Mandate, wish: services.Wish | None, text: str, read_in: str) -> str | None:
+    """Say `wish`, or no, if the form was sent, under the text `text` in the language `read_in`; None where that was
+    taken, else what to tell them ("": nothing).
+    """
     if request.method != "POST":
         return ""
     try:
@@ -84,11 +89,11 @@ def signed(request: HttpRequest, mandate: Mandate, wish: services.Wish | None, t
         if how is False:
             return passkeys.UNANSWERED
         access.GIVING.count(str(mandate.pk))
-        mandates.speak(mandate=mandate, wish=wish, text=text, language=language, how=how)
+        mandates.speak(mandate=mandate, wish=wish, text=text, language=read_in, how=how)
     except TooMany:
         raise
     except CovenantError as refusal:
-        return f"{refusal.message} ({refusal.code})"
+        return f"{language.told(refusal)} ({refusal.code})"
     return None
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from consent import grant as grants
 from consent import presets
@@ -93,7 +94,9 @@ def give(
         own = patient.grants.filter(mandate=None).defer("secret", "code", "details")
         standing = [one for one in own if one.stands]
         if any(not texts.is_old(one.text) for one in standing):
-            raise PortalError("patients.has-grant", "you have a consent already: change that one, or withdraw it first")
+            raise PortalError(
+                "patients.has-grant", gettext_noop("you have a consent already: change that one, or withdraw it first")
+            )
         grant = prepare(Wish(patient, preset, valid_from, valid_until, choices), wording, how)
         grant.replaces = standing[0] if standing else None
         grant.save()
@@ -128,15 +131,18 @@ def narrow(*, grant: Grant, preset: str, valid_until: str, choices: Choices | No
 
     `choices`: what is said more exactly; None: what was said stays. Wishes about results may be others without more.
     Under a text that has a successor, the new one goes on for what that text still permits.
-    Raises PortalError `patients.not-narrower`, `patients.withdrawn`, and what a touch is refused with.
+    What was said for somebody can be made smaller while the mandate holds. Raises PortalError `patients.not-narrower`,
+    `patients.withdrawn`, `mandates.not-in-force`, `mandates.scope`, and what a touch is refused with.
     """
     with transaction.atomic():
         old = locked(grant)
         if not old.stands:
-            raise PortalError("patients.withdrawn", "this consent is withdrawn: give a new one instead")
+            raise PortalError("patients.withdrawn", gettext_noop("this consent is withdrawn: give a new one instead"))
         wish = like(old, preset, valid_until, choices)
         if not replaces(wish, old):
-            raise PortalError("patients.not-narrower", "choose less than before; to allow more, give a new consent")
+            raise PortalError(
+                "patients.not-narrower", gettext_noop("choose less than before; to allow more, give a new consent")
+            )
         new = replaced(old, wish, how)
     sending.send_withdrawals([old])
     sending.send_grants([new])
@@ -152,9 +158,11 @@ def sign_anew(*, grant: Grant, touched: passkeys.Own) -> Grant:
     with transaction.atomic():
         old = locked(grant)
         if not old.stands:
-            raise PortalError("patients.withdrawn", "this consent is withdrawn: give a new one instead")
+            raise PortalError("patients.withdrawn", gettext_noop("this consent is withdrawn: give a new one instead"))
         if texts.is_old(old.text):
-            raise PortalError("patients.text-old", "a newer text is out: read it and choose, or stop this consent")
+            raise PortalError(
+                "patients.text-old", gettext_noop("a newer text is out: read it and choose, or stop this consent")
+            )
         new = replaced(old, like(old, old.preset, old.valid_until), touched)
     sending.send_withdrawals([old])
     sending.send_grants([new])
@@ -162,8 +170,13 @@ def sign_anew(*, grant: Grant, touched: passkeys.Own) -> Grant:
 
 
 def replaced(old: Grant, wish: Wish, how: How) -> Grant:
-    """The grant of `wish` that takes the place of `old`, which is withdrawn: both saved."""
-    new = prepare(wish, texts.text(old.text, old.opened().language), how)
+    """The grant of `wish`, by whoever gave `old`, that takes its place; `old` is withdrawn: both saved.
+
+    Raises PortalError `mandates.not-in-force`, `mandates.scope`.
+    """
+    if old.mandate is not None:
+        speaking.check_right(old.mandate, wish.preset)
+    new = prepare(wish, texts.text(old.text, old.opened().language), how, old.mandate)
     new.replaces = old
     new.save()
     take_back(old)
@@ -235,7 +248,7 @@ def prepare(wish: Wish, text: ConsentText, how: How = None, mandate: Mandate | N
 def make(wish: Wish, text: ConsentText, by: Key | Passkey | Mandate, *, document: str | None = None) -> Grant:
     """The grant as `by` signs it, or is to sign it. Raises PortalError `patients.preset-unknown`."""
     if wish.preset not in text.front.presets:
-        raise PortalError("patients.preset-unknown", "this consent text does not offer that choice")
+        raise PortalError("patients.preset-unknown", gettext_noop("this consent text does not offer that choice"))
     mandate = by if isinstance(by, Mandate) else by.mandate if isinstance(by, Passkey) else None
     return signing.new_grant(
         by,

@@ -14,6 +14,7 @@ from consent.errors import GrantRefused
 from consent.grant import SECRET_BYTES
 from consent.purpose import Purpose
 from consent.voices import PATIENT, Spoken, Together, together
+from portal.errors import PortalError
 from portal.patients.models import Grant, Mandate, Patient, Status
 
 NOW = 2**62  # a height above every block: what is known at present
@@ -71,6 +72,15 @@ def in_force(mandate: Mandate) -> bool:
     return opened.office != "guardian" or is_child(mandate.patient)
 
 
+def check_right(mandate: Mandate, preset: str) -> None:
+    """Raises PortalError `mandates.not-in-force`, `mandates.scope` where `mandate` does not reach `preset` now."""
+    if not in_force(mandate):
+        raise PortalError("mandates.not-in-force", gettext_noop("your right to speak here has ended: ask the hospital"))
+    if not mandate.opened().allows(preset):
+        message = gettext_noop("your right to speak does not reach so far: choose something else")
+        raise PortalError("mandates.scope", message)
+
+
 def over_from(mandate: Mandate) -> int:
     """The instant (epoch seconds) from which on `mandate` gives no right any more, as far as is known today."""
     opened, age = mandate.opened(), mandate.patient.age
@@ -78,6 +88,11 @@ def over_from(mandate: Mandate) -> int:
     ends += [] if mandate.ended_at is None else [mandate.ended_at]
     ends += [periods.instant(age.of_age_from)] if opened.office == "guardian" and age is not None else []
     return min(ends)
+
+
+def says_no(grant: Grant) -> bool:
+    """Whether `grant`, which whoever speaks for a patient gave, is their no to everything."""
+    return any(not (denial.studies or denial.diseases) for denial in grant.opened().limits.denied)
 
 
 def check_own(patient: Patient) -> None:

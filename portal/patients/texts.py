@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError
+from django.utils.translation import gettext_noop
 from markdown_it import MarkdownIt
 
 from consent import texts
@@ -27,7 +28,6 @@ log = structlog.get_logger(__name__)
 WORDING = Path(__file__).parent / "wording"
 FIRST = "heart-2026.1"  # what a new consortium starts with
 LANGUAGE = "en"
-LANGUAGES = {"de": "Deutsch", "en": "English"}  # as their speakers call them
 
 
 def text(version: str, language: str = LANGUAGE) -> ConsentText:
@@ -37,7 +37,9 @@ def text(version: str, language: str = LANGUAGE) -> ConsentText:
     """
     found = version_files(WORDING, version).get(language)
     if found is None:
-        raise PortalError("patients.text-unknown", "this hospital has no consent text of that name and language")
+        raise PortalError(
+            "patients.text-unknown", gettext_noop("this hospital has no consent text of that name and language")
+        )
     record = selectors.published(version)
     if record is not None and record["digests"].get(language) != found.digest:
         raise PortalError(

@@ -8,18 +8,17 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from portal.accounts.access import persona
 from portal.patients import access, files, selectors, speaking, words
 from portal.patients.choices import Choices
-from portal.patients.language import in_their_language
 from portal.patients.models import Grant
 
 
 @persona("patient")
 @require_safe
-@in_their_language
 def home(request: HttpRequest) -> HttpResponse:
     patient = access.patient(request)
     grants = list(selectors.grants_of(patient))
@@ -29,7 +28,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "speaks": request.user.mandates.exists(),  # type: ignore[union-attr]
         "said": [(grant, facts(grant)) for grant in selectors.said_for(patient)],
         "child": speaking.is_child(patient),
-        "own": speaking.together_now(patient, current) if current else None,
+        "own": (own := speaking.together_now(patient, current) if current else None),
+        "why_not": gettext(own.reason) if own else "",
         "grant": current,
         "facts": facts(current) if current else None,
         "earlier": earlier,
@@ -47,7 +47,6 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @persona("patient")
 @require_safe
-@in_their_language
 def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One consent. Asked for by htmx for another page, it is the state alone, polled while it is on its way."""
     found = access.grant(request, pk)

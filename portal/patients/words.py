@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from django.utils.text import format_lazy
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consent import duo, presets
@@ -29,7 +29,6 @@ PERMISSIONS = {
     duo.HMB: _("Research on any illness, on staying healthy and on the body."),
     duo.GRU: _("Any research, also beyond health. Where it is about where families come from, a person decides."),
 }
-ILLNESSES = (gettext_noop("heart disease"), gettext_noop("cancer"))  # consent.diseases' words for those in presets
 CONDITIONS = {
     duo.NCU: _("Nobody may use it to make money."),
     duo.NPU: _("Only those who do not work for profit: hospitals, universities, charities."),
@@ -71,10 +70,10 @@ SPOKEN = ATTESTATIONS | {
     "hospital-attested": _("The hospital says so; no key of the person who spoke for the patient stands for it"),
 }
 KINDS = {
-    "DUO:0000007": "to learn about",
-    "DUO:0000006": "to learn about health and illness",
-    "DUO:0000042": "for general research",
-    "DUO:0000011": "to learn where people's families come from",
+    duo.DS: _("to learn about {}"),
+    duo.HMB: _("to learn about health and illness"),
+    duo.GRU: _("for general research"),
+    duo.POA: _("to learn where people's families come from"),
 }
 LAPSES = {
     "consent.expired": _("Ended"),
@@ -154,13 +153,14 @@ def today_month() -> str:
 
 def purpose(body: dict[str, object] | None) -> str:
     """A purpose of the ledger in words: "to learn about heart disease"."""
-    if not body:
-        return "for research"
-    words = KINDS.get(str(body.get("duo")), "for research")
+    plain, kind = gettext("for research"), KINDS.get(str(body.get("duo"))) if body else None
+    if body is None or kind is None:
+        return plain
     codes = body.get("diseases")
     if not isinstance(codes, list) or not codes:
-        return words
-    return f"{words} {' and '.join(DISEASES[code].plain if code in DISEASES else code for code in codes)}"
+        return plain if "{}" in kind else str(kind)
+    names = gettext(" and ").join(gettext(DISEASES[code].plain) if code in DISEASES else code for code in codes)
+    return str(kind).format(names)
 
 
 def state(grant: Grant) -> tuple[str, str]:

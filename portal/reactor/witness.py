@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from ledger.gateway import Gateway, Head
 from portal import ledger
@@ -18,8 +19,12 @@ from portal.reactor.models import Position, Witness
 
 log = structlog.get_logger(__name__)
 FAULTS = {
-    "portal.ledger-behind": "this ledger is older than what this hospital has seen: stop it, restore its newest backup",
-    "portal.ledger-other": "this ledger has another history than this hospital has seen: find out who changed it",
+    "portal.ledger-behind": gettext_noop(
+        "this ledger is older than what this hospital has seen: stop it, restore its newest backup"
+    ),
+    "portal.ledger-other": gettext_noop(
+        "this ledger has another history than this hospital has seen: find out who changed it"
+    ),
 }
 
 

@@ -123,7 +123,9 @@ def close_out(request: HttpRequest, pk: UUID) -> HttpResponse:
     if sent(request, form, services.close_out, study=study):
         messages.success(request, "Recorded. Nothing of this study is left to do.")
         return redirect("studies:study", pk=pk)
-    return page(request, "studies/close_out.html", form, {"study": study, "owed": selectors.owed(study)})
+    owed = selectors.owed(study)
+    shown = {"study": study, "owed": owed, "waiting": any(not back for *_, back in owed)}
+    return page(request, "studies/close_out.html", form, shown)
 
 
 @require_safe

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from consent import canonical
 from consent.errors import CovenantError
@@ -57,5 +58,5 @@ def read_back(file: bytes, commitment: str) -> Acknowledgement:
 
 
 def invalid(cause: str) -> PortalError:
-    message = "the answer that is kept about this withdrawal does not check: tell the hospital"
+    message = gettext_noop("the answer that is kept about this withdrawal does not check: tell the hospital")
     return PortalError("withdrawals.acknowledgement-invalid", message, cause=cause)

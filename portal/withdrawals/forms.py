@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from consent.encoding import from_base64url
 from consent.errors import CanonicalRefused
@@ -21,31 +23,33 @@ class HandInForm(forms.Form):
     Cleaned: `receipt` (bytes), `code` (16 bytes) or None, `signature` (bytes) or None.
     """
 
-    file = forms.FileField(label="Your receipt file", required=False, help_text="It is called receipt.json.")
+    file = forms.FileField(label=_("Your receipt file"), required=False, help_text=_("It is called receipt.json."))
     text = forms.CharField(
-        label="Or paste what stands in it",
+        label=_("Or paste what stands in it"),
         required=False,
         max_length=LARGEST,
         widget=forms.Textarea({"rows": 4, "spellcheck": "false"}),
     )
     code = forms.CharField(
-        label="Your withdrawal code",
+        label=_("Your withdrawal code"),
         max_length=200,
-        help_text="32 letters and digits. It stands on your receipt page and in the receipt file, after "
-        "withdrawal_code. If you keep your own key, put your signature here instead.",
+        help_text=_(
+            "32 letters and digits. It stands on your receipt page and in the receipt file, after "
+            "withdrawal_code. If you keep your own key, put your signature here instead."
+        ),
         widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-        error_messages={"required": "Type the withdrawal code from your receipt."},
+        error_messages={"required": _("Type the withdrawal code from your receipt.")},
     )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         file = data.get("file")
         if file and file.size > LARGEST:
-            self.add_error("file", "This file is too big to be a receipt. Choose the file receipt.json.")
+            self.add_error("file", gettext("This file is too big to be a receipt. Choose the file receipt.json."))
             return data
         data["receipt"] = file.read() if file else data.get("text", "").strip().encode()
         if not data["receipt"]:
-            self.add_error("file", "Choose your receipt file, or paste what stands in it.")
+            self.add_error("file", gettext("Choose your receipt file, or paste what stands in it."))
         data["signature"] = None
         if "code" in data:
             data["code"], data["signature"] = self.proof("".join(data["code"].split()))
@@ -62,5 +66,5 @@ class HandInForm(forms.Form):
             signature = b""
         if len(signature) in SIGNATURE:
             return None, signature
-        self.add_error("code", "The code has 32 letters and digits: 0 to 9 and a to f. Check it once more.")
+        self.add_error("code", gettext("The code has 32 letters and digits: 0 to 9 and a to f. Check it once more."))
         return None, None

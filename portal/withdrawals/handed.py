@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from consent import canonical, grant
 from consent.encoding import from_base64url, to_base64url
@@ -80,7 +81,8 @@ def verified(receipt: bytes, code: bytes | None, signature: bytes | None) -> Han
     signed = grant.verify_withdrawal(statement, key, code=code, signature=signature)
     if signed.channel != settings.NODE.channel:
         raise PortalError(
-            "patients.other-ledger", "this receipt belongs to another group of hospitals: go to its address"
+            "patients.other-ledger",
+            gettext_noop("this receipt belongs to another group of hospitals: go to its address"),
         )
     return Handed(statement, key, code, signature)
 
@@ -93,7 +95,7 @@ def opened(receipt: bytes) -> tuple[bytes, bytes]:
         grant.read_statement(statement)
     except (ConsentError, GrantRefused, KeyError, TypeError, AttributeError):
         raise PortalError(
-            "patients.receipt-unreadable", "this is not a receipt of ours: choose the file receipt.json"
+            "patients.receipt-unreadable", gettext_noop("this is not a receipt of ours: choose the file receipt.json")
         ) from None
     return statement, key
 

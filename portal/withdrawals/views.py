@@ -6,8 +6,10 @@ from base64 import b64encode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from consent.errors import CovenantError
+from portal import language
 from portal.errors import TooMany
 from portal.limits import address
 from portal.withdrawals import services
@@ -39,4 +41,7 @@ def hand_in(request: HttpRequest) -> HttpResponse:
 
 def blame(form: HandInForm, refusal: CovenantError) -> None:
     """Put a refusal beside the field that has to be mended."""
-    form.add_error("code" if refusal.code == "grant.withdrawal-invalid" else "file", refusal.message)
+    if refusal.code == "grant.withdrawal-invalid":
+        form.add_error("code", gettext("This code or signature does not belong to this receipt. Check both."))
+    else:
+        form.add_error("file", language.told(refusal))

@@ -14,22 +14,44 @@ import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from consent.diseases import DISEASES
+from consent.reasons import REASONS
+
 PORTAL = Path(__file__).parents[2] / "portal"
 PO = PORTAL / "locale" / "de" / "LC_MESSAGES" / "django.po"
 MO = PO.with_suffix(".mo")
 CALLS = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop"})
+STAFFS = ("desk", "mandate", "refused_withdrawals", "_monthly")  # how the names of the others in these places begin
+ALIKE = re.compile(r"\b(Covenant|UTC)\b")  # in every language
 HEADER = "Language: de\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
 IN_TEMPLATES = re.compile(r'{% translate "([^"]+)"|{% blocktranslate[^%]*%}(.*?){% endblocktranslate %}', re.DOTALL)
 ENTRY = re.compile(r'^msgid (".*")\nmsgstr (".*")$', re.MULTILINE)
 
 
 def marked() -> set[str]:
-    """Every msgid in the portal's modules and templates."""
-    found = {msgid for file in sorted(PORTAL.rglob("*.py")) for msgid in in_module(file.read_text())}
+    """Every msgid in the portal's modules and templates, and what `consent` says that patients read."""
+    found = {*REASONS.values(), *(one.plain for one in DISEASES.values())}
+    found |= {msgid for file in sorted(PORTAL.rglob("*.py")) for msgid in in_module(file.read_text())}
     for file in sorted(PORTAL.rglob("*.html")):
         for plain, block in IN_TEMPLATES.findall(file.read_text()):
             found.add(plain or re.sub(r"{{ (\w+) }}", r"%(\1)s", block))
     return found
+
+
+def patients_pages() -> list[Path]:
+    """The templates of pages that patients, those who speak for them and visitors see."""
+    shared, apps = PORTAL / "templates", (PORTAL / "patients" / "templates", PORTAL / "withdrawals" / "templates")
+    found = [file for place in (shared, *apps) for file in sorted(place.rglob("*.html"))]
+    return [file for file in found if not file.name.startswith(STAFFS)]
+
+
+def unmarked(page: str) -> list[str]:
+    """The words that a template says without marking them for translation, or reads out (`aria-label`)."""
+    heard = re.findall(r'aria-label="([^"{]+)"', page)
+    plain = re.sub(r"{% blocktranslate.*?{% endblocktranslate %}|{#.*?#}|{%.*?%}|{{.*?}}", " ", page, flags=re.DOTALL)
+    plain = re.sub(r"<(code|script)\b.*?</\1>|<[^>]*>|&\w+;", "\n", plain, flags=re.DOTALL)
+    lines = (ALIKE.sub("", line).strip() for line in plain.splitlines())
+    return [*heard, *(line for line in lines if re.search(r"[^\W\d_]{2}", line))]
 
 
 def in_module(source: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ def test_the_sixth_wrong_password_waits(visitor, new_patient):
     waits = client.post("/accounts/login/", {"username": "bert", "password": password})
     assert waits.status_code == 429 and waits["retry-after"] == "900"
     page = waits.content.decode()
-    assert "we wait 15 minutes after five wrong tries" in page and 'href="/withdraw/"' in page
+    assert "please wait 15 minutes and try again" in page and 'href="/withdraw/"' in page
     elsewhere = visitor()
     elsewhere.defaults["REMOTE_ADDR"] = "192.0.2.9"
     assert elsewhere.post("/accounts/login/", {"username": "bert", "password": password}).status_code == 302

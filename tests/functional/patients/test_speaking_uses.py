@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,8 @@ from msgspec.structs import replace
 from consent.cohort import cohort_key, pad_keys
 from consent.cohort_tree import CohortTree
 from consent.proof import read_proof
-from portal.patients import mandates, services
-from portal.patients.models import Cohort, CohortEntry, Grant, Mandate, Patient
+from portal.patients import mandates, sending, services
+from portal.patients.models import Cohort, CohortEntry, Grant, Mandate, Patient, Status
 from portal.reactor.models import Record
 from tests.functional.patients.test_speaking import AGES, child, guardian, says_yes
 
@@ -49,8 +50,18 @@ def both(ledger, settings, catch_up, visitor):
     mother, father = guardian(ada, "mother"), guardian(ada, "father")
     for one in (mother, father):
         says_yes(visitor(one.account), one)
-    catch_up()
+    recorded(catch_up)
     return mother, father
+
+
+def recorded(catch_up, seconds: float = 60) -> None:
+    """Wait until all that was said stands here as recorded; what a busy ledger did not take is sent again."""
+    end = time.monotonic() + seconds
+    catch_up()
+    while waiting := Grant.objects.filter(status=Status.PENDING):
+        assert time.monotonic() < end, f"{len(waiting)} grants are still on their way"
+        sending.send_grants(list(waiting))
+        catch_up()
 
 
 def test_each_sees_and_proves_the_rounds_that_rest_on_their_own_word(both, visitor):

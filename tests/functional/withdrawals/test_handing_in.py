@@ -187,7 +187,7 @@ def test_tries_are_limited_and_a_real_withdrawal_never_is(recorded, ledger, visi
     assert (taken in (200, 302), tries) == (True, [422] * (handing.TRIES.most - 1) + [429])
     waits = client.post("/withdraw/", unknown[1])
     assert waits.status_code == 429 and 0 < int(waits["retry-after"]) <= handing.TRIES.seconds
-    assert "try again in 10 minutes" in waits.content.decode()
+    assert "please wait 10 minutes" in waits.content.decode()
     assert client.post("/withdraw/", {"text": text, "code": code}).status_code in (200, 302), "a real one waits"
     standing = portal_ledger.evaluate(handing_role(node), "consents:Get", {"commitment": grant.commitment})
     assert standing["status"] == "withdrawn"

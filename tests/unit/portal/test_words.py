@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from string import Formatter
 
+import pytest
+
 from consent import presets
 from consent.diseases import DISEASES
 from tests.support import catalogue
@@ -40,3 +42,21 @@ def test_words_are_found_in_modules_and_templates() -> None:
     assert set(catalogue.in_module(source)) == {"one", "two"}
     page = '{% translate "four" %}{% blocktranslate with a=b %}x {{ a }}{% endblocktranslate %}'
     assert catalogue.IN_TEMPLATES.findall(page) == [("four", ""), ("", "x {{ a }}")]
+
+
+def test_no_word_of_a_page_that_patients_see_is_left_unmarked() -> None:
+    left = {page.name: catalogue.unmarked(page.read_text()) for page in catalogue.patients_pages()}
+    assert len(left) > 40 and not {name: words for name, words in left.items() if words}
+
+
+@pytest.mark.parametrize(
+    ("page", "left"),
+    [
+        ('{% translate "a b" %}<p class="hint">{{ c }}</p><code>d e</code>', []),
+        ("{% blocktranslate %}a b{% endblocktranslate %}{# c d #}", []),
+        ("<p>Hello {{ name }}</p>", ["Hello"]),
+        ('<section aria-label="The state">', ["The state"]),
+    ],
+)
+def test_what_is_not_marked_is_found(page: str, left: list[str]) -> None:
+    assert catalogue.unmarked(page) == left
