@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from monai.networks.nets import DenseNet, FullyConnectedNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from training.errors import ModelRefused
 from training.models import chest, failure, heart
+from training.models.absent import BESIDE_NETWORKS, absent
 from training.models.weights import Weights
+
+with absent(BESIDE_NETWORKS):
+    from monai.networks.nets import DenseNet, FullyConnectedNet
 
 torch.set_num_threads(1)  # one process a hospital: two threads on busy cores were 8 times slower
 

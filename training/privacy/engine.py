@@ -23,17 +23,16 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vjp, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.func import functional_call, grad, vmap
 from torch.nn.functional import linear
 
 from training.errors import ModelRefused
+from training.privacy.tape import record
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs (1, ...), labels (1,)) of one record -> its loss, a scalar."""
@@ -101,7 +100,7 @@ class PatientEngine:
     def _trace(self, slots: int, batch: tuple[Tensor, ...]) -> Summed:
         try:
             function = self._function(slots) if slots or self._closed is None else self._closed
-            graph: Summed = make_fx(function)(*batch)
+            graph = record(function, batch)
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise no_gradient(error) from error
         return _compiled(graph, batch)
@@ -174,24 +173,27 @@ def _closed_sum(chain: Sequence[nn.Module], loss: Loss, clip: float) -> Summed:
     sizes = [parameter.numel() for layer in chain for parameter in layer.parameters()]
     losses = vmap(lambda output, label: loss(output[None], label[None]))
 
+    @torch.enable_grad()
     def summed(
         weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor
     ) -> tuple[Tensor, Tensor]:
         parts, flow = list(torch.split(weights, sizes)), features
         inputs: list[Tensor] = []  # of the linear layers, as all below
         biased: list[bool] = []
-        ways: list[Callable[[Tensor], Tensor]] = []  # back through each layer
+        outputs: list[Tensor] = []
         for layer in chain:
             if isinstance(layer, nn.Linear):
-                weight = parts.pop(0).view_as(layer.weight)
-                inputs.append(flow)
+                inputs.append(flow.detach())
                 biased.append(layer.bias is not None)
-                ways.append(partial(torch.matmul, other=weight))
+                weight = parts.pop(0).view_as(layer.weight)
                 flow = linear(flow, weight, parts.pop(0) if layer.bias is not None else None)
+                if not outputs:
+                    flow = flow.detach().requires_grad_()
+                outputs.append(flow)
             else:
-                flow, way = vjp(layer, flow)[:2]
-                ways.append(lambda delta, way=way: way(delta)[0])  # type: ignore[misc]
-        deltas = _deltas(chain, ways, vjp(lambda outputs: losses(outputs, labels), flow)[1](torch.ones_like(shares))[0])
+                flow = layer(flow)
+        # What comes back. Not torch.func's: that imports torch's compilers, in every hospital's worker.
+        deltas = torch.autograd.grad(losses(flow, labels).sum(), outputs)
         pairs = list(zip(deltas, inputs, biased, strict=True))
         norms = torch.zeros_like(shares, dtype=torch.float64)
         for delta, put, bias in pairs:
@@ -207,18 +209,6 @@ def _closed_sum(chain: Sequence[nn.Module], loss: Loss, clip: float) -> Summed:
         return torch.cat(gradients), norms
 
     return summed
-
-
-def _deltas(chain: Sequence[nn.Module], ways: Sequence[Callable[[Tensor], Tensor]], delta: Tensor) -> list[Tensor]:
-    """What comes back to each linear layer, in their order, from what comes back to the chain."""
-    first = next(place for place, layer in enumerate(chain) if isinstance(layer, nn.Linear))
-    found = []
-    for place in reversed(range(first, len(chain))):
-        if isinstance(chain[place], nn.Linear):
-            found.append(delta)
-        if place > first:
-            delta = ways[place](delta)
-    return found[::-1]
 
 
 def linear_chain(module: nn.Module) -> list[nn.Module] | None:
