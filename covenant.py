@@ -25,6 +25,7 @@ COMMANDS = {
     "proof": "ledger.verify.cli:proof_app",
     "receipt": "ledger.verify.cli:receipt_app",
     "restore": "portal.cli:restore_app",
+    "study": "portal.study_cli:app",
 }
 HELP = {
     "backup": "Copy a hospital's store, or the embedded ledger, to one file.",
@@ -39,6 +40,7 @@ HELP = {
     "proof": "Check a patient's proof of being in a round, or of not being in it.",
     "receipt": "Check a patient's consent receipt offline.",
     "restore": "Put a backup back; no spend and no cohort is ever used twice.",
+    "study": "Train an ended study again without what was withdrawn, at its price.",
 }
 GROUPED = {  # portal code under another package's name
     ("ledger", "rebuild-projection"): "portal.cli:rebuild_app",

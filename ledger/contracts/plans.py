@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from consent import cohort
-from ledger.contracts import access, catalogue, debts, reservations
+from ledger.contracts import access, catalogue, debts, reservations, restarts
 from ledger.contracts.constitution import MIN_COHORT, MIN_SIGMA
 from ledger.contracts.state import Ledger
 from ledger.contracts.study import Plan, Source
@@ -15,12 +15,14 @@ from ledger.errors import Refused
 def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
     """Return quietly if every site could take part in `plan` now, and nobody's patients would be exposed too much.
 
-    Refuses `studies.plan-*`, `access.unknown`, `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`,
-    `access.duo-denied`, `budget.no-account`, `budget.over-cap`, `studies.return-overdue`.
+    Refuses `studies.plan-*`, what `restarts.check` refuses, `access.unknown`, `studies.entitlement-missing`,
+    `catalogue.unknown`, `catalogue.retired`, `access.duo-denied`, `budget.no-account`, `budget.over-cap`,
+    `studies.return-overdue`.
     """
     debts.check(ledger, sponsor)
     check_mechanism(plan)
     check_sites(plan)
+    restarts.check(ledger, plan, sponsor)
     asked = access.require_request(ledger, plan.request)
     if asked.requester != sponsor:
         raise Refused("studies.plan-request", "a plan rests on a request of the sponsor itself", request=plan.request)

@@ -61,10 +61,18 @@ class Metrics(Document, frozen=True):
     sigma: DecimalText
 
 
+class Restart(Document, frozen=True):
+    """The study that a plan takes up again, and at which of its rounds: with the weights that entered it."""
+
+    study: Uuid
+    round: Positive
+
+
 class Plan(Document, frozen=True):
     """Everything about a study that a site must know and agree to. Its digest is what a site approves.
 
     `on_withdrawal`: whether an attempt goes on or ends when a consent is withdrawn at a hospital that takes part in it.
+    `restart`: null for a study that begins with weights of its own.
     """
 
     title: Title
@@ -82,6 +90,7 @@ class Plan(Document, frozen=True):
     cohort_seconds: Phase
     update_seconds: Phase
     on_withdrawal: OnWithdrawal
+    restart: Restart | None = None
 
     def digest(self) -> str:
         """Hex, tag `covenant.plan.v1`."""

@@ -70,6 +70,14 @@ def closable(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     return found
 
 
+def restartable(request: HttpRequest, pk: UUID) -> dict[str, Any]:
+    """An ended study of this institute."""
+    found = readable(request, pk)
+    if found["status"] not in ("released", "stopped") or found["sponsor"] != settings.NODE.msp:
+        raise Http404
+    return found
+
+
 def plannable(pk: UUID) -> dict[str, Any]:
     """A request that at least one hospital has permitted."""
     found = requests.request(pk)

@@ -125,6 +125,22 @@ class StopForm(forms.Form):
     )
 
 
+class RestartForm(forms.Form):
+    """The rest of the plan is the ended study's. `study`: the new one's id: sent twice, the form proposes once."""
+
+    study = forms.UUIDField(widget=forms.HiddenInput)
+    consents = forms.CharField(
+        label="Numbers of the withdrawn consents",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=7000,
+        help_text="From receipts, one or more. An earlier consent of the same patient has another number: give both.",
+    )
+    title = forms.CharField(label="Title", max_length=120, help_text="Patients read it.")
+    spare_attempts = forms.IntegerField(
+        label="Spare attempts", min_value=0, max_value=50, help_text="Paid for in advance, used when an attempt fails."
+    )
+
+
 class PauseForm(forms.Form):
     """`paused` says what the button will do: the page that offers "pause" cannot unpause by a race."""
 

@@ -75,6 +75,7 @@ def build(
             "unit": "patient",
         },
         "metrics": {"sigma": metric},
+        "restart": None,
     }
 
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("<uuid:pk>/approve/", views.approve, name="approve"),
     path("<uuid:pk>/start/", views.start, name="start"),
     path("<uuid:pk>/stop/", views.stop, name="stop"),
+    path("<uuid:pk>/restart/", views.restart, name="restart"),
     path("<uuid:pk>/results/", hospital_views.receive, name="receive"),
     path("<uuid:pk>/close/", views.close_out, name="close-out"),
     path("<uuid:pk>/settle/", hospital_views.settle, name="settle"),

@@ -15,8 +15,8 @@ from consent.errors import CovenantError
 from portal.accounts.access import persona
 from portal.accounts.models import Role
 from portal.pages import page, sent
-from portal.studies import access, budget, cost, plans, progress, selectors, services
-from portal.studies.forms import ApproveForm, CloseOutForm, PlanForm, StartForm, StopForm
+from portal.studies import access, budget, cost, plans, progress, restarts, selectors, services
+from portal.studies.forms import ApproveForm, CloseOutForm, PlanForm, RestartForm, StartForm, StopForm
 from portal.withdrawals import monthly
 
 
@@ -44,6 +44,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "live": study["status"] in ("approved", "running", "trained"),
         "can_approve": steward and access.waits_for(study, settings.NODE.msp),
         "can_start": own and study["startable"],
+        "can_restart": own and study["status"] in ("released", "stopped"),
         "can_stop": own and study["status"] not in ("released", "stopped"),
         "owed": selectors.owed(study),
         "closed_out": selectors.closed_out(study),
@@ -114,6 +115,31 @@ def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "Recorded. No round of this study opens any more.")
         return redirect("studies:study", pk=pk)
     return page(request, "studies/stop.html", form, {"study": study})
+
+
+@persona("researcher")
+def restart(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Exact removal after a withdrawal: asked, priced, and only then proposed."""
+    study = access.restartable(request, pk)
+    initial = {
+        "study": uuid.uuid4(),
+        "title": study["title"],
+        "spare_attempts": study["plan"]["spare_attempts"],
+    }
+    form, found = RestartForm(request.POST or None, initial=initial), None
+    if "confirm" in request.POST and sent(request, form, restarts.propose, before=study):
+        messages.success(request, "Recorded. Each hospital now decides about exactly this plan.")
+        return redirect("studies:study", pk=form.cleaned_data["study"])
+    if not form.errors and form.is_bound:
+        asked = {name: value for name, value in form.cleaned_data.items() if name != "study"}
+        try:
+            found = restarts.planned(study, **asked)
+        except CovenantError as refusal:
+            form.add_error(None, f"{refusal.message} ({refusal.code})")
+    context = {"study": study, "form": form, "found": found}
+    if found is not None:
+        context |= {"plan": found.plan, "plan_digest": plans.plan_digest(found.plan), "quotes": found.quotes}
+    return render(request, "studies/restart.html", context, status=422 if form.errors else 200)
 
 
 @persona("researcher")

@@ -49,7 +49,18 @@ def model(study: Study, facts: Facts) -> list[str]:
     return [
         f"The network `{plan.configuration['model']}` ({settings}), trained in {plan.rounds} rounds at "
         f"{len(plan.sites)} hospital(s) under differential privacy, sponsored by `{study.sponsor}`. Study "
-        f"`{facts['study']}`."
+        f"`{facts['study']}`.",
+        *restart(facts["restart"]),
+    ]
+
+
+def restart(told: Facts | None) -> list[str]:
+    if told is None:
+        return []
+    return [
+        "",
+        f"It takes up study `{told['study']}` with the weights that entered its round {told['round']}: what that study "
+        "trained from there on is not in this model. All that it spent counts below.",
     ]
 
 

@@ -25,7 +25,7 @@ from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged
 from training.site.stores import EVALUATION, TRAINING
 
-FORMAT = "covenant.certificate.v2"
+FORMAT = "covenant.certificate.v3"
 ADJACENCY = {  # whether the hospitals' patients are declared disjoint -> what may differ
     True: "add or remove one patient of one hospital",
     False: "add or remove one patient, at all hospitals together",
@@ -136,6 +136,7 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
             "gated_by": "rdp",
         },
         "cohorts": [cohorts(studies, item) for item in studies.rounds(study.study)],
+        "restart": restarted(studies, study),
         "metrics": {"sigma": plan.metrics.sigma, "sites": metrics(studies, study)},
         "datasets": [dataset_root(view, item.dataset, item.version) for item in plan.datasets],
         "ledger": {"height": head.height, "header": head.hash},
@@ -144,14 +145,18 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
 
 
 def spent(studies: Studies, study: Study) -> dict[str, list[Event]]:
-    """Every event each site spent in this study, aborted attempts included: spent is spent."""
-    privacy, events = study.plan.privacy, dict[str, list[Event]]()
-    training = PoissonSampledGaussian(float(privacy.sigma), float(privacy.q), privacy.steps)
-    metric = Gaussian(float(study.plan.metrics.sigma))
-    for item in studies.rounds(study.study):
-        sites = studies.updates(item) if item.kind == TRAINING else studies.measures(item)
-        for site in sites:
-            events.setdefault(site, []).append(training if item.kind == TRAINING else metric)
+    """Every event each site spent in this study, aborted attempts included, and in those that it restarts: spent is
+    spent.
+    """
+    events = dict[str, list[Event]]()
+    for one in reversed(studies.lineage(study)):
+        privacy = one.plan.privacy
+        training = PoissonSampledGaussian(float(privacy.sigma), float(privacy.q), privacy.steps)
+        metric = Gaussian(float(one.plan.metrics.sigma))
+        for item in studies.rounds(one.study):
+            sites = studies.updates(item) if item.kind == TRAINING else studies.measures(item)
+            for site in sites:
+                events.setdefault(site, []).append(training if item.kind == TRAINING else metric)
     if not events:
         raise TrainingError("release.nothing", "this study released nothing, so there is nothing to certify")
     return events
@@ -170,6 +175,21 @@ def cohorts(studies: Studies, item: Round) -> dict[str, Any]:
         if not answer.declined
     }
     return {"round": item.round, "attempt": item.attempt, "kind": item.kind, "status": item.status, "sites": roots}
+
+
+def restarted(studies: Studies, study: Study) -> dict[str, Any] | None:
+    """Which study this one takes up again, at which round, and the cohorts of the rounds that it keeps of it."""
+    restart = study.plan.restart
+    if restart is None:
+        return None
+    before = studies.study(restart.study)
+    kept = [item for item in studies.rounds(before.study) if item.kind == TRAINING and item.round < restart.round]
+    return {
+        "study": before.study,
+        "round": restart.round,
+        "cohorts": [cohorts(studies, item) for item in kept],
+        "restart": restarted(studies, before),
+    }
 
 
 def metrics(studies: Studies, study: Study) -> dict[str, Any]:

@@ -83,6 +83,13 @@ class MetricNoise(msgspec.Struct, frozen=True):
     sigma: str
 
 
+class Restart(msgspec.Struct, frozen=True):
+    """A round of an earlier study, whose entering weights are a plan's initial ones."""
+
+    study: str
+    round: int
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What was approved. `configuration` is the model's own; decimals are strings."""
 
@@ -101,6 +108,7 @@ class Plan(msgspec.Struct, frozen=True):
     cohort_seconds: int
     update_seconds: int
     on_withdrawal: str
+    restart: Restart | None = None
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -208,6 +216,13 @@ class Studies:
         if found := self._find(f"studies/study/{study}", Study):
             return found
         raise TrainingError("study.unknown", "this node's projection knows no such study", study=study)
+
+    def lineage(self, study: Study) -> tuple[Study, ...]:
+        """`study` and, where it restarts another one, that and what that restarted, the first last."""
+        found = [study]
+        while (restart := found[-1].plan.restart) is not None:
+            found.append(self.study(restart.study))
+        return tuple(found)
 
     def rounds(self, study: str) -> tuple[Round, ...]:
         """Every attempt so far, in order."""

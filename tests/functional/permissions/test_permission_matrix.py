@@ -52,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "studies:new": RESEARCHER,
     "studies:start": RESEARCHER,
     "studies:stop": RESEARCHER,
+    "studies:restart": RESEARCHER,
     "studies:close-out": RESEARCHER,
     "studies:file": RESEARCHER,
     "governance:home": STEWARD,
@@ -110,7 +111,7 @@ def addresses(desks) -> dict[str, str]:
         **dict.fromkeys(["studies:study", "studies:approve", "studies:stop"], {"pk": new}),
         "studies:new": {"pk": live},
         "studies:start": {"pk": ready},
-        **dict.fromkeys(["studies:settle", "studies:receive", "studies:close-out"], {"pk": ended}),
+        **dict.fromkeys(["studies:settle", "studies:receive", "studies:close-out", "studies:restart"], {"pk": ended}),
         "studies:file": {"pk": ready, "name": "weights"},
         **dict.fromkeys(["governance:proposal", "governance:vote", "governance:execute"], ballot),
     }

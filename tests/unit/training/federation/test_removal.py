@@ -1,0 +1,107 @@
+"""Exact removal over real rounds: what was withdrawn is in no round that the restarted model rests on."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent.canonical import decode
+from tests.support.federation import World
+from training.errors import TrainingError
+from training.federation import removal
+from training.federation.release import spent
+from training.federation.studies import Studies
+from training.site.code import code_digest
+from training.site.trainer import SiteTrainer
+
+ALPHA = "AlphaMSP"
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """Three rounds; one patient comes before the second and leaves before the third, which nobody was told to make."""
+    world = World(tmp_path, hospitals=2, patients=24, held_out=1, trainer=SiteTrainer())
+    world.everybody_consents()
+    alpha = world.hospitals[ALPHA]
+    late = next(made for made in alpha.grants.values() if made.patient not in alpha.held_out)
+    first = next(made for made in alpha.grants.values() if made.patient not in alpha.held_out | {late.patient})
+    alpha.withdraw(late)
+    study, new = world.study(rounds=3), []
+
+    def before(number):
+        world.now += 60
+        if number == 2:
+            new.append(alpha.grant(late.patient))
+            world.now += 60
+        if number == 3:
+            alpha.withdraw(new[0])
+            raise TrainingError("test.held", "no third round")
+
+    with pytest.raises(TrainingError, match=r"test\.held"):
+        world.runner(before=before).run(study)
+    world.run("researcher", "studies:Stop", {"study": study, "reason": "test.stopped"})
+    return world, study, new[0], first
+
+
+def restarted(world, study, found):
+    """The study anew from the checkpoint `found`, approved by both hospitals."""
+    standing = world.view.entry(f"studies/study/{study}").body
+    rounds = standing["plan"]["rounds"] - found.round + 1
+    restart = {"study": study, "round": found.round}
+    plan = standing["plan"] | {"initial": found.base, "rounds": rounds, "restart": restart, "code": code_digest()}
+    name = "00000000-0000-0000-0000-0000000000aa"
+    proposed = world.run("researcher", "studies:Propose", {"study": name, "plan": plan})
+    for one in world.hospitals.values():
+        one.submit("steward", "studies:Approve", {"study": name, "plan_digest": proposed["plan_digest"]})
+    return name
+
+
+def test_the_checkpoint_stands_before_the_first_round_that_can_have_used_it(stopped):
+    world, study, gone, _ = stopped
+    studies = Studies(world.view)
+    found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
+    assert found.round == 2 and found.base == studies.last(study, 1).model
+    used = [at.round for at, cohort in world.hospitals[ALPHA].cohorts.items() if gone.patient in patients(cohort)]
+    assert used == [2], "the patient's own hospital knows the same"
+
+
+def test_the_model_that_was_trained_again_never_saw_it_and_its_certificate_counts_all(stopped):
+    world, study, gone, _ = stopped
+    studies = Studies(world.view)
+    found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
+    new = restarted(world, study, found)
+    model = world.runner().run(new)
+    cohorts = world.hospitals[ALPHA].cohorts
+    rests_on = [one for at, one in cohorts.items() if at.study == new or (at.study == study and at.round < found.round)]
+    assert len(rests_on) == 3 and all(gone.patient not in patients(one) for one in rests_on)
+    told = decode(world.certify(studies.study(new), model))
+    assert told["restart"]["study"] == study and told["restart"]["round"] == 2
+    assert [one["round"] for one in told["restart"]["cohorts"]] == [1]
+    assert {site: len(events) for site, events in spent(studies, studies.study(new)).items()} == {
+        ALPHA: 4, "BetaMSP": 4,
+    }  # fmt: skip
+
+
+def test_several_are_removed_at_the_earliest_of_their_first_rounds(stopped):
+    world, study, gone, first = stopped
+    standing = Studies(world.view).study(study)
+    with pytest.raises(TrainingError, match=r"removal\.not-withdrawn"):
+        removal.checkpoint(world.view, standing, [gone.commitment, first.commitment])
+    world.hospitals[ALPHA].withdraw(first)
+    found = removal.checkpoint(world.view, standing, [gone.commitment, first.commitment])
+    assert found.round == 1 and found.base == standing.plan.initial
+
+
+def test_what_was_never_used_or_is_not_there_is_refused(stopped):
+    world, study, _, _ = stopped
+    standing, alpha = Studies(world.view).study(study), world.hospitals[ALPHA]
+    unused = alpha.grant(next(iter(alpha.features)))
+    world.now += 60
+    alpha.withdraw(unused)
+    for commitment, code in ((unused.commitment, "removal.not-used"), ("ab" * 32, "removal.unknown")):
+        with pytest.raises(TrainingError) as refusal:
+            removal.checkpoint(world.view, standing, [commitment])
+        assert refusal.value.code == code
+
+
+def patients(cohort):
+    return {member.patient for member in cohort.members}

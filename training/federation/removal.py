@@ -1,0 +1,49 @@
+"""Exact removal: at which round of a study somebody who withdrew may have been used for the first time.
+
+Only the hospital knows who was in a round, and it tells nobody. So this looks at what the ledger shows everybody: when
+the consent stood there, and at which rounds its hospital took part in that time. The first of these is the first that
+the patient can have been in; the weights that entered it owe nothing to that consent. An earlier consent of the same
+patient is another commitment, which nobody can link to this one: whoever wants both removed names both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training.errors import TrainingError
+from training.federation.studies import LedgerView, Round, Studies, Study
+from training.site.stores import TRAINING
+
+
+def checkpoint(view: LedgerView, study: Study, commitments: Sequence[str]) -> Round:
+    """An attempt at the first round that any of the consents `commitments` may have been used in; its `base` is clean.
+
+    Raises TrainingError `removal.unknown` (no such consent, or one that was never recorded), `removal.not-withdrawn`,
+    `removal.not-in-study` (its hospital takes no part), `removal.not-used`.
+    """
+    found = [one for one in (first_use(view, study, commitment) for commitment in commitments) if one is not None]
+    if not found:
+        raise TrainingError("removal.not-used", "no round of this study can have used what was withdrawn")
+    return min(found, key=lambda item: (item.round, item.attempt))
+
+
+def first_use(view: LedgerView, study: Study, commitment: str) -> Round | None:
+    """The first attempt in whose time the consent stood, and in which its hospital took part. Errors as `checkpoint`.
+
+    An attempt opened in the second of the recording, or of the withdrawal, counts.
+    """
+    entry = view.entry(f"consents/{commitment}")
+    if entry is None or entry.body.get("recorded") is None:
+        raise TrainingError("removal.unknown", "the ledger holds no such consent: copy its number from the receipt")
+    body = entry.body
+    if body["withdrawn"] is None:
+        raise TrainingError("removal.not-withdrawn", "this consent stands: what rests on it is not removed")
+    if body["hospital"] not in study.plan.sites:
+        raise TrainingError("removal.not-in-study", "this consent's hospital has no data set in the study")
+    studies = Studies(view)
+    for item in studies.rounds(study.study):
+        answer = studies.commitments(item).get(body["hospital"])
+        in_time = body["recorded"] <= item.opened <= body["withdrawn"]
+        if item.kind == TRAINING and in_time and answer is not None and not answer.declined:
+            return item
+    return None
