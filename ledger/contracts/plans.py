@@ -34,7 +34,8 @@ def check_plan(ledger: Ledger, plan: Plan, sponsor: str) -> None:
 def check_mechanism(plan: Plan) -> None:
     """What is checked of the noise.
 
-    Refuses `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`, `studies.plan-steps`, `studies.plan-delta`.
+    Refuses `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`, `studies.plan-steps`, `studies.plan-delta`,
+    `studies.plan-averaging`.
     """
     for sigma in (plan.privacy.sigma, plan.metrics.sigma):
         if Decimal(sigma) < MIN_SIGMA:
@@ -54,6 +55,8 @@ def check_mechanism(plan: Plan) -> None:
         )
     if Decimal(plan.privacy.delta) <= 0:
         raise Refused("studies.plan-delta", "delta is above 0", delta=plan.privacy.delta)
+    if Decimal(plan.configuration.averaging) >= 1:
+        raise Refused("studies.plan-averaging", "the decay of the models' average is below 1")
 
 
 def check_sites(plan: Plan) -> None:

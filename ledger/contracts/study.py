@@ -25,13 +25,21 @@ Spares = Annotated[int, Meta(ge=0, le=MAX_ROUNDS)]
 
 
 class Configuration(Document, frozen=True):
-    """What is trained, and how, apart from privacy. `local_steps`: steps a site takes in a round."""
+    """What is trained, and how, apart from privacy. `local_steps`: steps a site takes in a round.
+
+    `schedule`: how the learning rate falls over the rounds. `averaging`: the decay, below 1, of the moving average over
+    the rounds' models that the last round closes with; 0 for the last model itself. `frozen`: the parameters, by the
+    beginnings of their names, that stay as they are.
+    """
 
     model: Code
     hidden: Count
     learning_rate: DecimalText
     local_steps: Positive
     features: Code
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    averaging: DecimalText = "0"
+    frozen: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
 
 
 class Source(Document, frozen=True):

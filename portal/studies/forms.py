@@ -52,6 +52,27 @@ class PlanForm(forms.Form):
     learning_rate = forms.DecimalField(
         label="Learning rate", min_value=Decimal("0.0001"), max_value=Decimal(10), decimal_places=5
     )
+    schedule = forms.ChoiceField(
+        label="Learning rate over the rounds",
+        choices=[
+            ("constant", "Stays as it is"),
+            ("linear", "Falls in equal steps"),
+            ("cosine", "Falls slowly, then fast, then slowly"),
+        ],
+    )
+    averaging = forms.DecimalField(
+        label="Averaging of the rounds' models",
+        min_value=Decimal(0),
+        max_value=Decimal("0.999"),
+        decimal_places=3,
+        help_text="How much of the average stays with each round; 0 releases the last model itself. Costs no privacy.",
+    )
+    frozen = forms.CharField(
+        label="Frozen parameters",
+        required=False,
+        max_length=2000,
+        help_text="The beginnings of their names, apart by spaces: they stay as they start. Empty: all train.",
+    )
     hidden = forms.IntegerField(
         label="Hidden units",
         min_value=0,

@@ -25,6 +25,9 @@ def defaults() -> dict[str, Any]:
         "rounds": tuned.rounds,
         "local_steps": tuned.local_steps,
         "learning_rate": tuned.learning_rate,
+        "schedule": "constant",
+        "averaging": "0",
+        "frozen": "",
         "hidden": tuned.hidden,
         "metric_sigma": tuned.metrics_sigma,
         "min_cohort": 20,
@@ -54,7 +57,11 @@ def build(
         "learning_rate": plain(answers["learning_rate"]),
         "local_steps": answers["local_steps"],
         "features": described.features,
+        "schedule": answers["schedule"],
+        "averaging": plain(answers["averaging"]),
+        "frozen": answers["frozen"].split(),
     }
+    registry.configuration(configuration)
     factor = 1 if disjoint else len(datasets)
     steps = answers["local_steps"] * (answers["rounds"] + answers["spare_attempts"]) * factor
     metrics = [Gaussian(float(metric))] * factor

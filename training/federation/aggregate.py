@@ -43,9 +43,8 @@ def aggregate(base: Vector, deltas: Mapping[str, Vector], weights: Mapping[str, 
     return model
 
 
-def check(base: Vector, deltas: Mapping[str, Vector], weights: Mapping[str, int], announced: str) -> Vector:
-    """The aggregate, if its digest is the one `announced`; else TrainingError `aggregate.mismatch`."""
-    model = aggregate(base, deltas, weights)
+def check(model: Vector, announced: str) -> Vector:
+    """`model`, if its digest is the one `announced`; else TrainingError `aggregate.mismatch`."""
     if digest(model) != announced:
         raise TrainingError("aggregate.mismatch", "the announced model is not what the released updates give")
     return model

@@ -45,7 +45,11 @@ def card(view: LedgerView, study: Study, facts: Facts) -> bytes:
 
 def model(study: Study, facts: Facts) -> list[str]:
     plan = study.plan
-    settings = ", ".join(f"{name} `{value}`" for name, value in sorted(plan.configuration.items()) if name != "model")
+    settings = ", ".join(
+        f"{name} `{', '.join(value) or 'none' if isinstance(value, list | tuple) else value}`"
+        for name, value in sorted(plan.configuration.items())
+        if name != "model"
+    )
     return [
         f"The network `{plan.configuration['model']}` ({settings}), trained in {plan.rounds} rounds at "
         f"{len(plan.sites)} hospital(s) under differential privacy, sponsored by `{study.sponsor}`. Study "

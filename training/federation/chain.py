@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from training.errors import TrainingError
-from training.federation.aggregate import check
+from training.federation.aggregate import aggregate, check
+from training.federation.schedule import averaged
 from training.federation.studies import Round, Studies, Study
 from training.federation.transport import Blobs
 from training.federation.vectors import Vector, digest, from_bytes
+from training.models import registry
 
 
 class Verified(Protocol):
@@ -64,6 +66,18 @@ class Chain:
             raise TrainingError("chain.unfinished", f"{len(closed)} of {study.plan.rounds} rounds are closed")
         return self._model(study, closed, self._names(study, closed))
 
+    def closing(self, study: Study, number: int, model: Vector) -> Vector:
+        """What round `number` closes with: `model`, its aggregate; the last one with the average of all rounds' models
+        where the plan has one, beginning with the weights that the study started from.
+        """
+        decay = registry.averaging(registry.configuration(study.plan.configuration))
+        if not decay or number != study.plan.rounds:
+            return model
+        before = [item for item in self._studies.closed(study.study) if item.round < number]
+        names = self._names(study, before)
+        earlier = [self._model(study, before[:count], names[: count + 1]) for count in range(len(names))]
+        return averaged([*earlier, model], decay)
+
     def _names(self, study: Study, closed: list[Round]) -> list[str]:
         if [item.round for item in closed] != list(range(1, len(closed) + 1)):
             raise TrainingError("chain.gap", "a round before this one never closed")
@@ -81,6 +95,6 @@ class Chain:
             deltas = {site: from_bytes(self._blobs.get(updates[site])) for site in item.sites if site in updates}
             if set(deltas) != set(item.sites):
                 raise TrainingError("chain.update-missing", f"round {item.round} closed without an update of each site")
-            model = check(model, deltas, study.plan.weights, name)
+            model = check(self.closing(study, item.round, aggregate(model, deltas, study.plan.weights)), name)
             self._verified.put(model)
         return model

@@ -183,6 +183,7 @@ class StudyRunner:
         if model is None:
             raise AttemptFailed(next((reply.code for reply in replies.values() if reply.code), "rounds.update-missing"))
         reach("hub.aggregated")
+        model = self.chain.closing(study, attempt.round, model)
         self.blobs.put(to_bytes(model))
         self._close_attempt(attempt, model=digest(model))
 

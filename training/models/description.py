@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -14,13 +15,19 @@ from training.models.weights import Shapes
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The `configuration` part of a plan. `hidden`: the network's width, in its own words; decimals as strings."""
+    """The `configuration` part of a plan. `hidden`: the network's width, in its own words; decimals as strings.
+
+    `schedule`, `averaging`: training.federation.schedule. `frozen`: beginnings of names of parameters that stay.
+    """
 
     model: str
     hidden: int
     learning_rate: str
     local_steps: int
     features: str
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    averaging: str = "0"
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,33 @@ def _hazard_judge(outputs: Tensor, labels: Tensor) -> Tensor:
     return torch.where(lived | died, (lives == lived).double(), torch.nan)
 
 
+class Frozen(nn.Module):
+    """`module` whose parameters with such names have no gradient: each patient's norm and clipping look past them.
+
+    The parameters stay in their order. Opacus' engines do not see through it: they refuse (`model.no-gradient`).
+    """
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self._names = names
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        from torch.func import functional_call  # what else stands there takes memory: only where something is frozen
+
+        held = {
+            name: parameter.detach() if name.startswith(self._names) else parameter
+            for name, parameter in self.module.named_parameters()
+        }
+        outputs: Tensor = functional_call(self.module, held, (inputs,))
+        return outputs
+
+
+def frozen(network: Network, names: tuple[str, ...]) -> Network:
+    """`network`, of which the parameters whose names begin with one of `names` stay as they are."""
+    return Network(Frozen(network.module, names).eval(), network.loss, network.judge)
+
+
 BUILDERS: Mapping[str, Callable[[int], Network]] = {
     heart.MODEL: heart_network,
     chest.MODEL: chest_network,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from training.errors import ModelRefused
 from training.models import chest, failure, heart, weights
@@ -33,8 +36,10 @@ def configuration(value: object) -> Configuration:
         raise ModelRefused("model.features", f"the network {known.model} takes the features {known.features}")
     if checked.local_steps < 1:
         raise ModelRefused("model.configuration", "local_steps must be at least 1")
-    known.shapes(checked.hidden)
     learning_rate(checked)
+    averaging(checked)
+    if not trained(checked).any():
+        raise ModelRefused("model.frozen", "every parameter is frozen: leave one that trains")
     return checked
 
 
@@ -47,6 +52,27 @@ def learning_rate(checked: Configuration) -> float:
     if not 0 < rate <= 1000:
         raise ModelRefused("model.configuration", "learning_rate must be a decimal above 0 and at most 1000")
     return rate
+
+
+def averaging(checked: Configuration) -> float:
+    """The decay of the models' moving average, at least 0 and below 1. Raises ModelRefused `model.configuration`."""
+    try:
+        decay = float(checked.averaging)
+    except ValueError:
+        decay = 1.0
+    if not 0 <= decay < 1:
+        raise ModelRefused("model.configuration", "averaging must be a decimal of at least 0 and below 1")
+    return decay
+
+
+def trained(checked: Configuration) -> NDArray[np.bool_]:
+    """Which of the weights (P,) train. Raises ModelRefused `model.frozen` where nothing has a name that is frozen."""
+    shapes = DESCRIPTIONS[checked.model].shapes(checked.hidden)
+    if unknown := [one for one in checked.frozen if not any(name.startswith(one) for name in shapes)]:
+        known = ", ".join(shapes)
+        raise ModelRefused("model.frozen", f"no parameter's name begins with {unknown[0]}: this network has {known}")
+    parts = [np.full(math.prod(shape), not name.startswith(checked.frozen)) for name, shape in shapes.items()]
+    return np.concatenate(parts)
 
 
 def description(value: object) -> Description:
@@ -85,7 +111,8 @@ def initial_weights(value: object, seed: int) -> weights.Weights:
 
 def build(value: object) -> Network:
     """The network of this configuration, its loss and its prediction. Errors as `configuration`. Imports torch."""
-    from training.models.networks import BUILDERS
+    from training.models.networks import BUILDERS, frozen
 
     checked = configuration(value)
-    return BUILDERS[checked.model](checked.hidden)
+    network = BUILDERS[checked.model](checked.hidden)
+    return frozen(network, checked.frozen) if checked.frozen else network

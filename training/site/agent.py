@@ -16,6 +16,7 @@ from training.errors import TrainingError
 from training.federation.chain import Chain
 from training.federation.crashpoint import reach
 from training.federation.messages import Request
+from training.federation.schedule import plan_of_round
 from training.federation.studies import Commitment, LedgerView, LedgerWriter, Round, Studies, Study
 from training.federation.transport import Blobs
 from training.federation.vectors import Vector, digest_bytes, from_bytes, to_bytes
@@ -134,8 +135,9 @@ class SiteAgent:
         if result is None:
             records = self._begin(study, attempt, key, purpose)
             dataset = study.plan.dataset(self.msp)
+            plan = plan_of_round(self.studies.lineage(study), attempt.round)
             update = self.trainer.train(
-                self.chain.entering(study, attempt), records, study.plan, float(dataset.expected_batch)
+                self.chain.entering(study, attempt), records, plan, float(dataset.expected_batch)
             )
             reach("site.trained")
             result = to_bytes(update)

@@ -21,9 +21,9 @@ RARE = 20.0  # a true update is outside each bound with a probability of at most
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`parameters`: how many numbers. `shortest`, `longest`: the L2 norms a noised update can have."""
+    """`trained` (P,): which of the numbers may move. `shortest`, `longest`: the L2 norms a noised update can have."""
 
-    parameters: int
+    trained: NDArray[np.bool_]
     shortest: float
     longest: float
 
@@ -36,14 +36,15 @@ class Limits:
         alone with at least its probability (chi-squared, Chernoff's bound).
         """
         mechanism, checked = Mechanism.of(privacy), registry.configuration(configuration)
-        parameters = registry.parameters(checked)
+        trained = registry.trained(checked)
+        parameters = int(trained.sum())
         scale = registry.learning_rate(checked) / expected_batch
         noise, steps = mechanism.noise, mechanism.event.steps
         tail = RARE + math.log(steps)
         noisiest = noise * math.sqrt(parameters + 2 * math.sqrt(parameters * tail) + 2 * tail)
         signal = mechanism.clip * len(np.unique(owners))
         return cls(
-            parameters,
+            trained,
             scale * noise * math.sqrt(parameters * _least_share(parameters)) * 0.999,  # float32
             scale * steps * (signal + noisiest) * 1.001,
         )
@@ -52,15 +53,19 @@ class Limits:
 def inspect(update: object, limits: Limits) -> None:
     """Return quietly if `update` may leave.
 
-    Raises OutgoingRefused `outgoing.type`, `outgoing.shape`, `outgoing.not-finite`, `outgoing.too-long`,
-    `outgoing.no-noise`; the message holds no value of the update.
+    Raises OutgoingRefused `outgoing.type`, `outgoing.shape`, `outgoing.not-finite`, `outgoing.frozen`,
+    `outgoing.too-long`, `outgoing.no-noise`; the message holds no value of the update.
     """
     if not isinstance(update, np.ndarray) or update.dtype != np.float32:
         raise OutgoingRefused("outgoing.type", "an update is one float32 array: nothing was sent")
-    if update.shape != (limits.parameters,):
-        raise OutgoingRefused("outgoing.shape", f"this update must hold {limits.parameters} numbers: nothing was sent")
+    if update.shape != limits.trained.shape:
+        raise OutgoingRefused(
+            "outgoing.shape", f"this update must hold {limits.trained.size} numbers: nothing was sent"
+        )
     if not np.isfinite(update).all():
         raise OutgoingRefused("outgoing.not-finite", "the update holds a value that is no number: nothing was sent")
+    if update[~limits.trained].any():
+        raise OutgoingRefused("outgoing.frozen", "the update moves a weight that the plan freezes: nothing was sent")
     norm = float(np.linalg.norm(update.astype(np.float64)))
     if norm > limits.longest:
         raise OutgoingRefused("outgoing.too-long", "the update is longer than clipping allows: nothing was sent")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -83,9 +84,10 @@ def train(  # noqa: PLR0917  # the joint with the site agent
         raise TrainingError("records.shape", message)
     patients = group(features, labels, owners, mechanism.records_per_patient)
     step = Step(
-        engine=engine(checked, mechanism.clip),
+        engine=engine(alike(checked), mechanism.clip),
         mechanism=mechanism,
         scale=registry.learning_rate(checked) / positive(expected_batch),
+        trained=registry.trained(checked),
         stream=Keystream(),
     )
     return run(weights, patients, step, checked.local_steps)
@@ -99,6 +101,11 @@ def rehearsed(configuration: Configuration) -> None:
     records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)  # anything, not all alike
     labels = np.arange(8 * math.prod(described.label), dtype=np.int64).reshape(8, *described.label) % described.classes
     preflight.check(registry.build(configuration), records, labels, described.engine)
+
+
+def alike(checked: Configuration) -> Configuration:
+    """One configuration for all that train the same network the same way: a round's rate makes no other engine."""
+    return msgspec.structs.replace(checked, learning_rate="1", local_steps=1, schedule="constant", averaging="0")
 
 
 @lru_cache(maxsize=8)
@@ -130,11 +137,12 @@ class Patients:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One noised step; `scale`: learning rate over expected batch."""
+    """One noised step; `scale`: learning rate over expected batch. `trained` (P,): the other weights stay."""
 
     engine: Engine
     mechanism: Mechanism
     scale: float
+    trained: NDArray[np.bool_]
     stream: Keystream
 
     def change(self, weights: NDArray[np.float64], patients: Patients) -> NDArray[np.float64]:
@@ -145,6 +153,7 @@ class Step:
         total = self.engine.clipped_sum(rounded, *patients.sample(chosen))
         noise = self.mechanism.noise * self.stream.normals(len(weights))
         moved: NDArray[np.float64] = -self.scale * (total.numpy().astype(np.float64) + noise)
+        moved[~self.trained] = 0.0
         return moved
 
 

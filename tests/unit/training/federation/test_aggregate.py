@@ -60,9 +60,9 @@ def test_odd_updates_are_refused(deltas, weights, code):
 def test_an_announced_model_is_recomputed():
     base, deltas = vector([0, 0, 0]), {"A": vector([1, 2, 3])}
     model = aggregate(base, deltas, {"A": 5})
-    assert to_bytes(check(base, deltas, {"A": 5}, digest(model))) == to_bytes(model)
+    assert check(model, digest(model)) is model
     with pytest.raises(TrainingError, match=r"aggregate\.mismatch"):
-        check(base, deltas, {"A": 5}, digest(base))
+        check(model, digest(base))
 
 
 def test_a_vector_is_little_endian_float32_and_named_by_its_tagged_digest():

@@ -77,3 +77,14 @@ def test_a_refusal_shows_no_number_of_the_update(update):
     with pytest.raises(OutgoingRefused) as refusal:
         inspect(np.full_like(update, 123456), LIMITS)
     assert "123456" not in f"{refusal.value!r}{refusal.value.context}"
+
+
+def test_a_frozen_weight_that_moves_stays_here(hospitals):
+    configuration = CONFIGURATION | {"frozen": ["hidden_0"]}
+    start, records = registry.initial_weights(configuration, 1), hospitals["cleveland"]
+    made = train(start, records.features, records.labels, records.owners, PRIVACY, configuration, 27.6)
+    limits = Limits.of(PRIVACY, configuration, 27.6, records.owners)
+    inspect(made, limits)
+    made[0] = 1e-6
+    with pytest.raises(OutgoingRefused, match=r"outgoing\.frozen"):
+        inspect(made, limits)
