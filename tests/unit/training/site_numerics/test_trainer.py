@@ -175,3 +175,16 @@ def test_counts_are_noised_by_sigma_times_root_two():
     assert noise.std(axis=0) == pytest.approx(5 * np.sqrt(2), rel=0.06)
     assert abs(np.corrcoef(noise.T)[0, 1]) < 0.08
     assert abs(noise.mean(axis=0)).max() < 0.6
+
+
+def test_a_patient_with_ten_thousand_records_moves_the_sum_by_the_clip_at_most():
+    """Beside one of whom only the bias knows: both together no further than two clips a step, hardly any noise."""
+    features, labels = np.full((10_001, 13), 50.0, np.float32), np.zeros(10_001, np.int64)
+    features[-1] = 0.0
+    owners = np.append(np.zeros(10_000, np.int64), 1)
+    privacy = PRIVACY | {"sigma": "0.0000001", "q": "1", "steps": 1, "records_per_patient": 10_000}
+    once = CONFIGURATION | {"local_steps": 1}
+    moved = train(START, features, labels, owners, privacy, once, "1")
+    assert 0.7 * 1.5 * 0.9 < np.linalg.norm(moved) < 0.7 * 1.5 * 2.001
+    with pytest.raises(TrainingError, match=r"records\.per-patient"):
+        train(START, features, labels, owners, privacy | {"records_per_patient": 9_999}, once, "1")
