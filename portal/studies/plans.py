@@ -26,7 +26,7 @@ def defaults() -> dict[str, Any]:
         "local_steps": tuned.local_steps,
         "learning_rate": tuned.learning_rate,
         "schedule": "constant",
-        "averaging": "0",
+        "averaging": Decimal(0),
         "frozen": "",
         "hidden": tuned.hidden,
         "metric_sigma": tuned.metrics_sigma,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from training.errors import ModelRefused
@@ -142,8 +143,6 @@ class Frozen(nn.Module):
         self._names = names
 
     def forward(self, inputs: Tensor) -> Tensor:
-        from torch.func import functional_call  # what else stands there takes memory: only where something is frozen
-
         held = {
             name: parameter.detach() if name.startswith(self._names) else parameter
             for name, parameter in self.module.named_parameters()
