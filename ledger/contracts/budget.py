@@ -198,7 +198,7 @@ class Budget(Contract):
 
         By MSP id: all with an account whose patients it may touch, whether the plan's or not.
         Refuses `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`, `studies.plan-steps`, `studies.plan-delta`,
-        `studies.not-a-site`, `budget.no-account`.
+        `studies.plan-averaging`, `studies.not-a-site`, `budget.no-account`.
         """
         plans.check_mechanism(plan)
         if alien := sorted(set(approving).difference(plan.hospitals)):

@@ -81,6 +81,8 @@ def test_a_study_from_plan_to_release(world):
         ({"privacy__delta": "0.00200401"}, "studies.plan-delta"),  # 1/499 is 0.002004008...
         ({"privacy__delta": "0.05"}, "studies.plan-delta"),
         ({"privacy__unit": "record"}, "arguments.invalid"),
+        ({"configuration__averaging": "1"}, "studies.plan-averaging"),
+        ({"configuration__schedule": "stepwise"}, "arguments.invalid"),
         ({"min_cohort": 19}, "studies.plan-min-cohort"),
         ({"quorum": 2}, "studies.plan-quorum"),
         ({"quorum": 0}, "arguments.invalid"),
