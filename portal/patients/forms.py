@@ -91,7 +91,7 @@ class ExactlyForm(forms.Form):
         widget=forms.RadioSelect,
     )
     categories = forms.MultipleChoiceField(
-        label=_("Which parts of your record?"),
+        label=_("Which parts of the record?"),
         help_text=_("A study that needs a part that you leave out cannot use your record at all."),
         choices=list(words.CATEGORIES.items()),
         initial=list(words.CATEGORIES),
@@ -142,7 +142,7 @@ class ExactlyForm(forms.Form):
         """The questions by subject, as (heading, fields, whether to show them at once)."""
         subjects = (
             (gettext("Who and where"), ("recipients", "countries")),
-            (gettext("Parts of my record"), ("categories", "data_from", "data_until")),
+            (gettext("Parts of the record"), ("categories", "data_from", "data_until")),
             (gettext("Study by study"), ("studies", "listed")),
             (gettext("Results and how to reach me"), ("feedback", "contact")),
         )

@@ -69,6 +69,8 @@ def ask_purpose(request: HttpRequest, grant: Grant) -> HttpResponse:
     if grant.mandate is not None:
         allowed = [name for name in allowed if grant.mandate.opened().allows(name)]
     form = PurposeForm(request.POST or None, allowed=allowed, initial=answers)
+    if grant.mandate is not None:
+        form.fields["preset"].label = gettext("What may the record be used for?")
     if form.is_valid():
         request.session[place(grant)] = answers | form.cleaned_data
         return redirect(address(grant, "narrow-until"))

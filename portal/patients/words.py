@@ -105,7 +105,7 @@ def exactly(details: Details | Choices, titles: Mapping[str, str]) -> list[tuple
     places = [one.values for one in limits.conditions if one.term == duo.GS]
     said.append((gettext("Where"), str(CONDITIONS[duo.GS]).format(", ".join(places[0])) if places else everywhere))
     kinds = [str(CATEGORIES[one]) for one in limits.categories]
-    said.append((gettext("Parts of my record"), "; ".join(kinds) if kinds else gettext("All parts.")))
+    said.append((gettext("Parts of the record"), "; ".join(kinds) if kinds else gettext("All parts.")))
     said.append((gettext("Studies"), studies(limits.studies, titles)))
     if denied := [titles.get(one, one) for denial in limits.denied for one in denial.studies]:
         said.append((gettext("Never in"), "; ".join(denied)))

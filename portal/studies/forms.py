@@ -176,6 +176,7 @@ class ReceiveForm(forms.Form):
     results = forms.FileField(
         label="The results as they came",
         help_text="One file; several go into one archive. Only its SHA-256 goes on the ledger, the file is not kept.",
+        error_messages={"required": "Choose the file with the results that came back."},
     )
 
 

@@ -77,7 +77,7 @@ def gives_narrows_and_stops(page, address, catch_up, folder):
 
     page.goto(f"{address}/consent/{grant.pk}/narrow/check/")
     walks.strike(page, "link", "Change more exactly", "Say more exactly")
-    walks.reach(page, page.locator("summary", has_text="Parts of my record"))
+    walks.reach(page, page.locator("summary", has_text="Parts of the record"))
     page.keyboard.press("Enter")
     for box in page.locator("input[name=categories]:not([value=images])").all():
         walks.reach(page, box)
