@@ -38,10 +38,12 @@ DATABASE, DATA, MANIFEST = "store", "data", "manifest.json"
 def back_up(file: Path) -> dict[str, Any]:
     """Write this node's store to `file` (mode 0600), whole or not at all; returns the manifest.
 
-    Raises PortalError `backup.exists`: a backup is never written over.
+    Raises PortalError `backup.exists` (a backup is never written over), `backup.directory-missing`.
     """
     if file.exists():
         raise PortalError("backup.exists", f"{file} is there already: choose another name")
+    if not file.parent.is_dir():
+        raise PortalError("backup.directory-missing", f"there is no directory {file.parent}: make it first")
     with tempfile.TemporaryDirectory(dir=file.parent) as folder, disk.replacing(file) as handle:
         copied = Path(folder) / DATABASE
         copy_database(copied)

@@ -6,6 +6,7 @@ Both read the ledger that a directory's node, network or ledger is connected to,
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,10 +81,9 @@ def plan(
         raise PortalError(
             "budget.target", "name one target: --epsilon (the noise follows) or --sigma (epsilon follows)"
         )
-    view = read(directory, org)
-    standing, apart = odometer.standings(view), odometer.set_apart(view)
-    draft = Draft(
-        hospitals=forecast.chosen(standing, hospital or ()),
+    target = number("sigma", sigma, least=MIN_SIGMA) if sigma else number("epsilon", epsilon)
+    asked = Draft(
+        hospitals=(),
         rounds=rounds,
         spare_attempts=spare_attempts,
         local_steps=local_steps,
@@ -91,7 +91,10 @@ def plan(
         delta=number("delta", delta, below=Decimal(1)),
         metric_sigma=number("metric-sigma", metric_sigma, least=MIN_SIGMA),
     )
-    noise = number("sigma", sigma, least=MIN_SIGMA) if sigma else draft.sigma(number("epsilon", epsilon), apart)
+    view = read(directory, org)
+    standing, apart = odometer.standings(view), odometer.set_apart(view)
+    draft = replace(asked, hospitals=forecast.chosen(standing, hospital or ()))
+    noise = target if sigma else draft.sigma(target, apart)
     cost, found = draft.of_a_patient(noise, apart), forecast.forecasts(standing, draft, noise, apart)
     fitting = noise if all(one.fits for one in found) else forecast.least_fitting(standing, draft, apart)
     told: dict[str, Any] = {

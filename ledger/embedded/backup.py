@@ -46,13 +46,16 @@ class Manifest:
 def back_up(directory: Path, file: Path) -> Manifest:
     """Write the ledger in `directory`, serving or not, to `file` (mode 0600), whole or not at all.
 
-    Raises LedgerError `backup.exists` (a backup is never written over), `ledger.no-directory`.
+    Raises LedgerError `backup.exists` (a backup is never written over), `backup.directory-missing`,
+    `ledger.no-directory`.
     """
     layout = Layout(directory)
     if not layout.database.exists():
         raise LedgerError("ledger.no-directory", f"{directory} holds no ledger that was ever served")
     if file.exists():
         raise LedgerError("backup.exists", f"{file} is there already: choose another name")
+    if not file.parent.is_dir():
+        raise LedgerError("backup.directory-missing", f"there is no directory {file.parent}: make it first")
     with tempfile.TemporaryDirectory(dir=file.parent) as folder, disk.replacing(file) as handle:
         database = Path(folder) / layout.database.name
         with closing(sqlite3.connect(layout.database)) as source, closing(sqlite3.connect(database)) as copy:

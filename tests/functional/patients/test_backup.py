@@ -58,6 +58,8 @@ def test_back_up_and_restore(node, tmp_path):
     run(node, "covenant", "backup", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "backup.exists" in run(node, "covenant", "backup", str(file), code=1)
+    missing = str(tmp_path / "no" / "store.backup")
+    assert "backup.directory-missing" in run(node, "covenant", "backup", missing, code=1)
     assert "restore.not-empty" in run(node, "covenant", "restore", str(file), code=1)
     for old in (*node.parent.glob("node.sqlite*"), node.parent / "data" / "heart.csv"):
         old.unlink()

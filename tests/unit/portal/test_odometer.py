@@ -211,6 +211,13 @@ def test_bad_input_is_named_with_its_remedy(asked, arguments, code, word):
     assert refused.value.code == code and word in refused.value.message
 
 
+@pytest.mark.parametrize("wrong", ["--epsilon=three", "--sigma=0", "--epsilon=3 --q=2", "--epsilon=3 --delta=1"])
+def test_a_wrong_argument_is_told_before_a_ledger_is_looked_for(monkeypatch, wrong):
+    monkeypatch.setattr(budget_cli, "read", lambda directory, org: pytest.fail("it asked the ledger first"))
+    done = CliRunner().invoke(budget_cli.app, ["plan", *wrong.split(), "--dir", "anywhere"])
+    assert isinstance(done.exception, CovenantError) and done.exception.code.startswith("budget.")
+
+
 def test_a_ledger_without_accounts_says_who_opens_one():
     with pytest.raises(CovenantError, match=r"budget\.no-account.*steward opens one"):
         forecast.chosen({}, [])

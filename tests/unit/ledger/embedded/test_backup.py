@@ -67,6 +67,8 @@ def test_a_backup_is_for_its_owner_alone_and_written_once(founded: Server, tmp_p
         back_up(founded.directory, file)
     with pytest.raises(LedgerError, match=r"ledger\.no-directory"):
         back_up(tmp_path / "nothing", tmp_path / "none")
+    with pytest.raises(LedgerError, match=r"backup\.directory-missing"):
+        back_up(founded.directory, tmp_path / "none" / "ledger.backup")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger", "ledger.backup"]
 
 
