@@ -65,3 +65,13 @@ def hospitals() -> list[tuple[str, str]]:
     """The consortium's hospitals: (MSP id, name)."""
     found = mirror.record("members/consortium")
     return [(msp, organisation_title(msp)) for msp in found["hospitals"]] if found else []
+
+
+def organisations() -> list[tuple[str, str]]:
+    """All members, hospitals or not: (MSP id, name)."""
+    return [(one["msp"], one["name"]) for one in mirror.records("members/org/")]
+
+
+def organisation(msp: str) -> dict[str, Any]:
+    """The member's whole record, which a proposal to change it repeats."""
+    return mirror.record(f"members/org/{msp}") or {}

@@ -50,3 +50,18 @@ def test_one_hospital_alone_is_not_disjoint(desks):
 def test_only_stewards_come_here(desks):
     for role in ("patient", "researcher", "auditor"):
         desks.page(role, "/governance/", status=404)
+
+
+def test_where_an_organisation_sits_is_proposed_and_nothing_else_of_it_changes(desks):
+    proposal = str(uuid.uuid4())
+    asked = {"proposal": proposal, "kind": "set-organisation", "organisation": "HungaryMSP", "days": "7"}
+    for missing in ({}, {"country": "HU"}, {"sector": "public"}):
+        answer = desks.send("steward", "/governance/propose/", asked | missing, status=422)
+        assert "say its country and what kind it is" in answer.content.decode()
+    before = mirror.record("members/org/HungaryMSP")
+    unknown = desks.send("steward", "/governance/propose/", asked | {"country": "UK", "sector": "public"}, status=422)
+    assert "members.country" in unknown.content.decode()
+    desks.send("steward", "/governance/propose/", asked | {"country": "hu", "sector": "commercial"})
+    action = mirror.record(f"governance/proposal/{proposal}")["action"]
+    assert action["organisation"] == before | {"country": "HU", "sector": "commercial"}
+    assert "country HU, commercial" in desks.page("steward", f"/governance/{proposal}/")

@@ -193,3 +193,14 @@ def test_the_reading_age_of_all_reasons_is_about_ten() -> None:
     words, sentences = re.findall(r"[A-Za-z']+", text), text.count(".")
     index = 4.71 * sum(map(len, words)) / len(words) + 0.5 * len(words) / sentences - 21.43
     assert index <= 5
+
+
+def test_a_grant_counts_from_the_very_second_in_which_it_was_recorded() -> None:
+    assert decide(PATIENT.view(recorded_at=IN_2026), study(duo.DS, [HEART]), IN_2026).permits
+
+
+def test_a_limit_of_months_ends_after_its_last_day() -> None:
+    month = Limits(conditions=(Condition(term=duo.TS, values=("1",)),))
+    view = PATIENT.view(details=PATIENT.details(starts="2026-04-28", limits=month), recorded_at=0)
+    answers = [decide(view, HEART_STUDY, when) for when in (IN_2026, IN_2026 + 86_400)]
+    assert [(one.verdict, one.rule) for one in answers] == [("permit", "permission.disease"), ("deny", "modifier.TS")]

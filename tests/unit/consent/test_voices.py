@@ -148,3 +148,11 @@ def test_coming_of_age_is_a_moment_at_the_hospital() -> None:
 )
 def test_one_document_alone(document: Spoken, rule: str) -> None:
     assert decide(document.view, STUDY, IN_2026).rule == rule
+
+
+def test_a_document_whose_signer_may_not_say_it_is_no_question_for_a_person_either() -> None:
+    alone = Patient().view(preset="general-research", details=Patient().details(age=SMALL), recorded_at=IN_2026 - DAY)
+    roots = study(duo.DS, [HEART], ancestry=True)
+    assert read_all([alone], roots, IN_2026)[0].verdict == "abstain"  # what its words say, whoever signed
+    answers = {(one.verdict, one.rule) for one in (decide(alone, asked, IN_2026) for asked in (roots, STUDY))}
+    assert answers == {("deny", "age.child-alone")}
