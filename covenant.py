@@ -33,7 +33,7 @@ HELP = {
     "consent": "Check what the rules of consent rest on; say what rests on a consent.",
     "demo": "Run the whole main job on real data and serve the portal.",
     "doctor": "Say what this machine has, lacks, and which command mends it.",
-    "images": "Make the file of images that a hospital registers, from DICOM and PNG files.",
+    "images": "Make the file of images or volumes that a hospital registers, from DICOM, PNG and NIfTI files.",
     "ledger": "Serve, export and verify the ledger; rebuild a projection of it.",
     "model": "Check a released model and its card; measure what trains each network.",
     "network": "Run a real Fabric network: one peer, one orderer and the contracts for each hospital.",

@@ -18,7 +18,7 @@ from django.conf import settings
 from consent import canonical, cohort
 from portal.catalogue.models import Source
 from portal.errors import PortalError
-from training.site import failure, heart, images, loader, roots
+from training.site import failure, heart, images, loader, roots, volumes
 from training.site.loader import Records
 from training.site.split import Split, split
 
@@ -37,6 +37,7 @@ class Kind:
 KINDS = {  # by the end of a file's name, the longest that fits
     ".survival.csv": Kind(failure.load, failure.SCHEMA, failure.COLUMNS, "tabular", ("diagnoses", "measurements")),
     ".csv": Kind(loader.load, heart.SCHEMA, heart.COLUMNS, "tabular", ("diagnoses", "measurements")),
+    ".volumes.npz": Kind(volumes.load, volumes.SCHEMA, volumes.COLUMNS, "volumes", ("images",)),
     ".npz": Kind(images.load, images.SCHEMA, images.COLUMNS, "images", ("diagnoses", "images")),
 }
 

@@ -79,7 +79,7 @@ class Hospital:
     msp: str
     world: World
     features: dict[str, np.ndarray]
-    labels: dict[str, int]
+    labels: dict[str, Any]
     held_out: set[str]
     folder: Path
     grants: dict[str, Grant] = field(default_factory=dict)

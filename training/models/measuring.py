@@ -57,8 +57,9 @@ def known(name: str) -> Description:
 def _measured(described: Description) -> Times:
     network = registry.build(described.defaults.configuration())
     random = np.random.default_rng(0)
-    features = random.normal(size=(BATCH, *described.record)).astype(np.float32)
-    labels, owners = random.integers(0, described.classes, (BATCH, *described.label)), np.arange(BATCH)
+    batch = min(BATCH, described.rows)
+    features = random.normal(size=(batch, *described.record)).astype(np.float32)
+    labels, owners = random.integers(0, described.classes, (batch, *described.label)), np.arange(batch)
     weights = torch.from_numpy(network.give())
     steps: dict[str, Callable[[], object]] = {"plain": _plain(network, features, labels)}
     with warnings.catch_warnings():

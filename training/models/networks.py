@@ -13,12 +13,12 @@ from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from training.errors import ModelRefused
-from training.models import chest, failure, heart
+from training.models import chest, failure, heart, volume
 from training.models.absent import BESIDE_NETWORKS, absent
 from training.models.weights import Weights
 
 with absent(BESIDE_NETWORKS):
-    from monai.networks.nets import DenseNet, FullyConnectedNet
+    from monai.networks.nets import DenseNet, FullyConnectedNet, UNet
 
 torch.set_num_threads(1)  # one process a hospital: two threads on busy cores were 8 times slower
 
@@ -131,6 +131,40 @@ def _hazard_judge(outputs: Tensor, labels: Tensor) -> Tensor:
     return torch.where(lived | died, (lives == lived).double(), torch.nan)
 
 
+def volume_network(hidden: int) -> Network:
+    """MONAI's 3D UNet for volumes of 32 voxels a side (first width `hidden`), group normalisation throughout."""
+    module = UNet(
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=1,
+        channels=volume.widths(hidden),
+        strides=(2, 2),
+        norm=("group", {"num_groups": volume.GROUPS}),
+        act=("relu", {"inplace": False}),
+    )
+    return Network(module.eval(), _dice_loss, _dice_judge)
+
+
+def _dice_loss(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The mean over volumes of 1 - Dice, each from its own voxels (Milletari et al. 2016, arXiv:1606.04797, section 3).
+
+    MONAI's DiceLoss with `batch=True` would add voxels of several volumes up before it divides.
+    """
+    drawn, truth = torch.sigmoid(outputs[:, 0]), labels.to(outputs.dtype)
+    return (1 - _dice(drawn, truth)).mean()
+
+
+def _dice_judge(outputs: Tensor, labels: Tensor) -> Tensor:
+    return (_dice((outputs[:, 0] > 0).to(outputs.dtype), labels.to(outputs.dtype)) > 0.5).double()
+
+
+def _dice(drawn: Tensor, truth: Tensor) -> Tensor:
+    """The Dice coefficient of each volume (n,), smoothed by a voxel: 1 where both are empty. Both: (n, x, y, z)."""
+    drawn, truth = drawn.flatten(1), truth.flatten(1)
+    overlap: Tensor = (2 * (drawn * truth).sum(1) + 1) / (drawn.sum(1) + truth.sum(1) + 1)
+    return overlap
+
+
 class Frozen(nn.Module):
     """`module` whose parameters with such names have no gradient: each patient's norm and clipping look past them.
 
@@ -160,4 +194,5 @@ BUILDERS: Mapping[str, Callable[[int], Network]] = {
     heart.MODEL: heart_network,
     chest.MODEL: chest_network,
     failure.MODEL: failure_network,
+    volume.MODEL: volume_network,
 }

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import ModelRefused
-from training.models import chest, failure, heart, weights
+from training.models import chest, failure, heart, volume, weights
 from training.models.description import Configuration, Description
 
 if TYPE_CHECKING:
     from training.models.networks import Network
 
 
-DESCRIPTIONS = {one.model: one for one in (heart.DESCRIPTION, chest.DESCRIPTION, failure.DESCRIPTION)}
+DESCRIPTIONS = {
+    one.model: one for one in (heart.DESCRIPTION, chest.DESCRIPTION, failure.DESCRIPTION, volume.DESCRIPTION)
+}
 
 
 def configuration(value: object) -> Configuration:

@@ -1,16 +1,23 @@
-"""The commands about a hospital's images: `covenant images prepare`, `covenant images share`."""
+"""The commands about a hospital's images: `covenant images prepare`, `volumes`, `share`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from training.site.prepare import Report
 
 app = typer.Typer(add_completion=False, help="Make the file of images that a hospital registers.")
 
 LIST = typer.Argument(..., help="A CSV with the columns patient, file, label; the files beside it or below.")
 TARGET = typer.Argument(..., help="The file to write, ending in .npz; it must not exist.")
+SCANS = typer.Argument(..., help="A CSV with the columns patient, image, mask; the files beside it or below.")
+VOLUMES = typer.Argument(..., help="The file to write, ending in .volumes.npz; it must not exist.")
 SOURCE = typer.Argument(..., help="PneumoniaMNIST's NPZ.")
 FOLDER = typer.Argument(..., help="The folder to write one file a hospital into.")
 HOSPITALS = typer.Option(3, "--hospitals", min=1, max=64, help="Among how many to share the images.")
@@ -19,12 +26,25 @@ HOSPITALS = typer.Option(3, "--hospitals", min=1, max=64, help="Among how many t
 @app.command()
 def prepare(index: Path = LIST, target: Path = TARGET) -> None:
     """Make a file of 28 x 28 images from DICOM and PNG files; what failed, and which tags were left, goes beside it."""
-    from training.errors import DataRefused
-    from training.site.attempts import write
     from training.site.prepare import prepare as make
 
-    if target.suffix != ".npz" or target.exists():
-        raise DataRefused("data.target", f"{target.name} must end in .npz and not exist yet: choose another name")
+    _made(make, index, target, ".npz")
+
+
+@app.command()
+def volumes(index: Path = SCANS, target: Path = VOLUMES) -> None:
+    """Make a file of CT volumes and drawn regions from NIfTI files; what failed, and what was left, goes beside it."""
+    from training.site.nifti import prepare as make
+
+    _made(make, index, target, ".volumes.npz")
+
+
+def _made(make: Callable[[Path, Path], Report], index: Path, target: Path, end: str) -> None:
+    from training.errors import DataRefused
+    from training.site.attempts import write
+
+    if not target.name.endswith(end) or target.exists():
+        raise DataRefused("data.target", f"{target.name} must end in {end} and not exist yet: choose another name")
     report = make(index, target)
     told = target.with_suffix(".report.json")
     write(told, (json.dumps(report.document(), indent=1) + "\n").encode())

@@ -7,9 +7,7 @@ specification whose digest names the transformation; nothing is fitted to the da
 
 from __future__ import annotations
 
-import zipfile
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +16,12 @@ from numpy.typing import NDArray
 from consent import canonical
 from training.errors import DataRefused
 from training.models.chest import FEATURES as NAME
-from training.site.loader import LARGEST, Records, read_file
+from training.site.arrays import arrays, require_patients
+from training.site.loader import Records, read_file
 
 SIDE = 28
 COLUMNS = ("patients", "images", "labels")
+COMMAND = "covenant images prepare"
 POSITIVE = 1
 
 SPECIFICATION = {
@@ -43,8 +43,7 @@ def load(path: Path) -> Records:
     `data.bit-depth`, `data.shape`, `data.unknown-value`, `data.empty-cell`.
     """
     data = read_file(path)
-    arrays = _arrays(path.name, data)
-    patients, images, labels = (arrays[name] for name in COLUMNS)
+    patients, images, labels = arrays(path.name, data, COLUMNS, COMMAND)
     _check(path.name, patients, images, labels)
     return Records(
         tuple(str(patient) for patient in patients),
@@ -69,38 +68,15 @@ def write(path: Path, patients: list[str], images: NDArray[np.uint8], labels: ND
     np.savez_compressed(path, patients=named, images=images, labels=labels)
 
 
-def _arrays(file: str, data: bytes) -> dict[str, NDArray[np.generic]]:
-    if not data:
-        raise DataRefused("data.empty", f"{file} has 0 bytes: export it again", file=file)
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            inside = sum(item.file_size for item in archive.infolist())
-        if inside > LARGEST:
-            raise DataRefused("data.too-large", f"{file} unpacks to more than 512 MiB: split the data set", file=file)
-        with np.load(BytesIO(data), allow_pickle=False) as opened:
-            found = {name: opened[name] for name in COLUMNS if name in opened}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zipfile.zlib.error):  # type: ignore[attr-defined]
-        message = f"{file} is no whole NPZ archive: make it with `covenant images prepare`"
-        raise DataRefused("data.not-an-archive", message, file=file) from None
-    for name in COLUMNS:
-        if name not in found:
-            message = f"{file} lacks the array {name}: make it with `covenant images prepare`"
-            raise DataRefused("data.missing-array", message, file=file, array=name)
-    return found
-
-
 def _check(file: str, patients: NDArray[np.generic], images: NDArray[np.generic], labels: NDArray[np.generic]) -> None:
     if not len(patients):
         raise DataRefused("data.empty", f"{file} holds no image: export it again", file=file)
     if images.dtype != np.uint8:
-        message = (
-            f"{file}: images must be of 8 bits (uint8), not {images.dtype}: make it with `covenant images prepare`"
-        )
+        message = f"{file}: images must be of 8 bits (uint8), not {images.dtype}: make it with `{COMMAND}`"
         raise DataRefused("data.bit-depth", message, file=file)
     if images.shape != (len(patients), SIDE, SIDE) or patients.ndim != 1 or labels.shape != patients.shape:
         message = f"{file}: images must be {SIDE} x {SIDE}, with one patient and one label each"
         raise DataRefused("data.shape", message, file=file)
-    if patients.dtype.kind != "U" or not all(str(patient).strip() for patient in patients):
-        raise DataRefused("data.empty-cell", f"{file}: each image needs its patient, as text", file=file)
+    require_patients(file, patients)
     if labels.dtype.kind not in "ui" or not np.isin(labels, (0, POSITIVE)).all():
         raise DataRefused("data.unknown-value", f"{file}: a label is none of 0, {POSITIVE}", file=file)

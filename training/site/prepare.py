@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,12 @@ TRANSFORM = Compose([
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`used`: images in the new file. `failed`: file as listed -> code. `removed`: tag -> in how many files it was."""
+    """`used`: records in the new file. `failed`: file as listed -> code. `removed`: tag -> in how many files it was.
 
+    `profile`: the name of the list of what was kept.
+    """
+
+    profile: str
     used: int
     failed: dict[str, str]
     removed: dict[str, int]
@@ -40,7 +44,7 @@ class Report:
     def document(self) -> dict[str, object]:
         """As it is written beside the new file."""
         return {
-            "profile": dicom.PROFILE,
+            "profile": self.profile,
             "used": self.used,
             "failed": self.failed,
             "removed": dict(sorted(self.removed.items())),
@@ -57,7 +61,7 @@ def prepare(index: Path, target: Path) -> Report:
     patients: list[str] = []
     pixels: list[NDArray[np.uint8]] = []
     labels: list[int] = []
-    for patient, file, label in _listed(index):
+    for patient, file, label in listed(index, COLUMNS):
         try:
             known = _label(file, label)
             image = _image(index.parent, file, removed)
@@ -72,10 +76,14 @@ def prepare(index: Path, target: Path) -> Report:
             "data.empty", f"no image that {index.name} lists can be used", reasons=dict(Counter(failed.values()))
         )
     images.write(target, patients, np.stack(pixels), np.array(labels, dtype=np.uint8))
-    return Report(len(patients), failed, dict(removed))
+    return Report(dicom.PROFILE, len(patients), failed, dict(removed))
 
 
-def _listed(index: Path) -> Iterator[tuple[str, str, str]]:
+def listed(index: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The cells of `columns` in each line of the CSV `index`, the first two of which must be filled in.
+
+    Raises DataRefused `data.missing-file`, `data.encoding`, `data.missing-column`, `data.empty-cell`.
+    """
     try:
         text = index.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -83,16 +91,26 @@ def _listed(index: Path) -> Iterator[tuple[str, str, str]]:
     except OSError:
         raise DataRefused("data.missing-file", f"{index.name} cannot be read: check that it is there") from None
     rows = csv.DictReader(text.splitlines())
-    for column in COLUMNS:
+    for column in columns:
         if column not in (rows.fieldnames or ()):
-            message = f"{index.name}: column {column} is missing: write the columns {', '.join(COLUMNS)}"
+            message = f"{index.name}: column {column} is missing: write the columns {', '.join(columns)}"
             raise DataRefused("data.missing-column", message, column=column)
     for row in rows:
-        patient, file, label = ((row[column] or "").strip() for column in COLUMNS)
-        if not patient or not file:
+        cells = tuple((row[column] or "").strip() for column in columns)
+        if not all(cells[:2]):
             message = f"{index.name}, line {rows.line_num}: each image needs its patient and its file"
             raise DataRefused("data.empty-cell", message, line=rows.line_num)
-        yield patient, file, label
+        yield cells
+
+
+def placed(folder: Path, file: str) -> Path:
+    """Where a listed `file` is. Raises DataRefused `data.outside`, `data.missing-file`."""
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataRefused("data.outside", f"{file} stands outside the list's folder: put it inside")
+    if not path.is_file():
+        raise DataRefused("data.missing-file", f"{file} is not there: correct the list")
+    return path
 
 
 def _label(file: str, text: str) -> int:
@@ -102,11 +120,7 @@ def _label(file: str, text: str) -> int:
 
 
 def _image(folder: Path, file: str, removed: Counter[str]) -> NDArray[np.uint8]:
-    path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DataRefused("data.outside", f"{file} stands outside the list's folder: put it inside")
-    if not path.is_file():
-        raise DataRefused("data.missing-file", f"{file} is not there: correct the list")
+    path = placed(folder, file)
     grey = _png(path) if path.suffix.lower() == ".png" else dicom.read(path, removed)
     resized = np.asarray(TRANSFORM(grey))[0]
     image: NDArray[np.uint8] = np.rint(np.clip(resized, 0.0, 1.0) * 255).astype(np.uint8)

@@ -97,9 +97,9 @@ def train(  # noqa: PLR0917  # the joint with the site agent
 def rehearsed(configuration: Configuration) -> None:
     """The dry run of a network, remembered where it went well."""
     described = registry.description(configuration)
-    shape = (8, *described.record)
+    shape = (4, *described.record)
     records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)  # anything, not all alike
-    labels = np.arange(8 * math.prod(described.label), dtype=np.int64).reshape(8, *described.label) % described.classes
+    labels = np.arange(4 * math.prod(described.label), dtype=np.int64).reshape(4, *described.label) % described.classes
     preflight.check(registry.build(configuration), records, labels, described.engine)
 
 

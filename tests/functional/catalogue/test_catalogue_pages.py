@@ -13,7 +13,7 @@ from portal.catalogue.models import Source
 from portal.reactor import selectors as mirror
 from portal.studies import plans
 from tests.support.desks import HOSPITAL
-from training.site import failure, images
+from training.site import failure, images, volumes
 
 pytestmark = pytest.mark.django_db(transaction=False)
 
@@ -120,6 +120,25 @@ def test_a_steward_does_not_see_another_hospitals_data_set(desks):
 def test_only_stewards_change_the_catalogue(desks, path):
     for role in ("researcher", "auditor", "patient"):
         desks.page(role, f"/catalogue/{path}", status=404)
+
+
+def test_a_file_of_volumes_names_its_network(desks):
+    desks.dataset()  # the account is open
+    desks.at("steward")
+    masks = np.random.default_rng().integers(0, 2, (30, 32, 32, 32)).astype(np.uint8)
+    slug = f"ct-{uuid.uuid4().hex[:8]}"
+    file = desks.settings.NODE.data / "records" / f"{slug}.volumes.npz"
+    volumes.write(file, [f"p{place}" for place in range(30)], masks * 200, masks)
+    desks.send("steward", "/catalogue/register/", {
+        "file": file.name, "slug": slug, "title": "CT", "permission": "DUO:0000006",
+    })  # fmt: skip
+    record = mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")
+    assert (record["modality"], record["categories"]) == ("volumes", ["images"])
+    made = plans.build(plans.defaults() | {
+        "title": "X", "epsilon": Decimal(5), "delta": Decimal("0.0001"), "q": Decimal("0.5"), "clip": Decimal(1),
+        "metric_sigma": Decimal(2), "learning_rate": Decimal(1), "hidden": 4, "rounds": 2, "local_steps": 1,
+    }, request="r", datasets=[record], code="00" * 32, disjoint=True)  # fmt: skip
+    assert (made["configuration"]["model"], made["configuration"]["features"]) == ("ct-unet", "ct-32")
 
 
 def test_a_table_of_survival_names_its_network(desks):

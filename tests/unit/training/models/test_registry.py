@@ -57,6 +57,7 @@ def test_the_network_follows_from_the_data_sets():
     assert registry.of_transformations([f"chest-28@{'00' * 32}"] * 2).model == "chest-densenet"
     assert registry.of_transformations([f"fed-heart-1@{'00' * 32}"]).model == "heart-fcn"
     assert registry.of_transformations([f"heart-failure-1@{'00' * 32}"]).model == "failure-hazard"
+    assert registry.of_transformations([f"ct-32@{'00' * 32}"]).model == "ct-unet"
 
 
 @pytest.mark.parametrize("names", [[], ["chest-28@00", "fed-heart-1@00"], ["chest-56@00"]])
@@ -130,10 +131,11 @@ def test_a_seed_out_of_range_is_refused(seed):
 def test_what_the_hub_and_the_portal_import_brings_no_torch():
     modules = (
         "training.models.registry, training.models.heart, training.models.chest, training.models.failure, "
+        "training.models.volume, "
         "training.privacy.accountants, "
         "training.privacy.calibration, "
         "training.privacy.noise, training.site.loader, training.site.split, training.site.roots, training.site.heart, "
-        "training.site.failure, "
+        "training.site.failure, training.site.images, training.site.volumes, "
         "training.privacy.mechanism, training.site.outgoing"
     )
     program = f"import sys, {modules}\nprint(sorted({{'torch', 'monai', 'pandas', 'scipy'}} & set(sys.modules)))"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.errors import DataRefused
-from training.site import images
+from training.site import arrays as arrays_of_a_file
 from training.site.chest import share
 from training.site.images import load, write
 from training.site.loader import LARGEST
@@ -93,7 +93,7 @@ def test_half_an_archive_is_refused(tmp_path):
 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_unread(tmp_path, monkeypatch):
     assert LARGEST == 512 * 2**20
-    monkeypatch.setattr(images, "LARGEST", 5000)
+    monkeypatch.setattr(arrays_of_a_file, "LARGEST", 5000)
     with pytest.raises(DataRefused) as refusal:
         load(written(tmp_path))
     assert refusal.value.code == "data.too-large"

@@ -1,0 +1,49 @@
+"""A study of volumes through the sites' own agents: from hospitals' files to a released model that draws the region."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.support.federation import World
+from tests.support.volumes import ball, spaced
+from training.federation.studies import Studies
+from training.federation.vectors import digest, to_bytes
+from training.models import registry, volume
+from training.site import volumes
+from training.site.split import split
+from training.site.trainer import SiteTrainer
+
+CONFIGURATION = volume.DEFAULTS.configuration() | {"local_steps": 1}
+PRIVACY = {
+    "clip": "1", "sigma": "2", "q": "0.2", "steps": 1, "delta": "0.0001", "records_per_patient": 1, "unit": "patient",
+}  # fmt: skip
+
+
+@pytest.fixture
+def world(tmp_path):
+    made, random = World(tmp_path, trainer=SiteTrainer()), np.random.default_rng(4)
+    for number, one in enumerate(made.hospitals.values()):
+        masks = np.stack([ball(volume.LABEL, spaced(4, 4, 4), radius) for radius in random.uniform(15, 50, 64)])
+        pixels = (60 + 90 * masks + random.integers(0, 40, masks.shape)).astype(np.uint8)
+        path = tmp_path / f"{number}.volumes.npz"
+        volumes.write(path, [f"{one.msp}-{place}" for place in range(64)], pixels, masks)
+        records = volumes.load(path)
+        one.features = dict(zip(records.patients, records.features, strict=True))
+        one.labels = dict(zip(records.patients, records.labels, strict=True))
+        one.held_out = set(split(records, 42).held_out)
+    made.everybody_consents()
+    return made
+
+
+def test_volumes_train_to_a_released_model(world):
+    initial = registry.initial_weights(CONFIGURATION, 42)
+    world.blobs.put(to_bytes(initial))
+    study = world.study(configuration=CONFIGURATION, initial=digest(initial), privacy=PRIVACY, rounds=1)
+    world.runner().run(study)
+    studies = Studies(world.view)
+    assert [item.status for item in studies.rounds(study)] == ["closed"] * 2
+    final = world.agents["AlphaMSP"].chain.final(studies.study(study))
+    assert final.shape == (registry.parameters(CONFIGURATION),) and not np.array_equal(final, initial)
+    assert set(studies.confirmations(study)) == set(world.hospitals)
+    assert studies.measured(studies.rounds(study)[-1]).keys() == world.hospitals.keys()

@@ -1,0 +1,45 @@
+"""Arrays in a hospital's NPZ, taken out without trusting it: no code in it runs, no small file fills the memory."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import DataRefused
+from training.site.loader import LARGEST
+
+Array = NDArray[np.generic]
+
+
+def arrays(file: str, data: bytes, names: Sequence[str], command: str) -> tuple[Array, ...]:
+    """The arrays `names` in `data`, an NPZ called `file`. `command`: what makes such a file.
+
+    Raises DataRefused `data.empty`, `data.too-large`, `data.not-an-archive`, `data.missing-array`.
+    """
+    if not data:
+        raise DataRefused("data.empty", f"{file} has 0 bytes: export it again", file=file)
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            inside = sum(item.file_size for item in archive.infolist())
+        if inside > LARGEST:
+            raise DataRefused("data.too-large", f"{file} unpacks to more than 512 MiB: split the data set", file=file)
+        with np.load(BytesIO(data), allow_pickle=False) as opened:
+            found = {name: opened[name] for name in names if name in opened}
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zipfile.zlib.error):  # type: ignore[attr-defined]
+        message = f"{file} is no whole NPZ archive: make it with `{command}`"
+        raise DataRefused("data.not-an-archive", message, file=file) from None
+    for name in names:
+        if name not in found:
+            message = f"{file} lacks the array {name}: make it with `{command}`"
+            raise DataRefused("data.missing-array", message, file=file, array=name)
+    return tuple(found[name] for name in names)
+
+
+def require_patients(file: str, patients: Array) -> None:
+    """Raises DataRefused `data.empty-cell` unless each record names its patient."""
+    if patients.dtype.kind != "U" or not all(str(patient).strip() for patient in patients):
+        raise DataRefused("data.empty-cell", f"{file}: each record needs its patient, as text", file=file)

@@ -1,0 +1,125 @@
+"""NIfTI volumes with a drawn region: from a hospital's files to the file that trains (training.site.volumes).
+
+The list of volumes is a CSV with the columns `patient`, `image`, `mask`; files stand beside it or below. Only voxels
+and where they lie are taken: free text in a header and its extensions go, and are counted by name. What cannot be used
+is left out and named in the report with the reason. The report stays at the hospital.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, Orientationd, ResizeWithPadOrCropd, ScaleIntensityRanged, Spacingd
+from nibabel.filebasedimages import ImageFileError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from training.errors import DataRefused
+from training.models.volume import LABEL
+from training.site import volumes
+from training.site.loader import LARGEST
+from training.site.prepare import Report, listed, placed
+
+PROFILE = "covenant.nifti-voxels.v1"
+COLUMNS = ("patient", "image", "mask")
+TEXTS = ("aux_file", "db_name", "descrip", "intent_name")  # of a header
+SUFFIXES = (".nii", ".nii.gz")
+BOTH = ("image", "mask")
+NEAR = 1e-3  # mm, and of a voxel: how far apart the grids of an image and its mask may lie
+TRANSFORM = Compose([
+    Orientationd(BOTH, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S"))),
+    Spacingd(BOTH, pixdim=(volumes.SPACING,) * 3, mode=("bilinear", "nearest")),
+    ScaleIntensityRanged("image", *volumes.WINDOW, 0.0, 255.0, clip=True),
+    ResizeWithPadOrCropd(BOTH, LABEL, mode="constant", value=0),
+])  # fmt: skip
+Read = tuple[NDArray[np.float32], NDArray[np.float64]]
+
+
+def prepare(index: Path, target: Path) -> Report:
+    """Write `target` (`*.volumes.npz`) from the volumes that the CSV `index` lists.
+
+    Raises DataRefused `data.missing-file`, `data.encoding`, `data.missing-column`, `data.empty-cell`, `data.empty` (no
+    volume of the list can be used: nothing is written).
+    """
+    removed, failed = Counter[str](), dict[str, str]()
+    patients: list[str] = []
+    made: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+    for patient, image, mask in listed(index, COLUMNS):
+        try:
+            made.append(_volume(index.parent, image, mask, removed))
+        except DataRefused as refused:
+            failed[image] = refused.code
+            continue
+        patients.append(patient)
+    if not patients:
+        reasons = dict(Counter(failed.values()))
+        raise DataRefused("data.empty", f"no volume that {index.name} lists can be used", reasons=reasons)
+    images, masks = (np.stack(parts) for parts in zip(*made, strict=True))
+    volumes.write(target, patients, images, masks)
+    return Report(PROFILE, len(patients), failed, dict(removed))
+
+
+def read(path: Path, removed: Counter[str]) -> Read:
+    """The voxels of `path`, float32 (x, y, z), and where they lie (4, 4); what is left behind goes into `removed`.
+
+    Raises DataRefused `data.empty`, `data.not-nifti`, `data.no-affine` (the header says nowhere how the voxels lie),
+    `data.affine`, `data.shape`, `data.bit-depth`, `data.too-large`, `data.pixels`, `data.not-finite`.
+    """
+    name = path.name
+    if not path.stat().st_size:
+        raise DataRefused("data.empty", f"{name} has 0 bytes: export it again", file=name)
+    try:
+        if not name.endswith(SUFFIXES):
+            raise ImageFileError
+        found = nibabel.load(path)
+    except (ImageFileError, WrapStructError, OSError, EOFError, ValueError, zlib.error):
+        raise DataRefused("data.not-nifti", f"{name} is no NIfTI file (.nii, .nii.gz): export it again") from None
+    _check(name, found)
+    try:
+        voxels = np.asanyarray(found.dataobj).astype(np.float32)
+    except (OSError, EOFError, ValueError, zlib.error):
+        raise DataRefused("data.pixels", f"{name} holds fewer voxels than its header says: export it again") from None
+    if not np.isfinite(voxels).all():
+        raise DataRefused("data.not-finite", f"{name} holds voxels that are no number: export it again", file=name)
+    header = found.header
+    removed.update({text for text in TEXTS if bytes(header[text]).strip(b"\0 ")})
+    removed.update({"extensions"} if len(header.extensions) else ())
+    return voxels, found.affine
+
+
+def _check(name: str, found: nibabel.Nifti1Pair) -> None:
+    header = found.header
+    if not isinstance(found, nibabel.Nifti1Pair):
+        raise DataRefused("data.not-nifti", f"{name} is no NIfTI file (.nii, .nii.gz): export it again", file=name)
+    if not (header["qform_code"] or header["sform_code"]):
+        message = f"{name} does not say how its voxels lie (qform and sform are unset): export it with its affine"
+        raise DataRefused("data.no-affine", message, file=name)
+    if not (np.isfinite(found.affine).all() and abs(np.linalg.det(found.affine[:3, :3])) > 1e-6):
+        raise DataRefused("data.affine", f"{name}: the affine is no map of space: export it again", file=name)
+    if len(found.shape) != 3 or min(found.shape) < 2:
+        raise DataRefused("data.shape", f"{name} is no single volume of three dimensions: leave it out", file=name)
+    if header.get_data_dtype().kind not in "iuf":
+        raise DataRefused("data.bit-depth", f"{name}: voxels must be whole or decimal numbers: export it so", file=name)
+    if 4 * np.prod(found.shape, dtype=np.float64) > LARGEST:
+        raise DataRefused("data.too-large", f"{name} has more voxels than fit in 512 MiB: crop it first", file=name)
+
+
+def _volume(folder: Path, image: str, mask: str, removed: Counter[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    (voxels, lies), (drawn, there) = (read(placed(folder, file), removed) for file in (image, mask))
+    if drawn.shape != voxels.shape or np.abs(lies - there).max() > NEAR:
+        raise DataRefused("data.mask-space", f"{mask} does not lie on the voxels of {image}: draw it on that image")
+    if not np.isin(drawn, volumes.LABELS).all():
+        raise DataRefused("data.unknown-value", f"{mask} holds other labels than 0 and 1")
+    pair = {
+        "image": MetaTensor(torch.from_numpy(voxels[None]), affine=lies),
+        "mask": MetaTensor(torch.from_numpy(drawn[None]), affine=there),
+    }
+    made = TRANSFORM(pair)
+    whole, region = (np.rint(np.asarray(made[name])[0]).astype(np.uint8) for name in BOTH)
+    return whole, region
