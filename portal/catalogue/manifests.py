@@ -5,7 +5,9 @@ Raw files lie in the node's `records` folder. Nothing here imports torch.
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,6 +103,18 @@ def records_of(dataset: str, version: int) -> Records:
             file=source.file,
         )
     return records
+
+
+def failures(dataset: str, version: int) -> dict[str, int]:
+    """Code -> how many files could not be prepared, where the report of `covenant images` lies beside the data."""
+    report = path(find(dataset, version).file).with_suffix(".report.json")
+    try:
+        codes = json.loads(report.read_bytes())["failed"].values()
+        return dict(Counter(str(code) for code in codes))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return {"data.report-unreadable": 1}
 
 
 def split_of(dataset: str, version: int) -> Split:

@@ -25,6 +25,7 @@ LOOKED_AT = (  # of a grant; the withdrawal code stays closed
     "recorded_block", "recorded_at", "withdrawn_block", "withdrawn_at", "withdrawn_by", "local_withdrawn_at",
     "mandate__ended", "patient__sealed_age",
 )  # fmt: skip
+UNOWNED = "site.not-enrolled"  # nobody enrolled here, or several entries, claim the record
 CHUNK = 500  # names in one query: SQLite takes at most 999 of any kind on old builds
 
 
@@ -46,6 +47,11 @@ class RecordFiles:
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
         parts = manifests.split_of(dataset, version)
         return sorted(owners(parts.training if kind == TRAINING else parts.held_out))
+
+    def failed(self, dataset: str, version: int) -> Mapping[str, int]:
+        records = manifests.records_of(dataset, version)
+        unowned = len(records.people) - len(owners(records.people))
+        return manifests.failures(dataset, version) | ({UNOWNED: unowned} if unowned else {})
 
     def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
         records = manifests.records_of(dataset, version)

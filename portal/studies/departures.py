@@ -7,9 +7,12 @@ from typing import Any
 
 from portal.catalogue import selectors as catalogue
 from portal.catalogue.selectors import purpose_words
+from portal.grid.stores import attempts_folder
 from portal.reactor import selectors as mirror
 from portal.studies import cost
 from training.models import registry
+from training.site.attempts import FileAttempts
+from training.site.stores import Attempt, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +32,33 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
+class Stayed:
+    """What became of the records in one attempt. It stands in this hospital's store alone."""
+
+    study: str
+    title: str
+    attempt: Attempt
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     results: tuple[Departure, ...]
     counts: tuple[dict[str, Any], ...]
+    stayed: tuple[Stayed, ...]
 
 
 def of(msp: str) -> Left:
     """Everything that left hospital `msp`, newest first."""
     results: list[Departure] = []
+    stayed: list[Stayed] = []
+    kept = FileAttempts(attempts_folder())
     with mirror.loaded("catalogue/dataset/", "members/org/", "access/inquiry/"):
         for body in mirror.records("studies/study/"):
             if msp in cost.sites(body["plan"]):
                 results += of_study(msp, body)
+                noted = kept.tallies(body["study"]).items()
+                stayed += (Stayed(body["study"], body["plan"]["title"], attempt, tally) for attempt, tally in noted)
         counts = [
             {
                 **body,
@@ -49,7 +67,7 @@ def of(msp: str) -> Left:
             }
             for body in mirror.records(f"budget/count/{msp}/")
         ]
-    return Left(tuple(sorted(results, key=lambda one: one.block, reverse=True)), tuple(reversed(counts)))
+    return Left(tuple(sorted(results, key=lambda one: one.block, reverse=True)), tuple(reversed(counts)), tuple(stayed))
 
 
 def of_study(msp: str, study: dict[str, Any]) -> list[Departure]:

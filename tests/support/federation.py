@@ -86,6 +86,7 @@ class Hospital:
     cohorts: dict[Attempt, FrozenCohort] = field(default_factory=dict)
     trained: dict[Attempt, tuple[str, ...]] = field(default_factory=dict)
     loads: list[tuple[str, ...]] = field(default_factory=list)
+    failures: dict[str, int] = field(default_factory=dict)
 
     @property
     def dataset(self) -> str:
@@ -209,6 +210,9 @@ class Hospital:
 
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
         return [name for name in self.features if (name in self.held_out) != (kind == TRAINING)]
+
+    def failed(self, dataset: str, version: int) -> dict[str, int]:
+        return dict(self.failures)
 
     def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
         chosen, shape = list(patients), next(iter(self.features.values())).shape

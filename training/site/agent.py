@@ -33,6 +33,7 @@ from training.site.stores import (
     FrozenCohort,
     Records,
     RecordStore,
+    Tally,
     Trainer,
 )
 
@@ -211,6 +212,8 @@ class SiteAgent:
             patients = self.records.patients(dataset.dataset, dataset.version, attempt.kind)
             occasion = self.studies.occasion(study, self.msp)
             admitted = Gate(purpose, attempt.opened, block, occasion).admit(self.consents.standings(patients))
+            failed = dict(self.records.failed(dataset.dataset, dataset.version))
+            self.attempts.note(key, Tally(len(admitted), len(patients) - len(admitted), failed))
             frozen = freeze(admitted, key, minimum=study.plan.min_cohort, seed=os.urandom(32), height=block)
             if frozen is None:
                 return Commitment(declined=True)

@@ -11,11 +11,14 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from training.errors import TrainingError
 from training.federation.vectors import Vector, digest, from_bytes, to_bytes
-from training.site.stores import Attempt
+from training.site.stores import Attempt, Tally
 
 ROOM = 32 * 2**20  # bytes: to follow the ledger through a step, and for what the step itself keeps
+TALLY = "tally.json"
 
 
 class FileAttempts:
@@ -29,6 +32,23 @@ class FileAttempts:
         standing = next(folder for folder in (self._root, *self._root.absolute().parents) if folder.exists())
         if shutil.disk_usage(standing).free < ROOM:
             raise full()
+
+    def note(self, attempt: Attempt, tally: Tally) -> None:
+        folder = self._folder(attempt)
+        try:
+            for parent in (self._root, folder.parent, folder):
+                parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise unwritable(error) from None
+        write(folder / TALLY, msgspec.json.encode(tally))
+
+    def tallies(self, study: str) -> dict[Attempt, Tally]:
+        """What was noted of every attempt of `study`, in their order."""
+        found = {}
+        for path in (self._root / study).glob(f"*/{TALLY}"):
+            number, attempt, kind = path.parent.name.split("-")
+            found[Attempt(study, int(number), int(attempt), kind)] = msgspec.json.decode(path.read_bytes(), type=Tally)
+        return dict(sorted(found.items()))
 
     def start(self, attempt: Attempt) -> bool:
         folder = self._folder(attempt)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,6 +79,18 @@ class FrozenCohort:
     opened_block: int
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """What became of a data set in one attempt, for this hospital's eyes alone: no message and no ledger holds it.
+
+    `used`: patients whom consent let in. `excluded`: patients whom it did not. `failed`: reason -> how many records
+    nobody could use, whatever their patient said; of the whole data set, training and held out.
+    """
+
+    used: int
+    excluded: int
+    failed: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
     """Records ready for the model. `features`: float32 (n, d). `labels`: (n,). `owners`: (n,), the patient's index."""
@@ -96,6 +109,9 @@ class RecordStore(Protocol):
     def patients(self, dataset: str, version: int, kind: str) -> Sequence[str]:
         """Whose records the data set holds for training, or held out for evaluation."""
 
+    def failed(self, dataset: str, version: int) -> Mapping[str, int]:
+        """Reason (a code) -> how many records of the data set belong to nobody here, or could not be prepared."""
+
     def load(self, dataset: str, version: int, patients: Collection[str]) -> Records:
         """The records of exactly these patients; a patient without a record is refused `site.record-missing`."""
 
@@ -110,6 +126,9 @@ class CohortStore(Protocol):
 class AttemptStore(Protocol):
     def require_room(self) -> None:
         """Raises TrainingError `site.disk-full` where there is too little to go through a step with."""
+
+    def note(self, attempt: Attempt, tally: Tally) -> None:
+        """Keep what became of the data set, here alone. Raises TrainingError `site.disk-full`."""
 
     def start(self, attempt: Attempt) -> bool:
         """Note durably that work begins; False where it had begun before."""

@@ -12,13 +12,17 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from consent import canonical, duo
+from portal.catalogue import manifests
 from portal.grid import hub
+from portal.grid.stores import RecordFiles, attempts_folder
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Record
 from portal.studies import departures, plans, progress
 from tests.functional.node import HOSPITALS
 from tests.support.desks import HOSPITAL, INSTITUTE
 from training.models import registry
+from training.site.attempts import FileAttempts
+from training.site.stores import Attempt, Tally
 
 pytestmark = pytest.mark.django_db
 SMALL = {"epsilon": "0.5", "rounds": "2", "spare_attempts": "1", "metric_sigma": "60"}
@@ -126,6 +130,32 @@ def test_a_study_page_follows_the_rounds_and_shows_the_noised_result(desks):
     assert "78 right of 101" in left and ">noised update<" in left
     own = [one for one in departures.of(HOSPITAL).results if one.study == study]  # other tests share this ledger
     assert [one.what for one in own].count("noised update") == 2
+
+
+def test_what_became_of_the_records_stands_on_the_stewards_page_and_on_no_other(desks):
+    slug = desks.dataset()
+    study = approved(desks, slug)
+    desks.at("steward")
+    tally = Tally(73, 17, {"data.no-pixels": 4321})
+    FileAttempts(attempts_folder()).note(Attempt(study, 1, 1, "training"), tally)
+    assert [one.tally for one in departures.of(HOSPITAL).stayed if one.study == study] == [tally]
+    page = desks.page("steward", "/studies/left/")
+    assert ">73</td>" in page and ">17</td>" in page and "4321 data.no-pixels" in page
+    for role in ("steward", "researcher", "auditor"):
+        assert "4321" not in desks.page(role, f"/studies/{study}/")
+
+
+def test_records_that_failed_or_belong_to_nobody_are_counted_by_reason(desks):
+    slug = desks.dataset()
+    desks.at("steward")
+    name = f"{HOSPITAL}/{slug}"
+    unowned = RecordFiles().failed(name, 1)["site.not-enrolled"]
+    assert 0 < unowned <= len(manifests.records_of(name, 1).people)
+    report = manifests.path(manifests.find(name, 1).file).with_suffix(".report.json")
+    report.write_text('{"failed": {"a.dcm": "data.empty", "b.dcm": "data.empty", "c.dcm": "data.no-pixels"}}')
+    assert RecordFiles().failed(name, 1) == {"data.empty": 2, "data.no-pixels": 1, "site.not-enrolled": unowned}
+    report.write_text("{")
+    assert RecordFiles().failed(name, 1)["data.report-unreadable"] == 1
 
 
 def test_the_live_part_is_the_part_of_the_same_page(desks):
