@@ -167,6 +167,7 @@ def _parts(type_: type) -> Iterator[msgspec.inspect.Type]:
 _FITTING = (  # whatever they hold is judged on its own; a dict may have names that are not ASCII
     msgspec.inspect.BoolType,
     msgspec.inspect.ListType,
+    msgspec.inspect.Metadata,
     msgspec.inspect.NoneType,
     msgspec.inspect.StrType,
     msgspec.inspect.StructType,
