@@ -51,11 +51,12 @@ def measure(described: Description, bound: float, patients: int, load: Callable[
         sgd.step()
 
     mechanism, stream = Mechanism(PoissonSampledGaussian(2.0, q, 1), clip, 1e-4, 1), Keystream()
+    moving = registry.trained(configuration)
     grouped = group(records.features, records.labels, records.owners, 1)
     weights = registry.initial_weights(configuration, 1).astype(np.float64)
-    ours = Step(engine(configuration, clip), mechanism, 0.1 / batch, stream)
+    ours = Step(engine(configuration, clip), mechanism, 0.1 / batch, moving, stream)
     hooks = named("opacus-hooks", network.module, network.loss, clip, described.rows)
-    theirs = Step(hooks, mechanism, 0.1 / batch, stream)
+    theirs = Step(hooks, mechanism, 0.1 / batch, moving, stream)
     steps = {
         "plain": plain,
         "dp": lambda: ours.change(weights, grouped),

@@ -111,7 +111,8 @@ class Aftermath:
         """
         rounds = self.records("round")
         for site in HOSPITALS:
-            folders = list((self.stack.layout.node(site) / "data" / "attempts" / self.study).glob("*-training"))
+            kept = self.stack.layout.node(site) / "data" / "attempts" / self.study
+            folders = [begun.parent for begun in kept.glob("*-training/begun")]  # a tally alone began nothing
             assert folders
             for folder in folders:
                 number, attempt, _ = folder.name.split("-")
