@@ -7,10 +7,15 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.functional.node import portal_for_tests
 
 portal_for_tests()  # now: conftest files below import models, and pytest-django reads the settings
+
+# How long an example takes says something of the machine and its other work, nothing of what is tested.
+settings.register_profile("any-machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session")

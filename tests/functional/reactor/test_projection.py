@@ -36,7 +36,7 @@ histories = st.lists(st.dictionaries(keys, st.one_of(st.none(), st.integers(0, 9
 
 
 class Laws(TestCase):
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(histories, st.integers(1, 5), st.data())
     def test_the_mirror_is_the_last_value_however_events_are_cut(self, history, width, data):
         sources = [happening(1 + n // width, n % width, records) for n, records in enumerate(history)]

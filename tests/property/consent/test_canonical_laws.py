@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from consent import canonical
 from consent.errors import CanonicalRefused
 
-MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
+MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, print_blob=True)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 names = st.text(st.characters(max_codepoint=127), max_size=10)

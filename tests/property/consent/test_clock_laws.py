@@ -17,7 +17,7 @@ from consent.purpose import Purpose
 from ledger.contracts.access import Entitlement, is_live
 from tests.unit.consent.examples import CANCER, CORONARY, HEART, Patient, study
 
-MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
+MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, print_blob=True)
 START, DAYS = date(2023, 12, 1), 460  # across the leap day of 2024 and into 2025
 PURPOSES = [study(duo.DS, [HEART]), study(duo.DS, [CORONARY]), study(duo.HMB)]
 offsets = st.integers(0, DAYS - 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consent.cohort_tree import EMPTY, CohortTree, Proof, leaf_hash, node_hash
 from consent.errors import ProofRefused
 
-MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
+MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, print_blob=True)
 
 keys = st.binary(min_size=32, max_size=32)
 close = st.integers(0, 255).map(lambda number: bytes(31) + bytes([number]))  # keys that share 248 bits

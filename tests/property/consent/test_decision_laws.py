@@ -23,7 +23,7 @@ from consent.terms import KINDS, Condition, DatasetTerms, Terms
 from consent.versions import Lapse, StillPermits
 from tests.unit.consent.examples import Patient
 
-MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, deadline=None, print_blob=True)
+MANY = settings(max_examples=3_000 if os.environ.get("COVENANT_SOAK") == "1" else 100, print_blob=True)
 PATIENT = Patient()
 USE = Use("2026-05-28", "2027-05-27")
 NAMES = ["ada", "bob", "eve"]

@@ -20,7 +20,7 @@ from consent.proof import CohortProof
 from consent.receipt import LedgerHead
 from tests.unit.consent.examples import STUDY, TERMS, Chain, Patient
 
-MANY = settings(max_examples=1_000 if os.environ.get("COVENANT_SOAK") == "1" else 50, deadline=None, print_blob=True)
+MANY = settings(max_examples=1_000 if os.environ.get("COVENANT_SOAK") == "1" else 50, print_blob=True)
 PATIENT, HOSPITAL = Patient(), "ClevelandMSP"
 GRANT, COMMITMENT = PATIENT.grant(), PATIENT.grant().commitment.hex()
 KEY = cohort_key(PATIENT.secret, STUDY, 1)

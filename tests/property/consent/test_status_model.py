@@ -69,5 +69,5 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=1_000 if os.environ.get("COVENANT_SOAK") == "1" else 50, stateful_step_count=20, deadline=None
+    max_examples=1_000 if os.environ.get("COVENANT_SOAK") == "1" else 50, stateful_step_count=20
 )

@@ -19,7 +19,7 @@ from consent.voices import PATIENT, Spoken, together
 from tests.property.contracts.soak import examples
 from tests.unit.consent.examples import HEART, Patient, study
 
-MANY = settings(max_examples=examples(40, 5_000), deadline=None, print_blob=True)
+MANY = settings(max_examples=examples(40, 5_000), print_blob=True)
 START, DAYS = date(2025, 11, 1), 420  # across 28 February and 1 March 2026, where 29 February is missing
 STUDY = study(duo.DS, [HEART])
 WIDE = study(duo.HMB)

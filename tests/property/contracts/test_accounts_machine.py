@@ -240,7 +240,6 @@ TestAccounts = Accounts.TestCase
 TestAccounts.settings = settings(
     max_examples=examples(60, 1000),
     stateful_step_count=40,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -209,7 +209,6 @@ TestConsents = Consents.TestCase
 TestConsents.settings = settings(
     max_examples=examples(60, 1000),
     stateful_step_count=25,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -26,7 +26,7 @@ from training.site.loader import load
 from training.site.roots import merkle_root
 
 SOAK = os.environ.get("COVENANT_SOAK") == "1"
-few = settings(max_examples=1000 if SOAK else 60, deadline=None, print_blob=True)
+few = settings(max_examples=1000 if SOAK else 60, print_blob=True)
 
 sigmas = st.decimals("0.3", "30", places=3)
 rates = st.decimals("0.001", "1", places=3)
@@ -52,14 +52,14 @@ def test_sampling_never_costs(sigma, q):
     assert (np.diff(sampled) >= -1e-12).all()  # Renyi divergence grows with its order
 
 
-@settings(max_examples=60 if SOAK else 8, deadline=None)
+@settings(max_examples=60 if SOAK else 8)
 @given(sigmas, rates)
 def test_floats_and_the_ledgers_decimals_are_one_curve(sigma, q):
     theirs = [units / rdp.UNIT for units in rdp.subsampled_gaussian(str(sigma), str(q))]
     assert curve(PoissonSampledGaussian(float(sigma), float(q), 1)) == pytest.approx(theirs, rel=1e-10, abs=1e-15)
 
 
-@settings(max_examples=60 if SOAK else 8, deadline=None)
+@settings(max_examples=60 if SOAK else 8)
 @given(
     st.decimals("0.2", "9.9", places=1), st.sampled_from(["0.001", "0.0001", "0.00001"]),
     st.decimals("0.05", "1", places=2), st.integers(1, 200), st.lists(sigmas.filter(lambda s: s > 8), max_size=2),

@@ -37,7 +37,7 @@ def test_a_gaussian_is_order_over_twice_the_variance(sigma):
         assert exact <= units < exact + 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.decimals("0.4", "9", places=2), st.decimals("0.01", "1", places=2), st.integers(1, 2000))
 def test_epsilon_is_never_below_and_hardly_above_dp_accountings(sigma, q, steps):
     curve = rdp.times(rdp.subsampled_gaussian(str(sigma), str(q)), steps)
