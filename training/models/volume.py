@@ -69,7 +69,7 @@ DESCRIPTION = Description(
     RECORD,
     shapes,
     engine="torch.func",
-    rows=16,
+    rows=32,
     label=LABEL,
     right="the region that the network draws and the one drawn at the hospital overlap with a Dice coefficient above "
     "one half",
