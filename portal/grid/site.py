@@ -11,8 +11,9 @@ from django.conf import settings
 
 from consent.errors import CovenantError
 from portal.grid.blobs import BrokerBlobs
+from portal.grid.folders import attempts_folder, vectors_folder
 from portal.grid.ledgers import Mirror, Signer, hospitals
-from portal.grid.stores import Cohorts, Consents, RecordFiles, attempts_folder, vectors_folder
+from portal.grid.stores import Cohorts, Consents, RecordFiles
 from portal.grid.transport import Replies
 from portal.patients import vault
 from training.federation import flower

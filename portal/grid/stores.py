@@ -6,9 +6,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from consent.errors import CovenantError
@@ -154,11 +152,3 @@ def chunks(names: Collection[str]) -> Iterator[list[str]]:
     every = list(names)
     for start in range(0, len(every), CHUNK):
         yield every[start : start + CHUNK]
-
-
-def attempts_folder() -> Path:
-    return Path(settings.NODE.data) / "attempts"
-
-
-def vectors_folder() -> Path:
-    return Path(settings.NODE.data) / "models"

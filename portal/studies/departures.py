@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.catalogue import selectors as catalogue
 from portal.catalogue.selectors import purpose_words
-from portal.grid.stores import attempts_folder
+from portal.grid.folders import attempts_folder
 from portal.reactor import selectors as mirror
 from portal.studies import cost
 from training.models import registry

@@ -70,7 +70,7 @@ print(json.dumps(sorted(found)))
 KEPT = """
 from pathlib import Path
 from django.conf import settings
-from portal.grid.stores import attempts_folder, vectors_folder
+from portal.grid.folders import attempts_folder, vectors_folder
 from training.site.attempts import FileAttempts, FileVectors
 from training.site.stores import Attempt
 import numpy as np

@@ -14,7 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from consent import canonical, duo
 from portal.catalogue import manifests
 from portal.grid import hub
-from portal.grid.stores import RecordFiles, attempts_folder
+from portal.grid.folders import attempts_folder
+from portal.grid.stores import RecordFiles
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Record
 from portal.studies import departures, plans, progress
