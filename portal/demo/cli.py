@@ -109,7 +109,7 @@ def run(console: Console, layout: Layout, choices: Choices, supervisor: Supervis
 
 
 def main_job(console: Console, layout: Layout, choices: Choices, supervisor: Supervisor, clock: Clock) -> None:
-    shells = Shells(layout, supervisor.nurseries[services.NODES])
+    shells = Shells(layout, supervisor.nursery)
     watch = Watch(layout, choices.study)
     try:
         with shells:
@@ -122,10 +122,10 @@ def main_job(console: Console, layout: Layout, choices: Choices, supervisor: Sup
             console.print("[bold]rounds[/bold]")
             with RoundsView(console, watch, choices.rounds):
                 steps.rounds()
+            cohorts, patients = steps.settled()
             clock.lap("rounds")
             console.print("[bold]proofs[/bold]")
             withdrawal = steps.proofs()
-            cohorts, patients = steps.cohorts(), shells.ask_hospitals("patient_count")
         ledger = report.collect(layout, choices, watch)
         clock.lap("proofs")
     finally:

@@ -15,6 +15,7 @@ the operating system is asked, or asked again after a fork (training.privacy.noi
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import runpy
@@ -37,11 +38,12 @@ LONGEST = 2**17  # bytes of a request: a command with its environment
 NODES = (  # what each process of a node imports beside the portal
     "argon2", "axes", "celery.apps.worker", "celery.bin.celery", "celery.bin.worker", "celery.worker.consumer",
     "consent.proof", "consent.receipt", "consent.texts", "csp.constants", "django.contrib.auth.hashers",
-    "django.contrib.staticfiles.finders", "django.core.management.commands.migrate", "django.db.backends.sqlite3.base",
-    "django.forms", "django.shortcuts", "django.template.defaulttags", "django.template.loader_tags", "django_htmx",
-    "fido2.webauthn", "grpc", "httpx", "kombu.transport.redis", "ledger.gateway", "ledger.identity.msp", "psutil",
-    "training.federation.flower", "training.privacy.accountants", "training.site.attempts", "training.site.gate",
-    "training.site.loader", "waitress.runner", "whitenoise",
+    "django.contrib.staticfiles.finders", "django.core.management.commands.migrate",
+    "django.db.backends.sqlite3.base", "django.forms", "django.shortcuts", "django.template.defaulttags",
+    "django.template.loader_tags", "django_htmx", "dp_accounting.pld", "fido2.webauthn", "grpc", "httpx",
+    "kombu.transport.redis", "ledger.gateway", "ledger.identity.msp", "psutil", "training.federation.flower",
+    "training.privacy.accountants", "training.site.attempts", "training.site.gate", "training.site.loader",
+    "waitress.runner", "whitenoise",
 )  # fmt: skip
 
 
@@ -122,8 +124,10 @@ def die_with_parent() -> None:
 
 def main() -> None:
     door = socket.socket(fileno=int(sys.argv[2]))
+    gc.disable()
     for module in sys.argv[3:]:
         import_module(module)
+    gc.freeze()  # a child's collector writes to all that it looks at: pages of its own where they could be shared
     while True:
         data, files, _, _ = socket.recv_fds(door, LONGEST, 3)
         if not data:
@@ -160,6 +164,7 @@ def await_adoption(parent: int) -> None:
 
 def become(argv: Sequence[str], env: Mapping[str, str], files: Sequence[int]) -> None:
     """Go on as `argv`: python -m MODULE ARGUMENTS."""
+    gc.enable()
     for place, file in enumerate(files):
         os.dup2(file, place)
         os.close(file)

@@ -15,21 +15,17 @@ from portal.errors import PortalError
 from portal.grid import broker
 from portal.processes import node_processes, setup_commands
 
-NODES = "nursery-nodes"  # what begins a node's processes, the hospitals' workers excepted: torch is not forked
-
 
 def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
     """Everything; the pages answer before the workers load their libraries."""
-    supervisor.nurse(NODES, nursery.NODES)
+    supervisor.nurse(nursery.NODES)
     ledgers = (start_network if choices.ledger == Kind.fabric else start_ledger)(layout, choices, supervisor)
     brokers = start_broker(layout, supervisor)
     consortium.configure(layout, choices, ledgers, brokers)
     migrations: dict[str, Any] = {}
     for site in SITES:
         for command in setup_commands(layout.config(site)):
-            migrations[command.name] = supervisor.start(
-                command.name, command.argv, command.env, supervisor.nurseries[NODES]
-            )
+            migrations[command.name] = supervisor.start(command.name, command.argv, command.env, supervisor.nursery)
     supervisor.wait(migrations)
     for site in SITES:
         start(layout, site, "web", supervisor)
@@ -40,10 +36,9 @@ def start_all(layout: Layout, choices: Choices, supervisor: Supervisor) -> None:
 
 
 def start(layout: Layout, site: Site, kind: str, supervisor: Supervisor) -> None:
-    begun_by = None if kind == "worker" and site in HOSPITALS else supervisor.nurseries[NODES]
     for process in node_processes(layout.config(site)):
         if process.name == f"{site.name}-{kind}":
-            supervisor.start(process.name, process.argv, process.env, begun_by)
+            supervisor.start(process.name, process.argv, process.env, supervisor.nursery)
 
 
 def start_ledger(layout: Layout, choices: Choices, supervisor: Supervisor) -> dict[str, Any]:

@@ -22,18 +22,25 @@ class Shell:
     """One node's process, asked one thing at a time. It ends when its input does, so it never outlives the demo."""
 
     def __init__(self, site: Site, config: Path, log: Path, nursery: Nursery | None = None) -> None:
-        self.site = site
-        argv, env = [sys.executable, "-m", "portal.demo.node"], {**os.environ, VARIABLE: str(config)}
+        self.site, self.log, self.nursery = site, log, nursery
+        self.env = {**os.environ, VARIABLE: str(config)}
+        self.child: subprocess.Popen[bytes] | Child | None = None
+
+    def begin(self) -> None:
+        """Start the process, unless it runs: from the main thread, which it dies with."""
+        if self.child is not None:
+            return
+        argv = [sys.executable, "-m", "portal.demo.node"]
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         self.stdin, self.stdout = os.fdopen(ours_in, "w"), os.fdopen(ours_out)
-        self.child: subprocess.Popen[bytes] | Child
-        with os.fdopen(theirs_in), os.fdopen(theirs_out, "w"), log.open("ab") as errors:
-            if nursery is not None:
-                self.child = nursery.start(f"{site.name}-setup", argv, env, (theirs_in, theirs_out, errors.fileno()))
+        with os.fdopen(theirs_in), os.fdopen(theirs_out, "w"), self.log.open("ab") as errors:
+            if self.nursery is not None:
+                files = (theirs_in, theirs_out, errors.fileno())
+                self.child = self.nursery.start(f"{self.site.name}-setup", argv, self.env, files)
             else:
                 self.child = subprocess.Popen(
-                    argv, env=env, stdin=theirs_in, stdout=theirs_out, stderr=errors, start_new_session=True
+                    argv, env=self.env, stdin=theirs_in, stdout=theirs_out, stderr=errors, start_new_session=True
                 )
 
     def ask(self, action: str, **arguments: Any) -> Any:
@@ -50,6 +57,9 @@ class Shell:
         return answer["result"]
 
     def close(self) -> None:
+        """End the process, if it runs; it may begin again."""
+        if self.child is None:
+            return
         with suppress(BrokenPipeError):
             self.stdin.close()
         try:
@@ -58,6 +68,7 @@ class Shell:
             self.child.kill()
             self.child.wait()
         self.stdout.close()
+        self.child = None
 
 
 class Shells:
@@ -68,6 +79,8 @@ class Shells:
             site.name: Shell(site, layout.config(site), layout.logs / f"{site.name}-setup.log", nursery)
             for site in SITES
         }
+        for shell in self.by_name.values():
+            shell.begin()
         self.pool = ThreadPoolExecutor(len(SITES))
 
     def __enter__(self) -> Shells:
@@ -76,15 +89,22 @@ class Shells:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for shell in self.by_name.values():
-            shell.close()
+        self.rest()
         self.pool.shutdown(cancel_futures=True)
 
+    def rest(self) -> None:
+        """End all five until they are asked again: each holds as much memory as a node's pages do."""
+        for shell in self.by_name.values():
+            shell.close()
+
     def ask(self, name: str, action: str, **arguments: Any) -> Any:
+        self.by_name[name].begin()
         return self.by_name[name].ask(action, **arguments)
 
     def ask_hospitals(self, action: str, **arguments: Any) -> dict[str, Any]:
         """The same action at every hospital at once: results by the hospital's name."""
         hospitals = [name for name in self.by_name if name != "hub"]
-        answers = self.pool.map(lambda name: self.ask(name, action, **arguments), hospitals)
+        for name in hospitals:
+            self.by_name[name].begin()
+        answers = self.pool.map(lambda name: self.by_name[name].ask(action, **arguments), hospitals)
         return dict(zip(hospitals, answers, strict=True))

@@ -140,14 +140,16 @@ class Steps:
 
     def rounds(self) -> None:
         """Run the study; in the middle one patient withdraws through the hospital's portal."""
+        self.shells.rest()
         self.shells.ask("hub", "answers", hospitals=len(HOSPITALS))  # a worker that answers has loaded its libraries
         if not self.withdrawal_mark.exists():
             self.shells.ask("hub", "start", study=self.choices.study, hold_after=self.choices.rounds // 3)
             self.wait(lambda: self.state() == "held")
             self.withdraw()
+            self.shells.rest()
         self.shells.ask("hub", "start", study=self.choices.study)
         self.wait(lambda: self.watch.released)
-        self.shells.ask_hospitals("settle", study=self.choices.study)
+        self.shells.rest()
 
     def wait(self, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + STUDY_SECONDS
@@ -203,10 +205,18 @@ class Steps:
                 write(self.layout.out / name, proof)
         return about
 
-    def cohorts(self) -> dict[str, int]:
-        """How many patients trained in the last round, by hospital: shown to the demo's owner, who owns all four."""
-        found: dict[str, int] = self.shells.ask_hospitals("cohort_size", study=self.choices.study)
-        return found
+    def settled(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many patients trained in the last round, and how many there are, by hospital, once each has followed the
+        ledger to the release: shown to the demo's owner, who owns all four. One hospital after the other: all workers
+        hold the most now.
+        """
+        cohorts, patients = dict[str, int](), dict[str, int]()
+        for site in HOSPITALS:
+            self.shells.ask(site.name, "settle", study=self.choices.study)
+            cohorts[site.name] = self.shells.ask(site.name, "cohort_size", study=self.choices.study)
+            patients[site.name] = self.shells.ask(site.name, "patient_count")
+            self.shells.rest()
+        return cohorts, patients
 
     @property
     def personas_file(self) -> Path:

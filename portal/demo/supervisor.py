@@ -26,7 +26,7 @@ class Supervisor:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self.children: dict[str, Process] = {}
-        self.nurseries: dict[str, Nursery] = {}
+        self.nursery: Nursery | None = None  # kept: it ends when the door that this holds is closed
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(
@@ -51,10 +51,10 @@ class Supervisor:
         self.children[name] = child
         return child
 
-    def nurse(self, name: str, modules: Sequence[str]) -> None:
+    def nurse(self, modules: Sequence[str]) -> None:
         """Have a nursery that begins to load `modules` now; it is stopped like the others."""
-        made = self.nurseries[name] = Nursery(modules, self.logs.parent, self.logs / f"{name}.log")
-        self.children[name] = made.process
+        self.nursery = Nursery(modules, self.logs.parent, self.logs / "nursery.log")
+        self.children["nursery"] = self.nursery.process
 
     def wait(self, children: Mapping[str, Process]) -> None:
         """Wait for several commands to end well; the first that does not names itself."""

@@ -15,7 +15,7 @@ import pytest
 from portal.demo.layout import Kind
 from tests.functional.conftest import identities, ledger, ledger_process
 from tests.support import fabric
-from tests.support.demo import Demo, processes_of
+from tests.support.demo import Demo, Memory, processes_of
 from tests.support.desks import broker_url, desks
 
 __all__ = ["broker_url", "desks", "identities", "ledger", "ledger_process"]
@@ -43,7 +43,8 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     assert first.wait(120) == 130
     assert processes_of(made.directory) == []
     second = made.start("--no-serve", "--report", str(made.copy))
-    output = second.communicate(timeout=600)[0]
+    with Memory(second) as made.memory:
+        output = second.communicate(timeout=600)[0]
     assert second.returncode == 0, output
     return made
 

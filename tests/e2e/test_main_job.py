@@ -132,7 +132,8 @@ def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
     found = processes_of(served.directory)
     names = [Path(f"/proc/{one.pid}/comm").read_text().strip() for one in found]
     assert {f"{site.name}-{kind}"[:15] for site in SITES for kind in ("web", "reactor")} <= set(names)
-    workers = [one for one in found if "portal.grid.celery:site" in " ".join(one.cmdline())]
+    hospitals = {f"{site.name}-worker"[:15] for site in HOSPITALS}
+    workers = [one for one in found if Path(f"/proc/{one.pid}/comm").read_text().strip() in hospitals]
     assert len(workers) == len(HOSPITALS)
     deadline = time.monotonic() + 120  # they load it when they start, on a busy machine after the pages answer
     while not all(map(has_torch, workers)) and time.monotonic() < deadline:
@@ -140,13 +141,8 @@ def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
     assert [one for one in found if has_torch(one)] == workers
 
 
-def test_the_whole_demo_fits_into_three_gigabytes(served: Demo) -> None:
-    deadline = time.monotonic() + 120  # while torch is being loaded, a worker holds half as much again
-    while True:
-        found = processes_of(served.directory)
-        total = sum(process.memory_full_info().pss for process in found)
-        if total <= 3 * 10**9 or time.monotonic() > deadline:
-            break
-        time.sleep(2)
-    print(f"{len(found)} processes, {total / 2**20:.0f} MiB PSS")
-    assert total <= 3 * 10**9
+def test_the_whole_demo_holds_three_gibibytes_at_its_peak(demo: Demo) -> None:
+    """A little less, as measured: the bound leaves a quarter for what happens to coincide on a busy machine."""
+    assert demo.memory is not None
+    print(f"{demo.memory.peak / 2**20:.0f} MiB PSS at the peak:", ", ".join(demo.memory.held))
+    assert 10**9 < demo.memory.peak <= 3.25 * 2**30, demo.memory.held

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,7 @@ class Demo:
         self.out = directory / "out"
         self.copy = directory.parent / "report.json"  # where --report puts one
         self.lines: list[str] = []
+        self.memory: Memory | None = None  # of the run that made it
 
     def start(self, *arguments: str, own_network: bool = True) -> subprocess.Popen[str]:
         """`own_network`: nothing but loopback, if this user may make one."""
@@ -63,6 +65,42 @@ class Demo:
                 threading.Thread(target=process.stdout.read, daemon=True).start()
                 return
         raise AssertionError(f"the demo ended with {process.wait()} before it said {text!r}:\n{''.join(seen)}")
+
+
+class Memory:
+    """The most memory that a demo's processes held together, looked at twice a second while it runs.
+
+    Pages that processes share count once: the sum of the shares that Linux tells (PSS).
+    """
+
+    def __init__(self, demo: subprocess.Popen[str]) -> None:
+        self.peak = 0
+        self.held: list[str] = []  # at the peak: MiB and name of each, the largest first
+        self._demo = psutil.Process(demo.pid)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            with suppress(psutil.NoSuchProcess):
+                self._look([self._demo, *self._demo.children(recursive=True)])
+
+    def _look(self, processes: list[psutil.Process]) -> None:
+        shares = {}
+        for process in processes:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, FileNotFoundError):
+                shares[process] = process.memory_full_info().pss, process.name()
+        if (total := sum(share for share, _ in shares.values())) > self.peak:
+            self.peak = total
+            self.held = [f"{share // 2**20} {name}" for share, name in sorted(shares.values(), reverse=True)]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
