@@ -10,7 +10,6 @@ site answers a repeated message for that attempt as lost and never makes the coh
 
 from __future__ import annotations
 
-import gzip
 import json
 import sqlite3
 import tarfile
@@ -83,11 +82,7 @@ def restore(file: Path) -> int:
 def unpack(file: Path, folder: Path) -> Path:
     """The archive's content in `folder`, once it is known to be this node's."""
     try:
-        with gzip.open(file) as whole_file:
-            while whole_file.read(1 << 20):  # to its end: only there stands the checksum
-                pass
-        with tarfile.open(file, "r:gz") as archive:
-            archive.extractall(folder, filter="data")
+        disk.unpack(file, folder)
         manifest = json.loads((folder / MANIFEST).read_bytes())
         whole = manifest["format"] == FORMAT and (folder / DATABASE).is_file()
     except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, EOFError, zlib.error):

@@ -97,8 +97,7 @@ def restore(file: Path, directory: Path) -> Manifest:
 def _unpack(file: Path, place: Path) -> Manifest:
     """The archive's content in `place`, once every file of it is as its manifest says; any of _FOREIGN if not."""
     place.mkdir()
-    with tarfile.open(file, "r:gz") as archive:
-        archive.extractall(place, filter="data")
+    disk.unpack(file, place)
     manifest = Manifest(**json.loads((place / MANIFEST).read_bytes()))
     (place / MANIFEST).unlink()
     found = {str(path.relative_to(place)): path for path in place.rglob("*") if not path.is_dir()}

@@ -79,8 +79,16 @@ def test_a_cut_a_changed_or_a_foreign_file_restores_nothing(founded: Server, tmp
     foreign = tmp_path / "foreign.tar.gz"
     with tarfile.open(foreign, "w:gz") as archive:
         archive.add(founded.directory / "genesis.block", "genesis.block")
-    bad = [b"", whole[:100], whole[: len(whole) // 2], whole[:-200], whole[:5000] + b"\0\0" + whole[5002:]]
-    for number, data in enumerate([*bad, foreign.read_bytes(), b"not a backup"]):
+    cut = [whole[:end] for end in (0, 100, len(whole) // 2, len(whole) - 200, len(whole) - 1)]
+    changed = [
+        whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        for place in [
+            *range(10, len(whole), len(whole) // 20),
+            len(whole) - 30,
+            len(whole) - 1,
+        ]  # gzip's head names a time
+    ]
+    for number, data in enumerate([*cut, *changed, foreign.read_bytes(), b"not a backup"]):
         file.write_bytes(data)
         with pytest.raises(LedgerError, match=r"restore\.malformed"):
             restore(file, target)
