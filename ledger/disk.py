@@ -33,7 +33,7 @@ def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 def unpack(file: Path, folder: Path) -> None:
-    """What the compressed tar archive `file` holds, in `folder`, once all of it has been read: only at its end stands the
+    """What the compressed tar archive `file` holds, in `folder`, once all of it has been read: at its end stands the
     checksum that a cut or a changed byte anywhere fails, and who reads the archive alone stops before.
 
     Raises OSError, EOFError, zlib.error, tarfile.TarError, ValueError: the file is another or not as it was written.
