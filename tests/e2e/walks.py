@@ -153,9 +153,9 @@ def permit(page: Page, hospital: str, request: str, reason: str) -> None:
 def plan(page: Page, hub: str, request: str, *, title: str, epsilon: str, rounds: int) -> str:
     """The researcher plans a study, sees its price, and proposes it; returns the study's id."""
     open_when_there(page, f"{hub}/access/{request}/", "a[href*='/studies/new/']").click()
-    page.get_by_label("Title").fill(title)
-    page.get_by_label("Epsilon").fill(epsilon)
-    page.get_by_label("Rounds").fill(str(rounds))
+    page.get_by_label("Title", exact=True).fill(title)
+    page.get_by_label("Epsilon", exact=True).fill(epsilon)
+    page.get_by_label("Rounds", exact=True).fill(str(rounds))
     study = page.locator("input[name=study]").input_value()
     check(page)
     page.get_by_role("button", name="Show what it costs").click()
