@@ -201,7 +201,7 @@ def authenticator(page: Page) -> None:
     session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
-def keep(page: Page, link: str, file: Path) -> Path:
+def keep(page: Page, link: str | Pattern[str], file: Path) -> Path:
     """Follow the download `link` and save what the browser got as `file`."""
     with page.expect_download() as download:
         page.get_by_role("link", name=link).click()
