@@ -53,10 +53,41 @@ def sign_out(page: Page) -> None:
     page.get_by_role("button", name="Sign out").click()
 
 
+CONTROLS = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+TABBING = """wanted => {
+  const controls = [...document.querySelectorAll(wanted)], named = one => one.outerHTML.slice(0, 160);
+  const group = one => controls.find(({name, form}) => name === one.name && form === one.form);
+  const stop = one => one.type === 'radio' ? group(one) : one;
+  const open = one => one.isConnected && one.checkVisibility({visibilityProperty: true}) && !one.disabled;
+  const reached = new Set(), unseen = new Set();
+  document.addEventListener('focusin', ({target}) => {
+    const {outlineStyle, outlineWidth} = getComputedStyle(target);
+    reached.add(stop(target));
+    if (outlineStyle === 'none' || parseFloat(outlineWidth) === 0) unseen.add(named(target));
+  });
+  window.left = () => controls.filter(one => open(one) && one === stop(one) && !reached.has(one));
+  window.tabbed = () => [window.left().map(named), [...unseen]];
+  return window.left().length;
+}"""
+
+
+def tab_through(page: Page) -> None:
+    """The Tab key alone leads to every control of this page, and each is seen to have the focus."""
+    stops = int(page.evaluate(TABBING, CONTROLS))
+    for number in range(2 * stops + 20):  # a field for a date has several stops; the walk may begin in the middle
+        page.keyboard.press("Tab")
+        if number % 10 == 9 and not page.evaluate("window.left().length"):
+            break
+    left, unseen = page.evaluate("window.tabbed()")
+    assert not left, f"{page.url}: no Tab leads to {left}"
+    assert not unseen, f"{page.url}: nothing shows the focus on {unseen}"
+
+
 def check(page: Page) -> None:
-    """This page has no accessibility finding, and no sideways scrolling on a phone."""
+    """This page has no accessibility finding, needs no mouse, and does not scroll sideways on a phone."""
     found = [(one["id"], one["nodes"][0]["html"][:160]) for one in Axe().run(page).response["violations"]]
     assert not found, f"{page.url}: {found}"
+    tab_through(page)
     before = page.viewport_size
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -71,7 +102,7 @@ NAMED = "document.activeElement ? document.activeElement.name || '' : ''"
 
 def reach(page: Page, target: Locator) -> None:
     """Bring the focus to `target` with the Tab key alone; where it is must be seen."""
-    for _ in range(60):
+    for _ in range(120):
         if target.evaluate("one => one === document.activeElement"):
             assert target.evaluate(SHOWN), f"{page.url}: nothing shows that {target} has the focus"
             return
@@ -90,7 +121,7 @@ def strike(page: Page, kind: Literal["link", "button"], name: str | Pattern[str]
 
 def choose(page: Page, name: str, value: str | None = None) -> None:
     """Tick the box `name`, or choose `value` (None: the first) among the answers to it, by keyboard."""
-    for _ in range(60):
+    for _ in range(120):
         if page.evaluate(NAMED) == name:
             break
         page.keyboard.press("Tab")
