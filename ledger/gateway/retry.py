@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ledger.gateway.errors import CommitError, EndorseError, GatewayError
 
 _CONFLICTS = ("MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT")
+_UNHEARD = ("no combination of peers can be derived", "failed to find any endorsing peers for org(s)")  # Fabric's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,10 @@ class Retry:
     @staticmethod
     def settles(error: GatewayError) -> bool:
         """Whether the peer will know better in a few seconds: who runs the contracts it hears from the other peers,
-        and after its own start, or once another version was committed, it has not heard of enough of them yet.
+        and after its own start, or once another version was committed, it has not heard of enough of them yet, or not
+        of one that was asked for by name.
         """
-        return isinstance(error, EndorseError) and "no combination of peers can be derived" in error.message
+        return isinstance(error, EndorseError) and any(words in error.message for words in _UNHEARD)
 
 
 def _endorsers_differ(error: EndorseError) -> bool:

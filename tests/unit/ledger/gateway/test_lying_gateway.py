@@ -36,6 +36,7 @@ UNPLANNED = (
     "no combination of peers can be derived which satisfy the endorsement policy: "
     "required chaincodes are not installed on sufficient peers"
 )
+UNHEARD = "failed to find any endorsing peers for org(s): DeltaMSP"
 
 
 class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated code is untyped
@@ -43,6 +44,7 @@ class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
 
     def __init__(self) -> None:
         self.bend: Callable[[proposal.Proposal], proposal.Proposal] = lambda asked: asked
+        self.unheard = (grpc.StatusCode.FAILED_PRECONDITION, UNPLANNED)
         self.failures: list[grpc.StatusCode] = []
         self.orderers: list[str] = []  # what orderers said to each failed submission, in turn
         self.codes: list[int] = []
@@ -56,7 +58,7 @@ class Liar(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # generated
         self.proposed += 1
         if self.unplanned:
             self.unplanned -= 1
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, UNPLANNED)
+            context.abort(*self.unheard)
         if self.refusals:
             self.refusals -= 1
             context.abort(grpc.StatusCode.ABORTED, REFUSAL)
@@ -199,10 +201,14 @@ def test_lost_races_are_proposed_anew_a_bounded_number_of_times(liar: tuple[Liar
     assert servicer.proposed == 6
 
 
+@pytest.mark.parametrize(
+    "said", [(grpc.StatusCode.FAILED_PRECONDITION, UNPLANNED), (grpc.StatusCode.UNAVAILABLE, UNHEARD)]
+)
 def test_a_peer_that_has_not_heard_of_the_others_yet_is_asked_again_for_some_seconds(
-    liar: tuple[Liar, Gateway], monkeypatch: pytest.MonkeyPatch
+    liar: tuple[Liar, Gateway], monkeypatch: pytest.MonkeyPatch, said: tuple[grpc.StatusCode, str]
 ) -> None:
     servicer, gateway = liar
+    servicer.unheard = said
     patient = Contract(gateway.contract._connection, Retry(attempts=2, pause=0.0001))
     servicer.unplanned = 10
     assert patient.submit("members:List", {}).block == 5
