@@ -26,6 +26,7 @@ from training.models.chest import DEFAULTS
 from training.models.weights import Weights
 from training.privacy.calibration import sigma_for
 from training.site import chest, images
+from training.site.arrays import grey
 from training.site.loader import Records
 from training.site.trainer import train
 
@@ -84,7 +85,7 @@ def main() -> None:
         shared = [images.load(path) for path in chest.share(Path(asked.file), Path(folder) / "shared", HOSPITALS)]
         whole = [images.load(path) for path in chest.share(Path(asked.file), Path(folder) / "whole", 1)]
     pixels, labels = chest.read(Path(asked.file), "test")
-    held_out = images.scaled(pixels)
+    held_out = grey(pixels)
     for epsilon in EPSILONS:
         plan = privacy(epsilon)
         began = time.perf_counter()

@@ -36,9 +36,11 @@ from training.federation.studies import Plan, Studies, Study
 from training.federation.transport import LocalTransport, MemoryBlobs
 from training.federation.vectors import Vector, digest, to_bytes
 from training.models import registry
+from training.site import loader
 from training.site.agent import SiteAgent
 from training.site.attempts import FileAttempts
 from training.site.code import code_digest
+from training.site.split import split
 from training.site.stores import TRAINING, Attempt, FrozenCohort, Records, Standing, Trainer
 
 INSTITUTE = "InstituteMSP"
@@ -91,6 +93,12 @@ class Hospital:
     @property
     def dataset(self) -> str:
         return f"{self.msp}/heart"
+
+    def hold(self, records: loader.Records) -> None:
+        """Have these records, one a patient, instead of those it was made with."""
+        self.features = dict(zip(records.patients, records.features, strict=True))
+        self.labels = dict(zip(records.patients, records.labels, strict=True))
+        self.held_out = set(split(records, 42).held_out)
 
     def submit(self, role: str, function: str, arguments: dict[str, Any], evidence: object | None = None) -> Any:
         return self.world.ledger.submit(self.msp, role, function, arguments, evidence)[0]

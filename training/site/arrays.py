@@ -43,3 +43,9 @@ def require_patients(file: str, patients: Array) -> None:
     """Raises DataRefused `data.empty-cell` unless each record names its patient."""
     if patients.dtype.kind != "U" or not all(str(patient).strip() for patient in patients):
         raise DataRefused("data.empty-cell", f"{file}: each record needs its patient, as text", file=file)
+
+
+def grey(pixels: Array) -> NDArray[np.float32]:
+    """Grey values, uint8 (n, ...), as a network takes them: float32 (n, 1, ...), -1..1."""
+    features: NDArray[np.float32] = pixels.astype(np.float32)[:, None] / np.float32(127.5) - np.float32(1)
+    return features

@@ -22,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from consent import canonical
 from training.errors import DataRefused
 from training.models.failure import CUTS, label
 from training.models.failure import FEATURES as NAME
 from training.site.lines import Line, lines, scaled
 from training.site.loader import Records, read_file
+from training.site.specification import schema, transformation
 
 PATIENT, TIME, EVENT = "id", "time", "DEATH_EVENT"
 COLUMNS = (
@@ -55,8 +55,8 @@ SPECIFICATION = {
     "label": {"time": TIME, "event": EVENT, "cuts": list(CUTS)},
     "patient": PATIENT,
 }
-TRANSFORMATION = f"{NAME}@{canonical.digest('covenant.transformation.v1', canonical.encode(SPECIFICATION)).hex()}"
-SCHEMA = canonical.digest("covenant.schema.v1", canonical.encode(list(COLUMNS))).hex()
+TRANSFORMATION = transformation(NAME, SPECIFICATION)
+SCHEMA = schema(COLUMNS)
 
 
 def load(path: Path) -> Records:

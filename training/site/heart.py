@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from consent import canonical
 from training.errors import DataRefused
+from training.site.specification import schema, transformation
 
 NAME = "fed-heart-1"
 PATIENT = "id"
@@ -58,8 +58,8 @@ SPECIFICATION = {
     "label": {"column": LABEL, "range": list(LABELS), "positive": 1},
     "patient": PATIENT,
 }
-TRANSFORMATION = f"{NAME}@{canonical.digest('covenant.transformation.v1', canonical.encode(SPECIFICATION)).hex()}"
-SCHEMA = canonical.digest("covenant.schema.v1", canonical.encode(list(COLUMNS))).hex()
+TRANSFORMATION = transformation(NAME, SPECIFICATION)
+SCHEMA = schema(COLUMNS)
 FEATURES = len(MEASURES) + len(CHOICES) + sum(len(values) - 1 for values in CATEGORIES.values())  # 13
 
 HOSPITALS = {

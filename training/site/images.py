@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from consent import canonical
 from training.errors import DataRefused
 from training.models.chest import FEATURES as NAME
-from training.site.arrays import arrays, require_patients
+from training.site.arrays import arrays, grey, require_patients
 from training.site.loader import Records, read_file
+from training.site.specification import schema, transformation
 
 SIDE = 28
 COLUMNS = ("patients", "images", "labels")
@@ -32,8 +32,8 @@ SPECIFICATION = {
     "scale": {"from": [0, 255], "to": [-1, 1]},
     "label": {"values": [0, 1], "positive": POSITIVE},
 }
-TRANSFORMATION = f"{NAME}@{canonical.digest('covenant.transformation.v1', canonical.encode(SPECIFICATION)).hex()}"
-SCHEMA = canonical.digest("covenant.schema.v1", canonical.encode(list(COLUMNS))).hex()
+TRANSFORMATION = transformation(NAME, SPECIFICATION)
+SCHEMA = schema(COLUMNS)
 
 
 def load(path: Path) -> Records:
@@ -47,18 +47,12 @@ def load(path: Path) -> Records:
     _check(path.name, patients, images, labels)
     return Records(
         tuple(str(patient) for patient in patients),
-        scaled(images),
+        grey(images),
         labels.astype(np.int64),
         tuple(bytes([label]) + image.tobytes() for image, label in zip(images, labels, strict=True)),
         sha256(data).hexdigest(),
         TRANSFORMATION,
     )
-
-
-def scaled(images: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Images, uint8 (n, 28, 28), as the network takes them: float32 (n, 1, 28, 28), -1..1."""
-    features: NDArray[np.float32] = images.astype(np.float32)[:, None] / np.float32(127.5) - np.float32(1)
-    return features
 
 
 def write(path: Path, patients: list[str], images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:

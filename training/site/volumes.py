@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from consent import canonical
 from training.errors import DataRefused
 from training.models.volume import FEATURES as NAME
 from training.models.volume import LABEL, SIDE
-from training.site.arrays import Array, arrays, require_patients
+from training.site.arrays import Array, arrays, grey, require_patients
 from training.site.loader import Records, read_file
+from training.site.specification import schema, transformation
 
 COLUMNS = ("patients", "volumes", "masks")
 COMMAND = "covenant images volumes"
@@ -37,8 +37,8 @@ SPECIFICATION = {
     "scale": {"from": [0, 255], "to": [-1, 1]},
     "label": {"values": list(LABELS)},
 }
-TRANSFORMATION = f"{NAME}@{canonical.digest('covenant.transformation.v1', canonical.encode(SPECIFICATION)).hex()}"
-SCHEMA = canonical.digest("covenant.schema.v1", canonical.encode(list(COLUMNS))).hex()
+TRANSFORMATION = transformation(NAME, SPECIFICATION)
+SCHEMA = schema(COLUMNS)
 
 
 def load(path: Path) -> Records:
@@ -52,7 +52,7 @@ def load(path: Path) -> Records:
     _check(path.name, patients, volumes, masks)
     return Records(
         tuple(str(patient) for patient in patients),
-        volumes.astype(np.float32)[:, None] / np.float32(127.5) - np.float32(1),
+        grey(volumes),
         masks.astype(np.uint8),
         tuple(mask.tobytes() + volume.tobytes() for volume, mask in zip(volumes, masks, strict=True)),
         sha256(data).hexdigest(),

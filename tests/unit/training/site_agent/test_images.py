@@ -11,7 +11,6 @@ from training.federation.studies import Studies
 from training.federation.vectors import digest, to_bytes
 from training.models import chest, registry
 from training.site import images
-from training.site.split import split
 from training.site.trainer import SiteTrainer, evaluate
 
 CONFIGURATION = chest.DEFAULTS.configuration() | {"hidden": 4, "local_steps": 1}
@@ -30,10 +29,7 @@ def world(tmp_path):
         pixels[labels == 1, 14:] += 180
         path = tmp_path / f"{number}.npz"
         images.write(path, [f"{one.msp}-{place}" for place in range(60)], pixels, labels)
-        records = images.load(path)
-        one.features = dict(zip(records.patients, records.features, strict=True))
-        one.labels = dict(zip(records.patients, records.labels.tolist(), strict=True))
-        one.held_out = set(split(records, 42).held_out)
+        one.hold(images.load(path))
     made.everybody_consents()
     return made
 

@@ -12,7 +12,6 @@ from training.federation.vectors import digest, to_bytes
 from training.models import failure as network
 from training.models import registry
 from training.site import failure
-from training.site.split import split
 from training.site.trainer import SiteTrainer
 
 CONFIGURATION = network.DEFAULTS.configuration() | {"local_steps": 2}
@@ -26,10 +25,7 @@ def world(tmp_path):
     made = World(tmp_path, trainer=SiteTrainer())
     paths = failure.write_csvs(tmp_path, len(made.hospitals))
     for one, path in zip(made.hospitals.values(), paths, strict=True):
-        records = failure.load(path)
-        one.features = dict(zip(records.patients, records.features, strict=True))
-        one.labels = dict(zip(records.patients, records.labels.tolist(), strict=True))
-        one.held_out = set(split(records, 42).held_out)
+        one.hold(failure.load(path))
     made.everybody_consents()
     return made
 

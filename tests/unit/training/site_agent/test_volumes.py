@@ -11,7 +11,6 @@ from training.federation.studies import Studies
 from training.federation.vectors import digest, to_bytes
 from training.models import registry, volume
 from training.site import volumes
-from training.site.split import split
 from training.site.trainer import SiteTrainer
 
 CONFIGURATION = volume.DEFAULTS.configuration() | {"local_steps": 1}
@@ -28,10 +27,7 @@ def world(tmp_path):
         pixels = (60 + 90 * masks + random.integers(0, 40, masks.shape)).astype(np.uint8)
         path = tmp_path / f"{number}.volumes.npz"
         volumes.write(path, [f"{one.msp}-{place}" for place in range(64)], pixels, masks)
-        records = volumes.load(path)
-        one.features = dict(zip(records.patients, records.features, strict=True))
-        one.labels = dict(zip(records.patients, records.labels, strict=True))
-        one.held_out = set(split(records, 42).held_out)
+        one.hold(volumes.load(path))
     made.everybody_consents()
     return made
 
