@@ -16,6 +16,7 @@ from consent.errors import ConsentError
 from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
 from portal.catalogue.selectors import seat_words
 from portal.errors import sentence
+from portal.forms import Form
 
 LONGEST = 730  # days: the longest entitlement the contracts allow
 
@@ -35,7 +36,7 @@ class DayField(forms.DateField):
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
-class PurposeForm(forms.Form):
+class PurposeForm(Form):
     """A purpose in DUO and MONDO terms. Ancestry research is left out: the contracts refuse it."""
 
     permission = forms.ChoiceField(label="Kind of research", help_text="The main term of the Data Use Ontology (DUO).")
@@ -152,7 +153,7 @@ class RequestForm(PurposeForm):
         return within_two_years(self.cleaned_data["until"])
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(Form):
     """One hospital's answer for one of its data sets."""
 
     verdict = forms.ChoiceField(
@@ -184,7 +185,7 @@ class DecisionForm(forms.Form):
         return until
 
 
-class RevokeForm(forms.Form):
+class RevokeForm(Form):
     """Nothing to say: the button is the answer."""
 
 

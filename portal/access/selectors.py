@@ -108,8 +108,7 @@ def overdue(msp: str) -> list[str]:
 
 
 def debt_words(debt: dict[str, Any]) -> str:
-    study = mirror.record(f"studies/study/{debt['study']}")
-    title = study["plan"]["title"] if study else debt["study"]
+    title = catalogue.study_title(debt["study"])
     hospitals = ", ".join(map(catalogue.organisation_title, debt["hospitals"]))
     return f"{title}: owed to {hospitals} until {debt['due']}."
 

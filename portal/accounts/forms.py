@@ -4,8 +4,10 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms import Named
 
-class SignInForm(AuthenticationForm):
+
+class SignInForm(Named, AuthenticationForm):
     """Username and password; the same words whatever was wrong."""
 
     error_messages = {
@@ -20,7 +22,7 @@ class SignInForm(AuthenticationForm):
     )
 
 
-class NewPasswordForm(PasswordChangeForm):
+class NewPasswordForm(Named, PasswordChangeForm):
     """The old password, and the new one twice."""
 
     old_password = forms.CharField(

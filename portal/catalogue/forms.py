@@ -13,9 +13,10 @@ from consent.terms import KINDS, LONGEST_VALUE, Condition
 from portal.access.forms import PurposeForm, disease_choices, require_diseases, term_choices
 from portal.catalogue import manifests
 from portal.errors import sentence
+from portal.forms import Form
 
 
-class RegisterForm(forms.Form):
+class RegisterForm(Form):
     """One file of this node, under which terms it may be used. The numbers come from the file itself."""
 
     file = forms.ChoiceField(label="File", help_text="A CSV in this hospital's records folder. It stays where it is.")
@@ -87,11 +88,11 @@ class CountForm(PurposeForm):
     """The purpose whose fitting patients a researcher wants counted."""
 
 
-class RetireForm(forms.Form):
+class RetireForm(Form):
     """Nothing to say: the button is the answer."""
 
 
-class AccountForm(forms.Form):
+class AccountForm(Form):
     """The hospital's privacy account: its cap is final but for a vote of the hospitals."""
 
     cap = forms.DecimalField(

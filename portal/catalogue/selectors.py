@@ -100,6 +100,12 @@ def organisation_title(msp: str) -> str:
     return found["name"] if found else msp
 
 
+def study_title(study: str) -> str:
+    """What the study's plan calls it, else its id."""
+    found = mirror.record(f"studies/study/{study}")
+    return found["plan"]["title"] if found else study
+
+
 def seat(msp: str) -> Seat:
     """Where the organisation sits and what kind it is, as far as `members` holds it."""
     found = mirror.record(f"members/org/{msp}") or {}

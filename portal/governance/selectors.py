@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from portal.catalogue.selectors import organisation_title
+from portal.catalogue.selectors import organisation_title, study_title
 from portal.reactor import selectors as mirror
 
 PROPOSALS = "governance/proposal/"
@@ -57,7 +57,8 @@ def action_words(action: dict[str, Any]) -> str:
         return f"Set the organisation {one['name']} ({one['msp']}): {one['kind']}, {seat}, roles {roles}."
     if action["kind"] == "waive-return":
         hospital = organisation_title(action["hospital"])
-        return f"Let study {action['study']} go without returning its results to {hospital}."
+        study = f"{study_title(action['study'])} ({action['study']})"
+        return f"Let the study {study} go without returning its results to {hospital}."
     return f"An action of a kind this page does not know ({action['kind']}): read its record before you vote."
 
 
@@ -65,6 +66,19 @@ def hospitals() -> list[tuple[str, str]]:
     """The consortium's hospitals: (MSP id, name)."""
     found = mirror.record("members/consortium")
     return [(msp, organisation_title(msp)) for msp in found["hospitals"]] if found else []
+
+
+def owed() -> list[tuple[str, str]]:
+    """What studies that have ended owe, hospital by hospital, as (`<study>@<MSP id>`, words)."""
+    return [
+        (
+            f"{debt['study']}@{msp}",
+            f"{study_title(debt['study'])}: owed to {organisation_title(msp)} until {debt['due']}",
+        )
+        for debts in mirror.records("studies/debts/")
+        for debt in debts["owed"]
+        for msp in debt["hospitals"]
+    ]
 
 
 def organisations() -> list[tuple[str, str]]:

@@ -15,12 +15,13 @@ from django.views.decorators.http import require_safe
 
 from portal import pages
 from portal.accounts.access import persona
+from portal.forms import Form
 from portal.patients import access, device_keys, passkeys
 from portal.patients.models import Grant, KeyKind
 from portal.patients.views import download
 
 
-class KeyForm(forms.Form):
+class KeyForm(Form):
     key = forms.CharField(
         label=_("Your public key"),
         max_length=device_keys.LONGEST,

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from portal.accounts.access import persona
 from portal.errors import PortalError
+from portal.forms import Form
 from portal.patients import passkeys, selectors, services, texts
 from portal.patients.forms import PurposeForm, UntilForm
 from portal.patients.models import Patient
@@ -21,7 +22,7 @@ from portal.patients.views import facts
 LARGEST = 20_000_000  # bytes of a scan
 
 
-class FindForm(forms.Form):
+class FindForm(Form):
     record = forms.CharField(
         label="The number of the patient's record",
         max_length=200,

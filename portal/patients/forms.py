@@ -11,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from consent import periods
 from consent.texts import Question
+from portal.forms import Form
 from portal.patients import choices, services, texts, words
 
 YEARS = ((12, _("1 year")), (24, _("2 years")), (60, _("5 years")))
 
 
-class UnderstandForm(forms.Form):
+class UnderstandForm(Form):
     """A text's quiz, and that it was read. A wrong answer is explained, and can be given again."""
 
     def __init__(self, *args: Any, questions: Sequence[Question], **options: Any) -> None:
@@ -47,7 +48,7 @@ class UnderstandForm(forms.Form):
         return cleaned
 
 
-class PurposeForm(forms.Form):
+class PurposeForm(Form):
     """What the record may be used for; `allowed` restricts the choice when a consent is made smaller."""
 
     preset = forms.ChoiceField(
@@ -71,7 +72,7 @@ class PurposeForm(forms.Form):
         return [(str(label), words.expansion(str(name))) for name, label in preset.choices]
 
 
-class ExactlyForm(forms.Form):
+class ExactlyForm(Form):
     """What may be said more exactly; whoever asks nothing of this leaves it as it is."""
 
     recipients = forms.ChoiceField(
@@ -162,7 +163,7 @@ class ExactlyForm(forms.Form):
         }
 
 
-class UntilForm(forms.Form):
+class UntilForm(Form):
     """For how long; `latest` ("YYYY-MM") restricts the choice when a consent is made smaller."""
 
     until = forms.ChoiceField(

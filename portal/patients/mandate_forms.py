@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms import Form
 from portal.patients import texts, words
 from portal.patients.forms import PurposeForm, UnderstandForm, UntilForm
 from portal.patients.models import Patient
@@ -30,7 +31,7 @@ class YesForm(UnderstandForm, PurposeForm, UntilForm):
         return [self[name] for name in ("preset", "until", "read")]
 
 
-class NoForm(forms.Form):
+class NoForm(Form):
     sure = forms.BooleanField(
         label=_("I say no to all research with this record"),
         error_messages={"required": _("Tick the box to say no, or go back.")},
@@ -40,7 +41,7 @@ class NoForm(forms.Form):
         return {}
 
 
-class SeenForm(forms.Form):
+class SeenForm(Form):
     """What every act about a patient needs: which patient, and the document that was seen."""
 
     patient = forms.UUIDField(label="Patient number", help_text="As this hospital's store knows the patient.")

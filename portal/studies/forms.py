@@ -7,10 +7,12 @@ from typing import Any
 
 from django import forms
 
+from portal.forms import Form
+
 SMALLEST_COHORT = 20  # the constitution's: no plan may ask for fewer
 
 
-class PlanForm(forms.Form):
+class PlanForm(Form):
     """All public constants of a study. Sigma is not asked for: it follows from epsilon."""
 
     study = forms.UUIDField(widget=forms.HiddenInput)  # the form's own name: sent twice, it proposes once
@@ -126,17 +128,17 @@ class PlanForm(forms.Form):
         return answers
 
 
-class ApproveForm(forms.Form):
+class ApproveForm(Form):
     """Carries the digest that was on the page, so that nothing else can be approved than what was read."""
 
     plan_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
 
-class StartForm(forms.Form):
+class StartForm(Form):
     """Nothing to say: the button is the answer."""
 
 
-class StopForm(forms.Form):
+class StopForm(Form):
     reason = forms.ChoiceField(
         label="Reason",
         choices=[
@@ -147,7 +149,7 @@ class StopForm(forms.Form):
     )
 
 
-class RestartForm(forms.Form):
+class RestartForm(Form):
     """The rest of the plan is the ended study's. `study`: the new one's id: sent twice, the form proposes once."""
 
     study = forms.UUIDField(widget=forms.HiddenInput)
@@ -163,7 +165,7 @@ class RestartForm(forms.Form):
     )
 
 
-class PauseForm(forms.Form):
+class PauseForm(Form):
     """`paused` says what the button will do: the page that offers "pause" cannot unpause by a race."""
 
     paused = forms.TypedChoiceField(
@@ -171,7 +173,7 @@ class PauseForm(forms.Form):
     )
 
 
-class ReceiveForm(forms.Form):
+class ReceiveForm(Form):
     """The file itself stays with the steward: its digest is all that is sent."""
 
     results = forms.FileField(
@@ -181,9 +183,9 @@ class ReceiveForm(forms.Form):
     )
 
 
-class CloseOutForm(forms.Form):
+class CloseOutForm(Form):
     """Nothing to say: the button is the answer."""
 
 
-class SettleForm(forms.Form):
+class SettleForm(Form):
     """Nothing to say: the button is the answer."""

@@ -11,13 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from consent.encoding import from_base64url
 from consent.errors import CanonicalRefused
+from portal.forms import Form
 
 LARGEST = 65_536  # bytes; a receipt has 4 kB
 CODE = re.compile(r"[0-9a-f]{32}")
 SIGNATURE = range(64, 73)  # bytes of a DER signature of P-256, but for one in millions
 
 
-class HandInForm(forms.Form):
+class HandInForm(Form):
     """A receipt (file or text), and the withdrawal code or the signature of whoever holds their own key.
 
     Cleaned: `receipt` (bytes), `code` (16 bytes) or None, `signature` (bytes) or None.

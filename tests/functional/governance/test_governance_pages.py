@@ -65,3 +65,12 @@ def test_where_an_organisation_sits_is_proposed_and_nothing_else_of_it_changes(d
     action = mirror.record(f"governance/proposal/{proposal}")["action"]
     assert action["organisation"] == before | {"country": "HU", "sector": "commercial"}
     assert "country HU, commercial" in desks.page("steward", f"/governance/{proposal}/")
+
+
+def test_where_nothing_is_owed_nothing_is_offered_to_go_without(desks, monkeypatch):
+    monkeypatch.setattr("portal.governance.selectors.owed", list)
+    page = desks.page("steward", "/governance/propose/")
+    assert "waive-return" not in page and "need not come back" not in page
+    asked = {"proposal": str(uuid.uuid4()), "kind": "waive-return", "days": "7"}
+    answer = desks.send("steward", "/governance/propose/", asked, status=422)
+    assert "“Proposal”: choose one of the answers" in answer.content.decode()

@@ -79,7 +79,7 @@ def test_nothing_wider_is_on_offer_and_what_was_denied_stays_denied(at_hospital,
     said = {"countries": "anywhere", "studies": "any", "contact": "nobody", "data_from": "2020-01-01"}
     said |= {"data_until": "2024-12-31", "categories": ["images"]}
     for wider, words in (
-        ({"categories": ALL_KINDS}, "not one of the available choices"),
+        ({"categories": ALL_KINDS}, "choose one of the answers that this page offers"),
         ({"data_from": "2019-12-31"}, "on. Choose that day or a later one"),
         ({"data_from": ""}, "on. Choose that day or a later one"),
         ({"data_until": "2025-01-01"}, "Choose that day or an earlier one"),

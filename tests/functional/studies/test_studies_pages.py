@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from io import BytesIO
 from zipfile import ZipFile
@@ -100,9 +99,9 @@ def test_a_plan_that_no_noise_keeps_within_epsilon_is_refused(desks):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"q": "0"}, "greater than or equal to"),
-        ({"q": "1.5"}, "less than or equal to 1"),
-        ({"min_cohort": "5"}, "greater than or equal to 20"),
+        ({"q": "0"}, "“Sampling rate q”: write 0.001 or more."),
+        ({"q": "1.5"}, "“Sampling rate q”: write 1 or less."),
+        ({"min_cohort": "5"}, "“Smallest cohort”: write 20 or more."),
         ({"quorum": "2"}, "at most 1"),
         ({"delta": "0.005"}, "studies.plan-delta"),
     ],
@@ -252,18 +251,23 @@ def test_results_that_a_vote_waived_are_owed_no_more(desks):
     study = approved(desks, desks.dataset(modifiers=[duo.RTN]))
     run_round(desks, study, 1)
     desks.send("researcher", f"/studies/{study}/stop/", {"reason": "sponsor.concern"})
-    waiver = {"kind": "waive-return", "study": study, "hospital": HOSPITAL}
     proposal = {"proposal": str(uuid.uuid4())}
-    asked = {**proposal, "action": waiver, "deadline": int(time.time()) + 3600}
-    made = desks.ledger.submit("steward", "governance:Propose", asked)
-    words = f"Let study {study} go without returning its results to {HOSPITAL}."
-    assert words in desks.page("steward", f"/governance/{proposal['proposal']}/")
+    asked = proposal | {"kind": "waive-return", "days": "7"}
+    nothing = desks.send("steward", "/governance/propose/", asked, status=422)
+    assert "Choose the results that need not come back." in nothing.content.decode()
+    desks.send("steward", "/governance/propose/", asked | {"waived": f"{study}@{HOSPITAL}"})
+    page = desks.page("steward", f"/governance/{proposal['proposal']}/")
+    title = mirror.record(f"studies/study/{study}")["plan"]["title"]
+    assert f"Let the study {title} ({study}) go without returning its results to {HOSPITAL}." in page
+    made = mirror.record(f"governance/proposal/{proposal['proposal']}")
     for msp in HOSPITALS[:3]:
         desks.ledger.submit("steward", "governance:Vote", {**proposal, "digest": made["digest"], "choice": "yes"}, msp)
     desks.send("steward", f"/governance/{proposal['proposal']}/execute/")
     assert f'href="/studies/{study}/results/"' not in desks.page("steward", "/desk/")
     assert "waits for them" not in desks.page("researcher", f"/studies/{study}/")
     desks.send("researcher", f"/studies/{study}/close/")
+    desks.follow()
+    assert f"{study}@{HOSPITAL}" not in desks.page("steward", "/governance/propose/")
 
 
 def test_results_that_have_to_come_back_hold_the_close_out_up(desks):
