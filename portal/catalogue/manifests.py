@@ -20,7 +20,7 @@ from django.conf import settings
 from consent import canonical, cohort
 from portal.catalogue.models import Source
 from portal.errors import PortalError
-from training.site import failure, heart, images, loader, roots, volumes
+from training.site import failure, heart, images, loader, omop, roots, volumes
 from training.site.loader import Records
 from training.site.split import Split, split
 
@@ -38,6 +38,7 @@ class Kind:
 
 KINDS = {  # by the end of a file's name, the longest that fits
     ".survival.csv": Kind(failure.load, failure.SCHEMA, failure.COLUMNS, "tabular", ("diagnoses", "measurements")),
+    ".omop.csv": Kind(omop.load, omop.SCHEMA, omop.COLUMNS, "tabular", ("diagnoses", "measurements")),
     ".csv": Kind(loader.load, heart.SCHEMA, heart.COLUMNS, "tabular", ("diagnoses", "measurements")),
     ".volumes.npz": Kind(volumes.load, volumes.SCHEMA, volumes.COLUMNS, "volumes", ("images",)),
     ".npz": Kind(images.load, images.SCHEMA, images.COLUMNS, "images", ("diagnoses", "images")),
@@ -106,7 +107,7 @@ def records_of(dataset: str, version: int) -> Records:
 
 
 def failures(dataset: str, version: int) -> dict[str, int]:
-    """Code -> how many files could not be prepared, where the report of `covenant images` lies beside the data."""
+    """Code -> how many records could not be prepared, where a report lies beside the file."""
     report = path(find(dataset, version).file).with_suffix(".report.json")
     try:
         codes = json.loads(report.read_bytes())["failed"].values()

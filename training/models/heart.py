@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from training.errors import ModelRefused
 from training.models.description import Defaults, Description
-from training.models.weights import Shapes
+from training.models.weights import Shapes, linear
 
 MODEL = "heart-fcn"
 FEATURES = "fed-heart-1"
@@ -35,16 +35,7 @@ DEFAULTS = Defaults(  # chosen on splits 100 to 159 of public data, judged on ot
 
 def shapes(hidden: int) -> Shapes:
     """The parameters of the network in its module's order (a test compares the two)."""
-    if not 0 <= hidden <= 1024:
-        raise ModelRefused("model.configuration", "hidden must be a whole number from 0 to 1024")
-    if hidden == 0:
-        return {"output.weight": (1, INPUTS), "output.bias": (1,)}
-    return {
-        "hidden_0.0.weight": (hidden, INPUTS),
-        "hidden_0.0.bias": (hidden,),
-        "output.weight": (1, hidden),
-        "output.bias": (1,),
-    }
+    return linear(INPUTS, hidden)
 
 
 DESCRIPTION = Description(DEFAULTS, (INPUTS,), shapes, engine="torch.func", rows=4096)

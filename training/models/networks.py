@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from training.errors import ModelRefused
-from training.models import chest, failure, heart, volume
+from training.models import chest, coronary, failure, heart, volume
 from training.models.absent import BESIDE_NETWORKS, absent
 from training.models.weights import Weights
 
@@ -77,9 +77,18 @@ class Hazards(nn.Module):
 
 
 def heart_network(hidden: int) -> Network:
-    """MONAI's FullyConnectedNet: 13 features -> `hidden` tanh units (none: logistic regression) -> one logit."""
-    layers = [hidden] if hidden else []
-    module = FullyConnectedNet(heart.INPUTS, 1, layers, act="tanh", adn_ordering="A")
+    """13 features -> `hidden` tanh units (none: logistic regression) -> one logit."""
+    return _linear_network(heart.INPUTS, hidden)
+
+
+def coronary_network(hidden: int) -> Network:
+    """The same for the 10 features that OMOP tables give."""
+    return _linear_network(coronary.INPUTS, hidden)
+
+
+def _linear_network(inputs: int, hidden: int) -> Network:
+    """MONAI's FullyConnectedNet (training.models.weights.linear)."""
+    module = FullyConnectedNet(inputs, 1, [hidden] if hidden else [], act="tanh", adn_ordering="A")
     return Network(module.eval(), _binary_loss, _binary_judge)
 
 
@@ -192,6 +201,7 @@ def frozen(network: Network, names: tuple[str, ...]) -> Network:
 
 BUILDERS: Mapping[str, Callable[[int], Network]] = {
     heart.MODEL: heart_network,
+    coronary.MODEL: coronary_network,
     chest.MODEL: chest_network,
     failure.MODEL: failure_network,
     volume.MODEL: volume_network,

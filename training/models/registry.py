@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import ModelRefused
-from training.models import chest, failure, heart, volume, weights
+from training.models import chest, coronary, failure, heart, volume, weights
 from training.models.description import Configuration, Description
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 
 DESCRIPTIONS = {
-    one.model: one for one in (heart.DESCRIPTION, chest.DESCRIPTION, failure.DESCRIPTION, volume.DESCRIPTION)
+    one.model: one
+    for one in (
+        heart.DESCRIPTION,
+        coronary.DESCRIPTION,
+        chest.DESCRIPTION,
+        failure.DESCRIPTION,
+        volume.DESCRIPTION,
+    )
 }
 
 

@@ -24,6 +24,17 @@ def count(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
 
 
+def linear(inputs: int, hidden: int) -> Shapes:
+    """The parameters of MONAI's FullyConnectedNet from `inputs` numbers over `hidden` units (0: none) to one.
+
+    Raises ModelRefused `model.configuration`.
+    """
+    if not 0 <= hidden <= 1024:
+        raise ModelRefused("model.configuration", "hidden must be a whole number from 0 to 1024")
+    layers = {"hidden_0.0.weight": (hidden, inputs), "hidden_0.0.bias": (hidden,)} if hidden else {}
+    return {**layers, "output.weight": (1, hidden or inputs), "output.bias": (1,)}
+
+
 def initial(shapes: Shapes, seed: int) -> Weights:
     """Weights from no global generator: the same `seed` (0..2**63 - 1), the same weights anywhere.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from training.site.prepare import Report
+    from training.site.report import Report
 
 app = typer.Typer(add_completion=False, help="Make the file of images that a hospital registers.")
 
@@ -40,14 +39,9 @@ def volumes(index: Path = SCANS, target: Path = VOLUMES) -> None:
 
 
 def _made(make: Callable[[Path, Path], Report], index: Path, target: Path, end: str) -> None:
-    from training.errors import DataRefused
-    from training.site.attempts import write
+    from training.site.report import reported
 
-    if not target.name.endswith(end) or target.exists():
-        raise DataRefused("data.target", f"{target.name} must end in {end} and not exist yet: choose another name")
-    report = make(index, target)
-    told = target.with_suffix(".report.json")
-    write(told, (json.dumps(report.document(), indent=1) + "\n").encode())
+    report, told = reported(lambda path: make(index, path), target, end)
     typer.echo(f"{report.used} images used, {len(report.failed)} failed; the report stays here: {told}")
 
 

@@ -24,7 +24,8 @@ from training.errors import DataRefused
 from training.models.volume import LABEL
 from training.site import volumes
 from training.site.loader import LARGEST
-from training.site.prepare import Report, listed, placed
+from training.site.prepare import listed, placed
+from training.site.report import Report
 
 PROFILE = "covenant.nifti-voxels.v1"
 COLUMNS = ("patient", "image", "mask")

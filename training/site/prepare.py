@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from training.errors import DataRefused
 from training.site import dicom, images
+from training.site.report import Report
 
 LABELS = ("0", "1")
 COLUMNS = ("patient", "file", "label")
@@ -27,28 +27,6 @@ TRANSFORM = Compose([
     EnsureChannelFirst(channel_dim="no_channel"),
     Resize((images.SIDE, images.SIDE), mode="area"),
 ])  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """`used`: records in the new file. `failed`: file as listed -> code. `removed`: tag -> in how many files it was.
-
-    `profile`: the name of the list of what was kept.
-    """
-
-    profile: str
-    used: int
-    failed: dict[str, str]
-    removed: dict[str, int]
-
-    def document(self) -> dict[str, object]:
-        """As it is written beside the new file."""
-        return {
-            "profile": self.profile,
-            "used": self.used,
-            "failed": self.failed,
-            "removed": dict(sorted(self.removed.items())),
-        }
 
 
 def prepare(index: Path, target: Path) -> Report:

@@ -7,13 +7,15 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+import sqlalchemy as sql
 
 from portal.catalogue import manifests
 from portal.catalogue.models import Source
 from portal.reactor import selectors as mirror
 from portal.studies import plans
 from tests.support.desks import HOSPITAL
-from training.site import failure, images, volumes
+from training.site import cdm, cdm_example, failure, images, omop, volumes
+from training.site.report import reported
 
 pytestmark = pytest.mark.django_db(transaction=False)
 
@@ -159,3 +161,31 @@ def test_a_table_of_survival_names_its_network(desks):
         "metric_sigma": Decimal(2), "learning_rate": Decimal(1), "rounds": 2, "local_steps": 1,
     }, request="r", datasets=[record], code="00" * 32, disjoint=True)  # fmt: skip
     assert (made["configuration"]["model"], made["configuration"]["hidden"]) == ("failure-hazard", 0)
+
+
+def test_a_file_made_from_omop_tables_names_its_network_and_who_was_left_out(desks):
+    desks.dataset()  # the account is open
+    desks.at("steward")
+    folder = desks.settings.NODE.data / "records"
+    database = cdm_example.write_databases(folder / "omop")[0]
+    file = folder / "cleveland.omop.csv"
+    engine = sql.create_engine(f"sqlite:///{database}")
+    with engine.begin() as connection:
+        connection.execute(sql.delete(cdm.MEASUREMENT).where(cdm.MEASUREMENT.c.person_id == 1))
+    engine.dispose()
+    reported(lambda path: cdm.extract(f"sqlite:///{database}", path), file, ".omop.csv")
+    slug = f"omop-{uuid.uuid4().hex[:8]}"
+    desks.send("steward", "/catalogue/register/", {
+        "file": file.name, "slug": slug, "title": "Coronary disease", "permission": "DUO:0000006",
+    })  # fmt: skip
+    record = mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")
+    assert (record["modality"], record["size_bucket"], record["records_per_patient"]) == ("tabular", "200-499", 1)
+    assert record["transformation"] == omop.TRANSFORMATION and record["schema"] == omop.SCHEMA
+    assert manifests.failures(f"{HOSPITAL}/{slug}", 1) == {"omop.not-measured": 1}
+    parts = manifests.split_of(f"{HOSPITAL}/{slug}", 1)
+    assert len(parts.held_out) + len(parts.training) == 303
+    made = plans.build(plans.defaults() | {
+        "title": "X", "epsilon": Decimal(5), "delta": Decimal("0.0001"), "q": Decimal("0.5"), "clip": Decimal(1),
+        "metric_sigma": Decimal(2), "learning_rate": Decimal(1), "rounds": 2, "local_steps": 1,
+    }, request="r", datasets=[record], code="00" * 32, disjoint=True)  # fmt: skip
+    assert (made["configuration"]["model"], made["configuration"]["features"]) == ("coronary-fcn", "omop-coronary-1")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from training.errors import ModelRefused
-from training.models import chest, failure, heart, registry
+from training.models import chest, coronary, failure, heart, registry
 from training.models.heart import DEFAULTS
 
 CONFIGURATION = DEFAULTS.configuration()
@@ -26,7 +26,11 @@ def test_the_shapes_are_the_modules(hidden):
 
 @pytest.mark.parametrize(
     ("defaults", "hidden"),
-    [*((chest.DEFAULTS, hidden) for hidden in (4, 12, 64)), *((failure.DEFAULTS, hidden) for hidden in (0, 1, 8))],
+    [
+        *((chest.DEFAULTS, hidden) for hidden in (4, 12, 64)),
+        *((failure.DEFAULTS, hidden) for hidden in (0, 1, 8)),
+        *((coronary.DEFAULTS, hidden) for hidden in (0, 1, 8)),
+    ],
 )
 def test_the_shapes_of_the_other_networks_are_the_modules(defaults, hidden):
     configuration = defaults.configuration() | {"hidden": hidden}
@@ -57,6 +61,7 @@ def test_the_network_follows_from_the_data_sets():
     assert registry.of_transformations([f"chest-28@{'00' * 32}"] * 2).model == "chest-densenet"
     assert registry.of_transformations([f"fed-heart-1@{'00' * 32}"]).model == "heart-fcn"
     assert registry.of_transformations([f"heart-failure-1@{'00' * 32}"]).model == "failure-hazard"
+    assert registry.of_transformations([f"omop-coronary-1@{'00' * 32}"]).model == "coronary-fcn"
     assert registry.of_transformations([f"ct-32@{'00' * 32}"]).model == "ct-unet"
 
 
@@ -131,7 +136,7 @@ def test_a_seed_out_of_range_is_refused(seed):
 def test_what_the_hub_and_the_portal_import_brings_no_torch():
     modules = (
         "training.models.registry, training.models.heart, training.models.chest, training.models.failure, "
-        "training.models.volume, "
+        "training.models.volume, training.models.coronary, training.site.omop, "
         "training.privacy.accountants, "
         "training.privacy.calibration, "
         "training.privacy.noise, training.site.loader, training.site.split, training.site.roots, training.site.heart, "
