@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from consent import diseases, duo
+from portal.access.promises import promises
 from portal.catalogue import selectors as catalogue
 from portal.reactor import selectors as mirror
 
@@ -36,6 +37,11 @@ class Case:
     @property
     def overdue(self) -> list[str]:
         return overdue(self.request["requester"])
+
+    @property
+    def promises(self) -> list[str]:
+        """What rests on the asker's word alone."""
+        return promises(self.request["purpose"], catalogue.seat(self.request["requester"]))
 
     @property
     def worker_words(self) -> str:

@@ -88,12 +88,16 @@ class ExactlyForm(Form):
     countries = forms.ChoiceField(
         label=_("In which countries?"),
         choices=[(choices.ANYWHERE, _("In any country")), (choices.HERE, _("Only in the country of this hospital"))],
+        help_text=_(
+            "This is about the place of those who ask for the research. The record stays in this hospital, whatever "
+            "you choose. Hospitals in other countries may take part too, with their own records."
+        ),
         initial=choices.ANYWHERE,
         widget=forms.RadioSelect,
     )
     categories = forms.MultipleChoiceField(
         label=_("Which parts of the record?"),
-        help_text=_("A study that needs a part that you leave out cannot use your record at all."),
+        help_text=_("A study that needs a part that you leave out cannot use the record at all."),
         choices=list(words.CATEGORIES.items()),
         initial=list(words.CATEGORIES),
         widget=forms.CheckboxSelectMultiple,
@@ -116,7 +120,10 @@ class ExactlyForm(Form):
     )
     data_until = forms.DateField(
         label=_("Only records made on or before"),
-        help_text=_("A record whose day nobody knows is then left out. The data sets here know no days so far."),
+        help_text=_(
+            "We leave out a record if we do not know its day. So far, the data here have no days. So if you choose a "
+            "day, the record is not used at all."
+        ),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )

@@ -367,8 +367,17 @@ class World:
         first.submit("steward", "consents:PublishText", {"text": text, "supersedes": TEXT, **said})
 
     def declare_disjoint(self) -> None:
-        first, proposal = next(iter(self.hospitals.values())), str(uuid.UUID(int=7))
-        action = {"kind": "declare-disjoint", "hospitals": sorted(self.hospitals)}
+        self.enact({"kind": "declare-disjoint", "hospitals": sorted(self.hospitals)})
+
+    def move(self, msp: str, **seat: str | None) -> None:
+        """Have the members hold something else of where `msp` sits and what kind it is."""
+        standing = self.view.entry(f"members/org/{msp}")
+        assert standing is not None
+        self.enact({"kind": "set-organisation", "organisation": standing.body | seat})
+
+    def enact(self, action: dict[str, Any]) -> None:
+        """Carry `action` out by the votes of all hospitals."""
+        first, proposal = next(iter(self.hospitals.values())), str(uuid.UUID(int=7_000 + self.ledger.height))
         standing = first.submit(
             "steward", "governance:Propose", {"proposal": proposal, "action": action, "deadline": int(self.now) + 3600}
         )
@@ -378,12 +387,13 @@ class World:
             )
         first.submit("steward", "governance:Execute", {"proposal": proposal})
 
-    def study(self, name: int = 1, **changes: Any) -> str:
-        """An approved study over every hospital; `changes` to its plan."""
+    def study(self, name: int = 1, countries: Sequence[str] = (), **changes: Any) -> str:
+        """An approved study over every hospital, asked for by who works in `countries`; `changes` to its plan."""
         study, request = str(uuid.UUID(int=name)), str(uuid.UUID(int=name + 1000))
         datasets = [{"dataset": one.dataset, "version": 1} for one in self.hospitals.values()]
         purpose = {"duo": "DUO:0000007", "diseases": [HEART], "commercial": False, "for_profit": False,
-                   "methods": False, "ancestry": False, "genetic": False}  # fmt: skip
+                   "methods": False, "ancestry": False, "genetic": False,
+                   **({"asking": {"countries": sorted(countries)}} if countries else {})}  # fmt: skip
         self.run("researcher", "access:Request", {
             "request": request, "purpose": purpose, "datasets": datasets, "protocol": "44" * 32, "until": "2027-06-30",
         })  # fmt: skip

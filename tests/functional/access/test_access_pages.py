@@ -118,6 +118,18 @@ def test_a_ruling_is_kept_and_made_again_when_what_it_rests_on_changes(desks, mo
     assert (entitlement["status"], entitlement["matching"]) == ("live", "compatible")
 
 
+def test_the_page_on_which_a_steward_decides_names_what_rests_on_the_askers_word(desks):
+    slug = desks.dataset(modifiers=["DUO:0000026", "DUO:0000027"], value_US="orcid:1", value_PS="hearts")
+    digest = "ab" * 32
+    named = {"users": "orcid:1", "project": "hearts", "ethics_document": digest, "ethics_until": "2099-01-01"}
+    asked = desks.request(slug, **named, accepts=["DUO:0000029"])
+    for page in (f"/access/{asked}/{slug}/1/", f"/access/{asked}/{slug}/1/decide/"):
+        shown = desks.page("steward", page)
+        for said in ("On the asker", "That none of it is for gain. Most", "That these alone will use it: orcid:1."):
+            assert said in shown
+        assert "That it belongs to the project hearts." in shown and digest in shown and "has accepted" in shown
+
+
 def test_where_who_asks_sits_is_the_members_word_and_the_page_says_so(desks):
     slug = desks.dataset(modifiers=["DUO:0000022", "DUO:0000045"], value_GS="US")
     asked = desks.request(slug)

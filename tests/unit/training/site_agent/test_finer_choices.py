@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from consent import duo
 from consent.limits import Denial, Limits
 from consent.occasion import Occasion
-from tests.support.federation import TEXT, World
+from consent.terms import Condition
+from tests.support.federation import INSTITUTE, TEXT, World
 from training.federation.studies import Studies
 from training.site.stores import TRAINING, Attempt
 
@@ -47,11 +49,52 @@ def test_a_site_knows_when_it_agreed_and_what_its_data_set_holds(world):
 def test_a_list_of_studies_or_data_decides_at_the_gate(world, limits, admitted):
     study, hospital = world.study(), world.hospitals[ALPHA]
     everybody = set(hospital.patients(hospital.dataset, 1, TRAINING))
-    chosen = min(everybody)
+    chosen = chooses(hospital, limits(study))
+    assert cohort(world, study) == (everybody if admitted else everybody - {chosen})
+
+
+def chooses(hospital, limits):
+    """One patient, who says so instead of a plain yes."""
+    chosen = min(hospital.patients(hospital.dataset, 1, TRAINING))
     for made in [one for one in hospital.grants.values() if one.patient == chosen]:
         hospital.withdraw(made)
-    hospital.grant(chosen, limits=limits(study))
+    hospital.grant(chosen, limits=limits)
+    return chosen
+
+
+HERE = Limits(conditions=(Condition(term=duo.GS, values=("US",)),))  # where every member of this world sits
+NO_COMPANY = Limits(conditions=(Condition(term=duo.NPU),))
+
+
+@pytest.mark.parametrize(
+    ("limits", "moved", "admitted"),
+    [
+        (HERE, {}, True),
+        (HERE, {INSTITUTE: {"country": "DE"}}, False),
+        (HERE, {INSTITUTE: {"country": None}}, False),
+        (HERE, {ALPHA: {"country": None}}, False),
+        (HERE, {"BetaMSP": {"country": "DE"}}, True),  # it learns beside; who asks, and where the record is, count
+        (HERE, {INSTITUTE: {"sector": "commercial"}}, True),
+        (NO_COMPANY, {}, True),
+        (NO_COMPANY, {INSTITUTE: {"sector": "commercial"}}, False),
+        (NO_COMPANY, {INSTITUTE: {"sector": None}}, False),
+        (NO_COMPANY, {INSTITUTE: {"country": "DE"}}, True),
+    ],
+)
+def test_where_and_for_whom_is_held_against_what_the_members_hold_when_the_round_opens(world, limits, moved, admitted):
+    study, hospital = world.study(), world.hospitals[ALPHA]
+    everybody = set(hospital.patients(hospital.dataset, 1, TRAINING))
+    chosen = chooses(hospital, limits)
+    for msp, seat in moved.items():
+        world.move(msp, **seat)
     assert cohort(world, study) == (everybody if admitted else everybody - {chosen})
+
+
+def test_whoever_asks_and_works_elsewhere_too_is_elsewhere_for_patients_who_say_only_here(world):
+    study, hospital = world.study(countries=("FR", "US")), world.hospitals[ALPHA]
+    everybody = set(hospital.patients(hospital.dataset, 1, TRAINING))
+    chosen = chooses(hospital, HERE)
+    assert cohort(world, study) == everybody - {chosen}
 
 
 def test_a_newer_text_leaves_running_studies_their_patients_and_new_ones_none(world):
