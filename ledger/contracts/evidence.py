@@ -85,6 +85,15 @@ def check_grant(grant: SealedGrant, evidence: Evidence, channel: str, party: Rel
             )
 
 
+def refusal_of(channel: str, party: RelyingParty | None, entry: tuple[SealedGrant, Evidence]) -> Refused | None:
+    """What `check_grant` refuses `entry` with; None for a grant that stands."""
+    try:
+        check_grant(*entry, channel, party)
+    except Refused as refusal:
+        return refusal
+    return None
+
+
 def check_withdrawal(
     commitment: str,
     by: By,

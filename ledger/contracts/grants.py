@@ -8,6 +8,7 @@ forget.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from consent.status import after
 from consent.versions import StillPermits
 from consent.webauthn import RelyingParty
 from ledger.contracts.constitution import MAX_PAST_MONTHS
-from ledger.contracts.evidence import Evidence, check_grant
+from ledger.contracts.evidence import Evidence, refusal_of
 from ledger.contracts.fields import Digest, Seconds
 from ledger.contracts.members import relying_party
 from ledger.contracts.sealed import SealedGrant
@@ -324,14 +325,8 @@ def check_all(
             evidence=len(evidence),
         )
 
-    def outcome(entry: tuple[SealedGrant, Evidence]) -> Refused | None:
-        try:
-            check_grant(*entry, ledger.channel, party)
-        except Refused as refusal:
-            return refusal
-        return None
-
-    for index, refusal in enumerate(ledger.each(outcome, tuple(zip(grants, evidence, strict=True)))):
+    check = partial(refusal_of, ledger.channel, party)
+    for index, refusal in enumerate(ledger.each(check, tuple(zip(grants, evidence, strict=True)))):
         if refusal is not None:
             raise named(refusal, index)
 

@@ -52,7 +52,7 @@ def invoke(stub: Stub, args: list[bytes], *, pool: Executor | None = None) -> by
     """The canonical JSON answer of the function named by `args`.
 
     `args`: the function's name, `<contract>:<Verb>`, and its arguments, one canonical JSON object.
-    `pool`: threads for work that many signatures make; the answer does not depend on it.
+    `pool`: helpers for the work that many signatures make, threads or processes; the answer does not depend on it.
     Raises Refused, and nothing else: `function.unknown`, `arguments.count`, `arguments.not-canonical`,
     `arguments.invalid` (names the field), `role.missing`, `members.unknown`, `<contract>.evidence-missing`,
     `<contract>.evidence-invalid`, `contracts.fault` (an error of the contract itself), and the function's own refusals.

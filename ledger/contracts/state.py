@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,7 +22,7 @@ from ledger.errors import Refused
 R = TypeVar("R", bound=Document)
 T = TypeVar("T")
 A = TypeVar("A")
-CHUNK = 64  # items a thread takes at once
+CHUNK = 64  # items a helper takes at once
 
 
 class Ledger:
@@ -72,14 +72,15 @@ class Ledger:
             self._stub.event(event, written({"records": self._written}))
 
     def each(self, work: Callable[[A], T], items: Sequence[A]) -> list[T]:
-        """`work` done on every item, in the host's threads if it lends any; results in the order of the items.
+        """`work` done on every item, by the host's helpers if it lends any; results in the order of the items.
 
-        `work` must depend on its item alone and touch no state.
+        `work` must depend on its item alone and touch no state. Helpers may be other processes: `work`, the items and
+        the results are such as pickle takes.
         """
         if self._pool is None or len(items) <= CHUNK:
-            return [work(item) for item in items]
+            return _each(work, items)
         chunks = [items[first : first + CHUNK] for first in range(0, len(items), CHUNK)]
-        return [done for part in self._pool.map(lambda chunk: [work(item) for item in chunk], chunks) for done in part]
+        return [done for part in self._pool.map(partial(_each, work), chunks) for done in part]
 
     @property
     def clean(self) -> bool:
@@ -122,6 +123,10 @@ def read(data: bytes, kind: type[T]) -> T:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     return canonical.decode_as(data, kind)
+
+
+def _each(work: Callable[[A], T], items: Sequence[A]) -> list[T]:
+    return [work(item) for item in items]
 
 
 @cache

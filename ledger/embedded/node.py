@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ledger.embedded.committer import Committer, Outcome
 from ledger.embedded.endorser import Endorser
+from ledger.embedded.helpers import Helpers
 from ledger.embedded.layout import Layout
 from ledger.embedded.prepared import PreparedTransactions
 from ledger.embedded.progress import Progress
@@ -37,7 +38,7 @@ class Node:
         self.validator = Validator(self.config.organisations)
         threads = max(2, os.cpu_count() or 1)
         self.workers = ThreadPoolExecutor(threads, "proposal")
-        self._pool = ThreadPoolExecutor(threads, "signatures")
+        self._pool = Helpers(threads)
         self._local = threading.local()
         self.prepared = PreparedTransactions()
         peers = [Identity.load(layout.peer(name)) for name in self.config.hospitals]
