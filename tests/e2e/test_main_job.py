@@ -141,8 +141,8 @@ def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
     assert [one for one in found if has_torch(one)] == workers
 
 
-def test_the_whole_demo_holds_three_gibibytes_at_its_peak(demo: Demo) -> None:
-    """A little less, as measured: the bound leaves a quarter for what happens to coincide on a busy machine."""
+def test_the_whole_demo_holds_less_than_three_gigabytes_at_its_peak(demo: Demo) -> None:
+    """About 2.5 thousand million bytes, as measured: the rest is for what happens to coincide on a busy machine."""
     assert demo.memory is not None
-    print(f"{demo.memory.peak / 2**20:.0f} MiB PSS at the peak:", ", ".join(demo.memory.held))
-    assert 10**9 < demo.memory.peak <= 3.25 * 2**30, demo.memory.held
+    print(f"{demo.memory.peak / 10**9:.2f} GB PSS at the peak:", ", ".join(demo.memory.held))
+    assert 10**9 < demo.memory.peak <= 3 * 10**9, demo.memory.held
