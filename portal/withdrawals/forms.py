@@ -49,7 +49,7 @@ class HandInForm(Form):
             self.add_error("file", gettext("This file is too big to be a receipt. Choose the file receipt.json."))
             return data
         data["receipt"] = file.read() if file else data.get("text", "").strip().encode()
-        if not data["receipt"]:
+        if not data["receipt"] and "text" not in self.errors:
             self.add_error("file", gettext("Choose your receipt file, or paste what stands in it."))
         data["signature"] = None
         if "code" in data:

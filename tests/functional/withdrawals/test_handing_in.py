@@ -205,6 +205,14 @@ def test_a_file_that_is_no_receipt_by_its_size_is_not_read(visitor, db):
     assert answer.status_code == 422 and "too big to be a receipt" in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"), [("a\0b", "take out the signs that nobody can see"), ("x" * 70_000, "(70000 signs)")]
+)
+def test_what_was_pasted_and_cannot_be_read_is_not_called_missing(visitor, db, text, said):
+    page = visitor().post("/withdraw/", {"text": text, "code": "ab" * 16}).content.decode()
+    assert said in page and "Choose your receipt file" not in page
+
+
 def test_giving_is_limited_and_withdrawing_is_not(ledger, as_patient, monkeypatch):
     from portal.limits import Limit
     from portal.patients import access
