@@ -46,6 +46,7 @@ HELP = {
 }
 GROUPED = {  # portal code under another package's name
     ("ledger", "rebuild-projection"): "portal.cli:rebuild_app",
+    ("model", "keep"): "portal.model_cli:keep_app",
     ("model", "verify"): "portal.model_cli:app",
 }
 

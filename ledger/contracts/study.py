@@ -29,7 +29,8 @@ class Configuration(Document, frozen=True):
 
     `schedule`: how the learning rate falls over the rounds. `averaging`: the decay, below 1, of the moving average over
     the rounds' models that the last round closes with; 0 for the last model itself. `frozen`: the parameters, by the
-    beginnings of their names, that stay as they are.
+    beginnings of their names, that stay as they are. `public_weights`: SHA-256 of the file whose weights are the plan's
+    initial ones, of which each site has its own copy; null for weights from a seed or a checkpoint.
     """
 
     model: Code
@@ -40,6 +41,7 @@ class Configuration(Document, frozen=True):
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     averaging: DecimalText = "0"
     frozen: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    public_weights: Digest | None = None
 
 
 class Source(Document, frozen=True):

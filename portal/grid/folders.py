@@ -13,3 +13,8 @@ def attempts_folder() -> Path:
 
 def vectors_folder() -> Path:
     return Path(settings.NODE.data) / "models"
+
+
+def public_weights_folder() -> Path:
+    """The files that a study may start from, each under its SHA-256."""
+    return Path(settings.NODE.data) / "public-weights"

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from consent.errors import CovenantError
 from portal.grid.blobs import BrokerBlobs
-from portal.grid.folders import attempts_folder, vectors_folder
+from portal.grid.folders import attempts_folder, public_weights_folder, vectors_folder
 from portal.grid.ledgers import Mirror, Signer, hospitals
 from portal.grid.stores import Cohorts, Consents, RecordFiles
 from portal.grid.transport import Replies
@@ -70,6 +70,7 @@ def agent() -> SiteAgent:
         blobs=blobs(),
         chain=Chain(Studies(view), blobs(), FileVectors(vectors_folder())),
         trainer=SiteTrainer(),
+        public_weights=public_weights_folder(),
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 
 from portal.forms import Form
+from portal.grid.folders import public_weights_folder
+from training.models import public
 
 SMALLEST_COHORT = 20  # the constitution's: no plan may ask for fewer
 
@@ -75,6 +77,12 @@ class PlanForm(Form):
         max_length=2000,
         help_text="The beginnings of their names, apart by spaces: they stay as they start. Empty: all train.",
     )
+    public_weights = forms.ChoiceField(
+        label="Weights to start from",
+        required=False,
+        help_text="Numbers drawn from a seed, or a file of public weights, named by its SHA-256: each hospital needs "
+        "its own copy. What it was trained on stands outside the study's epsilon.",
+    )
     hidden = forms.IntegerField(
         label="Hidden units",
         min_value=0,
@@ -109,6 +117,8 @@ class PlanForm(Form):
 
     def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
         super().__init__(*args, **named)
+        files = public.named(public_weights_folder())
+        self.fields["public_weights"].choices = [("", "From a seed"), *((name, name) for name in files)]
         self.fields["datasets"].choices = [
             (
                 f"{one['dataset']}@{one['version']}",

@@ -1,21 +1,24 @@
-"""From a researcher's answers to the plan that is pinned on the ledger: pure, so a form sent twice plans the same."""
+"""From a researcher's answers to the plan that is pinned on the ledger: a form sent twice plans the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from consent import canonical
+from portal.grid.folders import public_weights_folder
+from training.errors import ModelRefused
 from training.federation.vectors import Vector, digest
-from training.models import heart, registry
+from training.models import heart, public, registry
 from training.privacy.calibration import sigma_for
 from training.privacy.events import Gaussian
 
 
-def defaults() -> dict[str, Any]:
-    """The public constants that the form starts from, tuned once on public data (training/models/heart.py)."""
-    tuned = heart.DEFAULTS
+def defaults(model: str = heart.MODEL) -> dict[str, Any]:
+    """The public constants that the form starts from: the network's own (training/models)."""
+    tuned = registry.DESCRIPTIONS[model].defaults
     return {
         "seed": 42,
         "epsilon": tuned.epsilon,
@@ -28,6 +31,7 @@ def defaults() -> dict[str, Any]:
         "schedule": "constant",
         "averaging": Decimal(0),
         "frozen": "",
+        "public_weights": "",
         "hidden": tuned.hidden,
         "metric_sigma": tuned.metrics_sigma,
         "min_cohort": 20,
@@ -47,7 +51,7 @@ def build(
     `code`: digest of the code the sites must run. `disjoint`: whether the hospitals' patients are declared to be
     different people. The network is the one that takes what the data sets hold. Raises PrivacyRefused
     `calibration.unreachable` where no noise keeps the study within epsilon, ModelRefused where the network cannot be
-    built, or none takes these data sets (`model.data`).
+    built, none takes these data sets (`model.data`), or the public weights cannot be used (`weights.*`).
     """
     q, delta, metric = (plain(answers[name]) for name in ("q", "delta", "metric_sigma"))
     described = registry.of_transformations(one["transformation"] for one in datasets)
@@ -60,6 +64,7 @@ def build(
         "schedule": answers["schedule"],
         "averaging": plain(answers["averaging"]),
         "frozen": answers["frozen"].split(),
+        "public_weights": answers["public_weights"] or None,
     }
     registry.configuration(configuration)
     factor = 1 if disjoint else len(datasets)
@@ -99,8 +104,22 @@ AS_ANSWERED = (
 
 
 def initial(configuration: Mapping[str, Any], seed: int) -> Vector:
-    """The weights that the study starts from: the same for the same seed on every machine."""
+    """The weights that the study starts from: the same on every machine, from the seed or from the pinned file.
+
+    Raises ModelRefused `weights.*` where this node's copy of that file is missing or does not fit.
+    """
+    if configuration["public_weights"]:
+        return public.weights(public_weights_folder(), dict(configuration))
     return registry.initial_weights(dict(configuration), seed)
+
+
+def networks(datasets: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Which networks these data sets (catalogue records) can train, and which of them train each."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for one in datasets:
+        with suppress(ModelRefused):  # registered for a network that is installed no more
+            found.setdefault(registry.of_transformations([one["transformation"]]).model, []).append(one)
+    return found
 
 
 def part(dataset: Mapping[str, Any], q: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from portal.pages import page, sent
 from portal.studies import access, budget, cost, plans, progress, restarts, selectors, services
 from portal.studies.forms import ApproveForm, CloseOutForm, PlanForm, RestartForm, StartForm, StopForm
 from portal.withdrawals import monthly
+from training.models import heart
 
 
 @require_safe
@@ -61,14 +62,18 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The plan, in two steps at one address: the form, then what it costs; only the second sends it."""
     asked = access.plannable(pk)
     datasets = [case.dataset for case in asked["cases"] if case.status == "live" and case.dataset["live"]]
+    networks = plans.networks(datasets)
+    network = request.GET.get("network", "")
+    network = network if network in networks else next(iter(networks), heart.MODEL)
+    fitting = networks.get(network, [])
     initial = {
-        **plans.defaults(),
+        **plans.defaults(network),
         "study": uuid.uuid4(),
-        "quorum": min(3, len(datasets)),
-        "datasets": [f"{one['dataset']}@{one['version']}" for one in datasets],
+        "quorum": min(3, len(fitting)),
+        "datasets": [f"{one['dataset']}@{one['version']}" for one in fitting],
     }
     form = PlanForm(request.POST or None, initial=initial, datasets=datasets)
-    context = {"asked": asked, "datasets": datasets}
+    context = {"asked": asked, "datasets": datasets, "network": network, "networks": networks}
     if "change" in request.POST or not form.is_bound or not form.is_valid():
         status = 422 if form.is_bound and "change" not in request.POST else 200
         return render(request, "studies/new.html", {**context, "form": form}, status=status)

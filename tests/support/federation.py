@@ -306,6 +306,7 @@ class World:
             "blobs": self.blobs,
             "chain": Chain(Studies(self.view), self.blobs, MemoryVectors()),
             "trainer": self.trainer,
+            "public_weights": hospital.folder / "public-weights",
         }
         return SiteAgent(**(parts | changes))
 

@@ -48,13 +48,25 @@ def model(study: Study, facts: Facts) -> list[str]:
     settings = ", ".join(
         f"{name} `{', '.join(value) or 'none' if isinstance(value, list | tuple) else value}`"
         for name, value in sorted(plan.configuration.items())
-        if name != "model"
+        if name not in ("model", "public_weights")
     )
     return [
         f"The network `{plan.configuration['model']}` ({settings}), trained in {plan.rounds} rounds at "
         f"{len(plan.sites)} hospital(s) under differential privacy, sponsored by `{study.sponsor}`. Study "
         f"`{facts['study']}`.",
+        *start(facts["start"]["public_weights"]),
         *restart(facts["restart"]),
+    ]
+
+
+def start(public: str | None) -> list[str]:
+    if public is None:
+        return []
+    return [
+        "",
+        f"It started from public weights, a file of SHA-256 `{public}`, which every hospital that took part compared "
+        "with its own copy. The privacy statement below is about what was trained here, not about the records behind "
+        "that file.",
     ]
 
 

@@ -11,7 +11,6 @@ from decimal import ROUND_CEILING, Decimal
 from hashlib import sha256
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -21,11 +20,12 @@ from training.federation.card import card
 from training.federation.studies import LedgerView, Round, Studies, Study
 from training.federation.vectors import Vector, digest
 from training.models import registry
+from training.models.weights import flat
 from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged
 from training.site.stores import EVALUATION, TRAINING
 
-FORMAT = "covenant.certificate.v3"
+FORMAT = "covenant.certificate.v4"
 ADJACENCY = {  # whether the hospitals' patients are declared disjoint -> what may differ
     True: "add or remove one patient of one hospital",
     False: "add or remove one patient, at all hospitals together",
@@ -37,6 +37,7 @@ UNCOVERED = (
     "other studies: each hospital's account on the ledger composes them",
     "what the model makes of a single patient later: accuracy is a noised count over held-out patients",
 )
+UNCOVERED_START = "the records that the public weights were trained on: the plan says nothing of whose they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,10 @@ def vector(data: bytes, study: Study) -> Vector:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError):
         raise TrainingError("release.unreadable", "the model is no safetensors file: get it again") from None
-    shapes = registry.shapes(study.plan.configuration)
-    found = {name: (value.shape, value.dtype) for name, value in tensors.items()}
-    if found != {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}:
+    model = flat(tensors, registry.shapes(study.plan.configuration))
+    if model is None:
         raise TrainingError("release.shape", "the model's tensors are not those of the plan's network")
-    return np.concatenate([tensors[name].ravel() for name in shapes])
+    return model
 
 
 def certificate(view: LedgerView, study: Study, model: str, weights: str, head: Head) -> dict[str, Any]:
@@ -136,12 +136,18 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
             "gated_by": "rdp",
         },
         "cohorts": [cohorts(studies, item) for item in studies.rounds(study.study)],
+        "start": {"weights": plan.initial, "public_weights": public_weights(study)},
         "restart": restarted(studies, study),
         "metrics": {"sigma": plan.metrics.sigma, "sites": metrics(studies, study)},
         "datasets": [dataset_root(view, item.dataset, item.version) for item in plan.datasets],
         "ledger": {"height": head.height, "header": head.hash},
-        "not_covered": list(UNCOVERED),
+        "not_covered": [*UNCOVERED, *([] if public_weights(study) is None else [UNCOVERED_START])],
     }
+
+
+def public_weights(study: Study) -> str | None:
+    """The SHA-256 of the file that the study, or the one that it restarts, started from."""
+    return registry.configuration(study.plan.configuration).public_weights
 
 
 def spent(studies: Studies, study: Study) -> dict[str, list[Event]]:

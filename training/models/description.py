@@ -18,6 +18,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The `configuration` part of a plan. `hidden`: the network's width, in its own words; decimals as strings.
 
     `schedule`, `averaging`: training.federation.schedule. `frozen`: beginnings of names of parameters that stay.
+    `public_weights`: SHA-256 of the file that the study starts from (training.models.public), or none.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     averaging: str = "0"
     frozen: tuple[str, ...] = ()
+    public_weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

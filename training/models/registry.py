@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from training.models.networks import Network
 
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
 DESCRIPTIONS = {
     one.model: one
     for one in (
@@ -45,6 +47,9 @@ def configuration(value: object) -> Configuration:
         raise ModelRefused("model.features", f"the network {known.model} takes the features {known.features}")
     if checked.local_steps < 1:
         raise ModelRefused("model.configuration", "local_steps must be at least 1")
+    if checked.public_weights is not None and not DIGEST.fullmatch(checked.public_weights):
+        message = "public_weights must be the SHA-256 of a file, 64 hexadecimal digits in lower case, or null"
+        raise ModelRefused("model.configuration", message)
     learning_rate(checked)
     averaging(checked)
     if not trained(checked).any():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 def count(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
+
+
+def flat(tensors: Mapping[str, NDArray[Any]], shapes: Shapes) -> Weights | None:
+    """Named tensors as one vector, float32 (P,); None where names, shapes or types are not exactly those."""
+    found = {name: (value.shape, value.dtype) for name, value in tensors.items()}
+    if found != {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}:
+        return None
+    return np.concatenate([tensors[name].ravel() for name in shapes])
 
 
 def linear(inputs: int, hidden: int) -> Shapes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from consent.canonical import decode, encode
 from consent.purpose import Purpose
@@ -20,7 +21,7 @@ from training.federation.schedule import plan_of_round
 from training.federation.studies import Commitment, LedgerView, LedgerWriter, Round, Studies, Study
 from training.federation.transport import Blobs
 from training.federation.vectors import Vector, digest_bytes, from_bytes, to_bytes
-from training.site import ceiling, certified, permission
+from training.site import ceiling, certified, permission, starting
 from training.site.cohort import MINIMUM, freeze
 from training.site.gate import Gate
 from training.site.stores import (
@@ -51,7 +52,10 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteAgent:
-    """`msp`: this hospital. `code`: digest of the code installed here. `clock`: epoch seconds."""
+    """`msp`: this hospital. `code`: digest of the code installed here. `clock`: epoch seconds.
+
+    `public_weights`: the folder of the files that a study may start from.
+    """
 
     msp: str
     code: str
@@ -65,6 +69,7 @@ class SiteAgent:
     blobs: Blobs
     chain: Chain
     trainer: Trainer
+    public_weights: Path
 
     @property
     def studies(self) -> Studies:
@@ -75,7 +80,8 @@ class SiteAgent:
 
         Codes: of the ledger's own check (it lacks what was seen of it), `site.disk-full`, `site.ledger-stale`,
         `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`, `site.cohort-too-small`,
-        `site.attempt-lost`, and those of `permission`, of the dry run (`model.*`), of the chain, of the stores and of
+        `site.attempt-lost`, and those of `permission`, of the dry run (`model.*`), of public weights
+        (`weights.*`), of the chain, of the stores and of
         the contracts.
         """
         self.attempts.require_room()
@@ -106,6 +112,7 @@ class SiteAgent:
             raise TrainingError("site.clock-skew", "this round was not opened now: check clocks, open a new attempt")
         ceiling.check(study.plan)
         self.trainer.rehearse(study.plan)
+        starting.check(self.studies.lineage(study)[-1].plan, self.public_weights)
         self.chain.entering(study, attempt)
         dataset = study.plan.dataset(self.msp)
         commitment = self._commitment(study, attempt, block)

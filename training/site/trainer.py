@@ -105,7 +105,8 @@ def rehearsed(configuration: Configuration) -> None:
 
 def alike(checked: Configuration) -> Configuration:
     """One configuration for all that train the same network the same way: a round's rate makes no other engine."""
-    return msgspec.structs.replace(checked, learning_rate="1", local_steps=1, schedule="constant", averaging="0")
+    same = {"learning_rate": "1", "local_steps": 1, "schedule": "constant", "averaging": "0", "public_weights": None}
+    return msgspec.structs.replace(checked, **same)
 
 
 @lru_cache(maxsize=8)

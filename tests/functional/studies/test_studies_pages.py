@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from io import BytesIO
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from safetensors.numpy import save
 
 from consent import canonical, duo
 from portal.catalogue import manifests
 from portal.grid import hub
-from portal.grid.folders import attempts_folder
+from portal.grid.folders import attempts_folder, public_weights_folder
 from portal.grid.stores import RecordFiles
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Record
 from portal.studies import departures, plans, progress
+from portal.studies.forms import PlanForm
 from tests.functional.node import HOSPITALS
 from tests.support.desks import HOSPITAL, INSTITUTE
-from training.models import registry
+from training.federation.vectors import from_bytes
+from training.models import public, registry
+from training.site import failure
 from training.site.attempts import FileAttempts
 from training.site.stores import Attempt, Tally
 
@@ -66,6 +72,58 @@ def run_round(desks, study, number, kind="training"):
     else:
         desks.ledger.submit("site", "studies:Measure", {**place, "correct": 78, "total": 101})
         desks.ledger.submit("runner", "studies:Close", {**place, "model": None}, INSTITUTE)
+
+
+def test_a_plan_starts_from_public_weights_that_the_institute_holds(desks, tmp_path):
+    slug = desks.dataset()
+    desks.at("researcher")
+    tensors = {"output.weight": np.full((1, 13), 0.5, np.float32), "output.bias": np.zeros(1, np.float32)}
+    names = []
+    for number, other in enumerate(({}, {"output.bias": np.zeros(2, np.float32)})):
+        (tmp_path / f"{number}").write_bytes(save(tensors | other))
+        names.append(public.keep(tmp_path / f"{number}", public_weights_folder())[0])
+    study = proposed(desks, slug, public_weights=names[0])
+    plan = mirror.record(f"studies/study/{study}")["plan"]
+    assert plan["configuration"]["public_weights"] == names[0]
+    desks.at("researcher")
+    assert from_bytes(hub.blobs().get(plan["initial"])).tolist() == [0.5] * 13 + [0]
+    assert names[0] in desks.page("steward", f"/studies/{study}/approve/")
+    asked = desks.permitted(slug)
+    for name, words in ((names[1], "weights.names"), ("0" * 64, "choose one of the answers")):
+        answers = values(study=str(uuid.uuid4()), title="X", datasets=[f"{HOSPITAL}/{slug}@1"], public_weights=name)
+        page = desks.send("researcher", f"/studies/new/{asked}/", answers, status=422).content.decode()
+        assert words in page
+
+
+def test_the_form_starts_with_the_numbers_of_the_network_that_the_data_sets_train(desks):
+    hearts = desks.dataset()
+    desks.at("steward")
+    file = failure.write_csvs(desks.settings.NODE.data / "records", 1)[0]
+    survival = f"survival-{uuid.uuid4().hex[:8]}"
+    desks.send("steward", "/catalogue/register/", {
+        "file": file.name, "slug": survival, "title": "Heart failure", "permission": "DUO:0000006",
+    })  # fmt: skip
+    asked = desks.request(hearts, datasets=[f"{HOSPITAL}/{hearts}@1", f"{HOSPITAL}/{survival}@1"])
+    for slug in (hearts, survival):
+        desks.send("steward", f"/access/{asked}/{slug}/1/decide/", {"verdict": "permit", "reason": "It helps."})
+    desks.at("researcher")
+    for query, slug in (("", hearts), ("?network=failure-hazard", survival), ("?network=heart-fcn", hearts)):
+        page = desks.page("researcher", f"/studies/new/{asked}/{query}")
+        ticked = re.findall(r'value="([^"]+)"[^>]*checked', page)
+        assert ticked == [f"{HOSPITAL}/{slug}@1"] and "?network=" in page
+    single = desks.page("researcher", f"/studies/new/{desks.permitted(survival)}/")
+    assert "?network=" not in single
+
+
+@pytest.mark.parametrize("model", registry.DESCRIPTIONS)
+def test_every_networks_numbers_fit_the_form_and_the_network(model):
+    tuned = plans.defaults(model)
+    form = PlanForm({name: str(value) for name, value in tuned.items()}, datasets=[])
+    form.is_valid()
+    assert set(form.errors) == {"study", "title", "datasets"}
+    assert {name: str(tuned[name]) for name in ("hidden", "q", "clip", "rounds")} == {
+        name: str(getattr(registry.DESCRIPTIONS[model].defaults, name)) for name in ("hidden", "q", "clip", "rounds")
+    }
 
 
 def test_the_price_is_shown_before_and_the_plan_is_pinned_with_its_weights_beside_it(desks):
