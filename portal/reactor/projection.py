@@ -93,8 +93,11 @@ def apply(sources: Sequence[Source], *, live: bool = True) -> int:
 
 def locked_position() -> Position:
     """The position, held until the transaction ends, so that two followers never apply the same event."""
-    Position.objects.get_or_create(id=Position.ONLY)
-    return Position.objects.select_for_update().get(id=Position.ONLY)
+    locked = Position.objects.select_for_update().filter(id=Position.ONLY)
+    if (position := locked.first()) is None:
+        Position.objects.get_or_create(id=Position.ONLY)  # of two followers that begin at once one makes it
+        position = locked.get()
+    return position
 
 
 def arrival(source: Source, live: bool) -> Arrival:

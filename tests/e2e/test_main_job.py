@@ -33,7 +33,6 @@ def test_the_report_holds_what_it_promises(demo: Demo) -> None:
     assert 0 < float(report["privacy"]["epsilon_pld"]) <= float(report["privacy"]["epsilon_rdp"]) <= 5
     assert report["withdrawal"]["round_out"] == report["withdrawal"]["round_in"] + 1
     assert report["accuracy"]["per_site"]["SwitzerlandMSP"] is None
-    assert report["seconds"]["total"] > 0
 
 
 @pytest.mark.every_ledger
@@ -123,6 +122,13 @@ def test_every_account_is_told_from_the_command_line(served: Demo) -> None:
     assert most == pytest.approx(float(report["privacy"]["epsilon_rdp"]), abs=2e-6)
     shown = run("budget", "plan", "--dir", str(served.directory), "--epsilon", "2", "--rounds", "5", "--json")
     assert shown.returncode == 0 and json.loads(shown.stdout)["fits"]
+
+
+def test_it_takes_five_minutes_at_most(demo: Demo) -> None:
+    """And says how long until the first page answered: a minute is claimed where nothing else runs (tests/bench)."""
+    seconds = json.loads((demo.out / "report.json").read_text())["seconds"]
+    print(f"first page after {seconds['by_step']['start']} s, done after {seconds['total']} s")
+    assert 0 < seconds["by_step"]["start"] < seconds["total"] <= 300, seconds
 
 
 def test_web_reactor_and_hub_never_load_torch(served: Demo) -> None:
