@@ -56,6 +56,7 @@ def days(first: str, last: str) -> Period:
     return _span(_midnight(first), _midnight(last) + 86_400, first, last)
 
 
+@lru_cache(maxsize=4096)
 def shift_months(month: str, by: int) -> str:
     """The month `by` months after `month` (before, where `by` is negative); raises ConsentError `periods.malformed`."""
     month_start(month)

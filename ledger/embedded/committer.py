@@ -119,9 +119,10 @@ class Committer:
 
     def _validate(self, batch: Sequence[Pending]) -> tuple[bytes, _Draft, list[Indexed]]:
         read = sorted({key for each in batch for key, _ in each.rwset.reads})
-        draft, codes, index, seen = _Draft(self._reader, self._reader.versions(read)), bytearray(), [], set()
+        draft, codes, index = _Draft(self._reader, self._reader.versions(read)), bytearray(), []
+        seen = self._reader.standing([each.tx_id for each in batch])
         for place, each in enumerate(batch):
-            if each.tx_id in seen or self._reader.transaction(each.tx_id) is not None:
+            if each.tx_id in seen:
                 codes.append(DUPLICATE)
                 continue
             seen.add(each.tx_id)
@@ -166,12 +167,15 @@ class Committer:
             return Outcome(self._number, batch, failure=fault)
 
     def _gather(self, first: Pending, linger: float) -> tuple[list[Pending], bool]:
-        """The next block's transactions, and whether to go on after it."""
-        batch, size, end = [first], len(first.envelope), time.perf_counter() + linger
+        """The next block's transactions, and whether to go on after it.
+
+        Sleeps through the linger: woken by every transaction, it would take the interpreter from those that come next.
+        """
+        time.sleep(linger)
+        batch, size = [first], len(first.envelope)
         while len(batch) < MOST and size < LARGEST:
-            left = end - time.perf_counter()
             try:
-                each = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
+                each = self._queue.get_nowait()
             except queue.Empty:
                 break
             if each is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from hashlib import sha256
 from typing import Any
 
 from ledger.contracts import host
@@ -70,13 +71,19 @@ class Endorser:
             answer = self._run(simulation, proposal)
         results = rwset.build(heading.chaincode, simulation.reads, simulation.writes)
         endorsed = envelope.endorsed_bytes(proposal, results, answer, simulation.happened, self._version)
-        endorsements = [
-            envelope.Endorsement(peer.serialized, peer.sign(endorsed + peer.serialized)) for peer in self._peers
-        ]
-        payload = envelope.assemble(proposal, endorsed, endorsements)
+        payload = envelope.assemble(proposal, endorsed, self._sign(endorsed))
         outcome = rwset.ReadWriteSet(tuple(simulation.reads.items()), tuple(simulation.writes.items()))
         self._prepared.add(Prepared(heading, payload, outcome, simulation.happened))
         return payload
+
+    def _sign(self, endorsed: bytes) -> list[envelope.Endorsement]:
+        """Every hospital's signature over `endorsed` and its own name; what they share is hashed once."""
+        shared, made = sha256(endorsed), []
+        for peer in self._peers:
+            whole = shared.copy()
+            whole.update(peer.serialized)
+            made.append(envelope.Endorsement(peer.serialized, peer.sign_digest(whole.digest())))
+        return made
 
     def _run(self, simulation: Simulation, proposal: Proposal) -> bytes:
         return host.invoke(simulation, list(proposal.args), pool=self._pool)

@@ -94,11 +94,17 @@ class Reader:
         row = self._database.execute("select block, tx, code from tx where id = ?", (_id(tx_id),)).fetchone()
         return None if row is None else Indexed(tx_id, *row)
 
+    def standing(self, tx_ids: Sequence[str]) -> set[str]:
+        """Those of `tx_ids` under which a transaction stands."""
+        return {row[0].hex() for row in self._among("select id from tx where id", [_id(each) for each in tx_ids])}
+
     def _many(self, columns: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        for first in range(0, len(keys), TOGETHER):
-            part = keys[first : first + TOGETHER]
-            marks = ",".join("?" * len(part))
-            yield from self._database.execute(f"select {columns} from state where key in ({marks})", part)  # noqa: S608
+        return self._among(f"select {columns} from state where key", keys)  # noqa: S608
+
+    def _among(self, query: str, values: Sequence[str | bytes]) -> Iterator[tuple[Any, ...]]:
+        for first in range(0, len(values), TOGETHER):
+            part = values[first : first + TOGETHER]
+            yield from self._database.execute(f"{query} in ({','.join('?' * len(part))})", part)
 
 
 class Store:

@@ -56,3 +56,7 @@ class Identity:
     def sign(self, message: bytes) -> bytes:
         """The DER signature (low s) over the SHA-256 of `message`."""
         return signing.sign(self.key, message)
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The same over a SHA-256 that the caller made (32 bytes)."""
+        return signing.sign_digest(self.key, digest)

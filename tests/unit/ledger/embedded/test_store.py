@@ -55,6 +55,14 @@ def test_many_keys_at_once_are_each_read_as_alone(store):
     assert reader.states([]) == reader.versions([]) == {}
 
 
+def test_which_of_many_transactions_stand(store):
+    ids = [f"{number:064x}" for number in range(3 * TOGETHER)]
+    store.append(1, b"block", [Indexed(each, 1, place, VALID) for place, each in enumerate(ids[::2])], {})
+    reader = store.reader()
+    assert reader.standing(ids) == set(ids[::2]) == {each for each in ids if reader.transaction(each)}
+    assert reader.standing([]) == set()
+
+
 def test_what_was_appended_is_read_in_snapshots(store):
     reader, later = store.reader(), store.reader()
     store.append(1, b"block", [Indexed("00" * 32, 1, 0, VALID)], {"a": (b"1", (1, 0)), "b": (b"2", (1, 0))})
