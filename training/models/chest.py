@@ -69,4 +69,4 @@ DEFAULTS = Defaults(  # chosen on the validation images, judged on the test imag
     epsilon="3",
     metrics_sigma="2",
 )
-DESCRIPTION = Description(DEFAULTS, RECORD, shapes, engine="torch.func", rows=64)
+DESCRIPTION = Description(DEFAULTS, RECORD, shapes, engine="layerwise", rows=256)

@@ -68,7 +68,7 @@ DESCRIPTION = Description(
     DEFAULTS,
     RECORD,
     shapes,
-    engine="torch.func",
+    engine="layerwise",
     rows=32,
     label=LABEL,
     right="the region that the network draws and the one drawn at the hospital overlap with a Dice coefficient above "

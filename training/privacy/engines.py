@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from training.errors import ModelRefused
 from training.privacy.clipping import PatientGradient, scaled
 from training.privacy.engine import Features, Labels, Loss, Owners, PatientEngine
+from training.privacy.layerwise import LayerwiseEngine
 
 
 class Engine(Protocol):
@@ -27,6 +28,10 @@ class Engine(Protocol):
 
 def torch_func(module: nn.Module, loss: Loss, clip: float) -> Engine:
     return PatientEngine(module, loss, clip)
+
+
+def layerwise(module: nn.Module, loss: Loss, clip: float) -> Engine:
+    return LayerwiseEngine(module, loss, clip)
 
 
 def opacus_hooks(module: nn.Module, loss: Loss, clip: float) -> Engine:
@@ -43,6 +48,7 @@ def opacus_ghost(module: nn.Module, loss: Loss, clip: float) -> Engine:
 
 ENGINES: dict[str, Callable[[nn.Module, Loss, float], Engine]] = {
     "torch.func": torch_func,
+    "layerwise": layerwise,
     "opacus-hooks": opacus_hooks,
     "opacus-ghost": opacus_ghost,
 }
