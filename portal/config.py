@@ -83,7 +83,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     peers: tuple[Peer, ...] = ()
     channel: str = "covenant"
     https: bool = False
-    country: str = ""  # two letters: where patients who allow their own country only let their records be used
+    country: str = ""  # two letters: whose rule about what stays after a withdrawal holds
     ages: Ages | None = None  # from when on children are asked here, and from when on they decide alone
     matching: Literal["strict", "compatible"] = "strict"  # how this hospital's committee reads its data sets' own terms
 

@@ -74,6 +74,11 @@ def answers(preset: str, chosen: Choices) -> dict[str, Any]:
     }
 
 
+def country(limits: Limits) -> str:
+    """The one country that `limits` keep the record's use in; "" for any."""
+    return next((one.values[0] for one in limits.conditions if one.term == duo.GS), "")
+
+
 def chosen(answers: Mapping[str, Any], country: str, denied: tuple[Denial, ...] = ()) -> Choices:
     """What the answers of `ExactlyForm` mean for a hospital in `country`; raises ConsentError for what cannot be.
 

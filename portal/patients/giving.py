@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -98,7 +97,7 @@ def exactly(request: HttpRequest) -> HttpResponse:
         return redirect("patients:give")
     said = {name: answers[name] for name in EXACTLY if name in answers}
     titles = selectors.studies_here()
-    form = ExactlyForm(request.POST or None, initial=said, titles=titles, country=settings.NODE.country)
+    form = ExactlyForm(request.POST or None, initial=said, titles=titles, country=selectors.country())
     if form.is_valid():
         request.session[ANSWERS] = {**answers, **form.cleaned_data}
         return redirect("patients:give-check")
@@ -115,7 +114,7 @@ def check(request: HttpRequest) -> HttpResponse:
     patient, problem = access.patient(request), ""
     standing = selectors.current(list(selectors.grants_of(patient)))
     denied = standing.opened().limits.denied if standing else ()  # a newer text takes back no no
-    chosen = choices.chosen(answers, settings.NODE.country, denied)
+    chosen = choices.chosen(answers, selectors.country(), denied)
     preset = choices.preset(answers["preset"], answers)
     if request.method == "POST" and (how := passkeys.chosen(patient, request.POST)) is False:
         problem = str(passkeys.UNANSWERED)

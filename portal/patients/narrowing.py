@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -90,7 +89,7 @@ def ask_exactly(request: HttpRequest, grant: Grant) -> HttpResponse:
     """The finer parts: who, where, which parts, which studies, results. Less of each, or the same."""
     answers, now = answered(request, grant), standing(grant)
     titles = selectors.studies_here() if now["studies"] == choices.ANY else selectors.titles(now["listed"])
-    known = {"now": now, "titles": titles, "country": settings.NODE.country}
+    known = {"now": now, "titles": titles, "country": selectors.country()}
     form = LessForm(request.POST or None, initial=answers, **known)
     if form.is_valid():
         request.session[place(grant)] = answers | form.cleaned_data
@@ -102,7 +101,8 @@ def ask_exactly(request: HttpRequest, grant: Grant) -> HttpResponse:
 def ask_check(request: HttpRequest, grant: Grant) -> HttpResponse:
     """What is new, what stops by it, and what cannot be undone; a POST is the signature."""
     answers, problem, signer = answered(request, grant), "", passkeys.signer_of(grant)
-    chosen = choices.chosen(answers, settings.NODE.country, grant.opened().limits.denied)
+    limits = grant.opened().limits
+    chosen = choices.chosen(answers, choices.country(limits) or selectors.country(), limits.denied)
     wish = services.like(grant, choices.preset(answers["preset"], answers), answers["until"], chosen)
     if request.method == "POST" and (how := passkeys.chosen(signer, request.POST)) is False:
         problem = str(passkeys.UNANSWERED)

@@ -13,10 +13,16 @@ from django.db.models import QuerySet
 
 from consent.ledger_view import CommittedRoot
 from consent.versions import Lapse
+from portal.catalogue import selectors as catalogue
 from portal.patients import odometer, sending, speaking, words
 from portal.patients.models import Cohort, CohortEntry, Grant, HandedIn, Mandate, Patient, Status
 from portal.reactor import selectors as mirror
 from portal.withdrawals import acknowledging
+
+
+def country() -> str:
+    """Where the members hold that this hospital sits: "only here" is judged by that; "" where nobody has said."""
+    return catalogue.seat(settings.NODE.msp).country or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def clinic(desks, settings):
         run_round(desks, study, number)
     desks.follow()
     desks.at("steward")
-    settings.NODE = replace(settings.NODE, ages=AGES, country="US")
+    settings.NODE = replace(settings.NODE, ages=AGES)
     settings.ROOT_URLCONF = "portal.urls.hospital"
     return study, manifests.split_of(f"{HOSPITAL}/{slug}", 1).training
 

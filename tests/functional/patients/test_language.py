@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from portal.patients import selectors, services, texts
 from portal.reactor import selectors as mirror
@@ -35,8 +34,7 @@ def walk(client, language: str) -> dict[str, str]:
     return {page: client.get(f"/consent/give/{page}").content.decode() for page in PAGES}
 
 
-def test_no_word_of_the_other_language_is_left_on_any_page(ledger, catch_up, new_patient, visitor, settings):
-    settings.NODE = replace(settings.NODE, country="US")
+def test_no_word_of_the_other_language_is_left_on_any_page(ledger, catch_up, new_patient, visitor):
     catch_up()
     english, german = (walk(visitor(new_patient().account), language) for language in ("en", "de"))
     for page in PAGES:
@@ -44,7 +42,8 @@ def test_no_word_of_the_other_language_is_left_on_any_page(ledger, catch_up, new
     assert "Nur in US." in german["check/"] and "29. Februar 2020" in german["check/"]
 
 
-def test_what_was_chosen_is_signed_with_the_german_text(ledger, as_patient):
+def test_what_was_chosen_is_signed_with_the_german_text(ledger, catch_up, as_patient):
+    catch_up()
     patient, client = as_patient
     walk(client, "de")
     wrong = client.post("/consent/give/exactly/", {"contact": "letter"}).content.decode()
@@ -55,10 +54,8 @@ def test_what_was_chosen_is_signed_with_the_german_text(ledger, as_patient):
     assert '<html lang="de">' in client.get("/consent/passkey/").content.decode()
 
 
-def test_the_consent_that_stands_is_shown_made_smaller_and_stopped_in_german(
-    ledger, catch_up, new_patient, visitor, settings
-):
-    settings.NODE = replace(settings.NODE, country="US")
+def test_the_consent_that_stands_is_shown_made_smaller_and_stopped_in_german(ledger, catch_up, new_patient, visitor):
+    catch_up()
     pages: dict[str, list[str]] = {}
     for language in ("en", "de"):
         patient = new_patient()

@@ -12,6 +12,7 @@ from portal.catalogue import manifests
 from portal.patients import leaving, services
 from portal.patients.choices import Choices
 from portal.patients.models import Grant, Status
+from portal.reactor.models import Record
 from tests.functional.patients.test_giving import ALL_KINDS, PLAINLY
 from tests.functional.studies.test_studies_pages import approved
 from tests.support.desks import HOSPITAL
@@ -28,8 +29,8 @@ FINE = Choices(
 
 
 @pytest.fixture
-def at_hospital(ledger, settings):
-    settings.NODE = replace(settings.NODE, country="US")
+def at_hospital(ledger, catch_up):
+    catch_up()
 
 
 def given(patient, choices: Choices, preset: str = "heart-disease") -> Grant:
@@ -92,6 +93,25 @@ def test_nothing_wider_is_on_offer_and_what_was_denied_stays_denied(at_hospital,
     new = Grant.objects.get(replaces=old)
     limits = replace(FINE.limits, categories=("images",))
     assert Choices.of(new.opened()) == Choices("2020-01-01", "2024-12-31", limits, False, "nobody")
+
+
+@pytest.mark.parametrize("now", ["DE", None])
+def test_who_said_only_here_still_allows_less_once_the_members_hold_the_hospital_elsewhere(
+    at_hospital, catch_up, as_patient, now
+):
+    patient, client = as_patient
+    here = Condition(term=duo.GS, values=("US",))
+    old = given(patient, Choices(limits=Limits(conditions=(here,))))
+    catch_up()
+    own = Record.objects.get(key=f"members/org/{HOSPITAL}")
+    own.body["country"] = now
+    own.save()
+    path = f"/consent/{old.pk}/narrow"
+    assert "countries" not in client.get(f"{path}/exactly/").context["form"].fields
+    client.post(f"{path}/exactly/", PLAINLY | {"recipients": "not-for-gain", "categories": ["images"]})
+    assert client.post(f"{path}/check/").status_code == 302
+    limits = Grant.objects.get(replaces=old).opened().limits
+    assert (limits.conditions, limits.categories) == ((here,), ("images",))
 
 
 def test_a_wish_about_results_alone_is_a_new_consent_too(at_hospital, as_patient):

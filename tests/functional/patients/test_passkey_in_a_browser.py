@@ -28,7 +28,7 @@ def understand(page: walks.Page) -> None:
 
 
 def test_a_patient_and_a_guardian_with_the_keyboard_alone(address, catch_up, program, monkeypatch, tmp_path):
-    monkeypatch.setattr(settings, "NODE", replace(settings.NODE, ages=AGES, country="US"))
+    monkeypatch.setattr(settings, "NODE", replace(settings.NODE, ages=AGES))
     patient = services.enrol([("row-of-a-browser",)])[0]
     services.open_account(patient=patient, username="ada")
     patient.refresh_from_db()
