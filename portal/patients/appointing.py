@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal import pages
 from portal.accounts.access import persona
-from portal.patients import mandates, passkeys, speaking
+from portal.patients import mandates, passkey_setup, speaking
 from portal.patients.mandate_forms import AgeForm, AppointForm
 from portal.patients.models import Grant, Mandate, Passkey
 
@@ -65,6 +65,6 @@ def end(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Note that the passkey of whoever speaks under a mandate is lost; they set up the next one themselves."""
-    passkeys.lose(signer=get_object_or_404(Mandate, pk=pk))
+    passkey_setup.lose(signer=get_object_or_404(Mandate, pk=pk))
     messages.success(request, "Noted as lost. It signs nothing any more; whoever lost it can set up another one.")
     return redirect("patients:mandates")

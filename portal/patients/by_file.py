@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from portal import pages
 from portal.accounts.access import persona
 from portal.forms import Form
-from portal.patients import access, device_keys, passkeys
+from portal.patients import access, device_keys, passkey_setup, passkeys
 from portal.patients.models import Grant, KeyKind
 from portal.patients.views import download
 
@@ -36,7 +36,7 @@ def key(request: HttpRequest) -> HttpResponse:
     """A key that I keep in a file, for those who want no passkey: its public half is set up here."""
     patient = access.patient(request)
     form = KeyForm(request.POST or None)
-    if pages.sent(request, form, passkeys.register_device, patient=patient):
+    if pages.sent(request, form, passkey_setup.register_device, patient=patient):
         messages.success(request, gettext("Your key is set up. It signs what you allow and what you stop."))
         return redirect("patients:passkey")
     if passkeys.of(patient).filter(lost=None).exists():

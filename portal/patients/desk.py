@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.forms import Form
-from portal.patients import passkeys, selectors, services, texts
+from portal.patients import passkey_setup, passkeys, selectors, services, texts
 from portal.patients.forms import PurposeForm, UntilForm
 from portal.patients.models import Patient
 from portal.patients.views import facts
@@ -101,7 +101,7 @@ def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
     if shown["passkey"] is None:
         return redirect("patients:desk-patient", pk=pk)
     if request.method == "POST":
-        passkeys.lose(signer=get_object_or_404(Patient, pk=pk))
+        passkey_setup.lose(signer=get_object_or_404(Patient, pk=pk))
         messages.success(request, "Noted as lost. It signs nothing any more; the patient can set up another one.")
         return redirect("patients:desk-patient", pk=pk)
     return render(request, "patients/desk_lost.html", shown)

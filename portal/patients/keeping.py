@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_noop
 from portal import language
 from portal.accounts.access import persona
 from portal.errors import PortalError
-from portal.patients import access, by_file, passkeys, saying, selectors, services, texts, words
+from portal.patients import access, by_file, passkey_setup, passkeys, saying, selectors, services, texts, words
 from portal.patients.models import Grant, KeyKind
 from portal.patients.passkeys import Signer
 from portal.patients.views import facts
@@ -57,7 +57,7 @@ def set_up(request: HttpRequest, signer: Signer, done: str) -> str | None:
         return ""
     try:
         state = request.session.pop(STATE, None)
-        passkeys.register(signer=signer, state=state, sent=request.POST.get("passkey", ""))
+        passkey_setup.register(signer=signer, state=state, sent=request.POST.get("passkey", ""))
     except PortalError as refusal:
         return language.told(refusal)
     messages.success(request, f"{gettext('Your passkey is set up.')} {done}")
@@ -69,7 +69,7 @@ def about(request: HttpRequest, signer: Signer) -> dict[str, Any]:
     standing, past = passkeys.active(signer), list(passkeys.of(signer).exclude(lost=None))
     options = ""
     if standing is None and passkeys.party():
-        options, request.session[STATE] = passkeys.creation(signer)
+        options, request.session[STATE] = passkey_setup.creation(signer)
     return {"passkey": standing, "options": options, "past": past, "lost": bool(past)}
 
 

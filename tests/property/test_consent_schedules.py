@@ -22,7 +22,8 @@ import pytest
 from consent.limits import NO_LIMITS, Denial, Limits
 from consent.mandate import Age, Mandate
 from consent.versions import StillPermits
-from tests.support.federation import TEXT, Hospital, World, seed
+from tests.support.federated_hospital import TEXT, Hospital
+from tests.support.federation import World, seed
 from training.errors import TrainingError
 from training.federation.aggregate import aggregate
 from training.federation.chain import Chain, MemoryVectors

@@ -15,7 +15,7 @@ from ledger.verify import claims, export, verify
 from portal import consent_cli
 from portal import ledger as portal_ledger
 from portal.accounts.models import Role, User
-from portal.patients import passkeys
+from portal.patients import passkey_setup
 from portal.patients.models import Draft, Grant, Passkey, Status
 from tests.functional.patients.test_passkeys import chosen
 
@@ -149,7 +149,7 @@ def test_what_is_no_public_key_is_not_set_up_and_one_key_is_enough(owner, as_pat
     patient, client = as_patient
     assert client.get("/consent/key/").status_code == 302  # there is one
     with pytest.raises(Exception, match=r"patients\.has-passkey"):
-        passkeys.register_device(patient=patient, key=owner.public)
+        passkey_setup.register_device(patient=patient, key=owner.public)
     Passkey.objects.all().delete()
     for sent, code in (
         ("", "Copy the whole line"),

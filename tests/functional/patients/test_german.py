@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from portal.catalogue import manifests
 from portal.demo.authenticator import Passkey as Device
-from portal.patients import mandates, passkeys, services, texts
+from portal.patients import mandates, passkey_setup, services, texts
 from portal.patients.models import Grant, Passkey
 from portal.patients.urls import urlpatterns
 from portal.reactor import selectors as mirror
@@ -150,7 +150,7 @@ def own_pages(reader, desks, study, patient, visitor):
         reader.read(client, f"patients:{name}", grant.pk)
     Passkey.objects.update(copied=datetime.now(UTC))
     reader.read(client, "patients:passkey")
-    passkeys.lose(signer=patient)
+    passkey_setup.lose(signer=patient)
     reader.read(client, "patients:passkey")
     services.withdraw(grant=Grant.objects.get(pk=grant.pk))
     reader.read(client, "patients:grant", grant.pk)

@@ -20,7 +20,7 @@ from ledger.verify import claims, export, verify
 from portal import ledger as portal_ledger
 from portal.accounts.models import Role, User
 from portal.demo.authenticator import Passkey as Device
-from portal.patients import impact, leaving, passkeys, services
+from portal.patients import impact, leaving, passkey_setup, passkeys, services
 from portal.patients.models import Draft, Grant, Passkey, Status
 from tests.functional.patients.test_consent_path import give
 from tests.support.understanding import understood
@@ -241,7 +241,7 @@ def test_a_garbled_passkey_is_refused_and_nothing_else_happens(ledger, catch_up,
 
 def test_there_is_one_passkey_at_a_time(browser):
     with pytest.raises(Exception, match="patients.has-passkey"):
-        passkeys.creation(Passkey.objects.get().patient)
+        passkey_setup.creation(Passkey.objects.get().patient)
 
 
 def test_a_counter_that_goes_back_is_said_and_one_that_is_always_zero_is_not(browser, catch_up):

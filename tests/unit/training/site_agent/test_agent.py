@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from consent.errors import CovenantError
-from tests.support.federation import INSTITUTE, World
+from tests.support.federated_hospital import INSTITUTE
+from tests.support.federation import World
 from tests.support.memory_ledger import MemoryWriter
 from tests.unit.training.site_agent.rounds import ALPHA, fixed, opened, refused, trained
 from training.errors import ModelRefused, TrainingError

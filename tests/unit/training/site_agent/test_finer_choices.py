@@ -8,7 +8,8 @@ from consent import duo
 from consent.limits import Denial, Limits
 from consent.occasion import Occasion
 from consent.terms import Condition
-from tests.support.federation import INSTITUTE, TEXT, World
+from tests.support.federated_hospital import INSTITUTE, TEXT
+from tests.support.federation import World
 from training.federation.studies import Studies
 from training.site.stores import TRAINING, Attempt
 
