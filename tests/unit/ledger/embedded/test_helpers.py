@@ -57,10 +57,16 @@ def test_errors_cross_as_they_are(helpers):
 def test_a_helper_that_was_killed_costs_no_answer(helpers):
     first = helpers.submit(answer, "pid").result()
     os.kill(first, signal.SIGKILL)
-    assert helpers.submit(answer, "still there").result() == "still there"
     gone(first)
-    second = helpers.submit(answer, "pid").result()
-    assert second not in {first, os.getpid()}
+    assert helpers.submit(answer, "pid").result() == os.getpid()  # done here
+    assert helpers.submit(answer, "pid").result() not in {first, os.getpid()}
+
+
+def test_a_helper_that_babbles_is_not_listened_to_again(helpers, monkeypatch):
+    monkeypatch.setattr("ledger.embedded.helpers.COMMAND", [sys.executable, "-c", "print('no pickle', flush=True)"])
+    assert helpers.submit(answer, "first").result() == "first"
+    monkeypatch.undo()
+    assert helpers.submit(answer, "pid").result() != os.getpid()
 
 
 def test_none_outlives_who_began_it(tmp_path):
