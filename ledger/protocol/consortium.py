@@ -22,7 +22,6 @@ from ledger.protocol import policy
 from ledger.protocol.configuration import (
     ADMINS,
     MspConfig,
-    any_policy,
     capabilities,
     config_value,
     organisation_group,
@@ -97,11 +96,12 @@ def channel_group(hospitals: Sequence[Hospital], institutes: Sequence[MspConfig]
     """The channel's ConfigGroup. Hospitals come in the order of their consenter numbers, whatever order is given."""
     hospitals = sorted(hospitals, key=lambda each: each.consenter)
     names = sorted(each.msp.msp_id for each in hospitals)
+    everybody = [*names, *sorted(each.msp_id for each in institutes)]
     admins = signature_policy(policy.majority(names, "admin"))
     return configtx_pb2.ConfigGroup(
         mod_policy=ADMINS,
         groups={
-            "Application": _application(hospitals, institutes, names, admins),
+            "Application": _application(hospitals, institutes, admins),
             "Orderer": _orderer(hospitals, ordering, admins),
         },
         values={
@@ -109,8 +109,20 @@ def channel_group(hospitals: Sequence[Hospital], institutes: Sequence[MspConfig]
             "BlockDataHashingStructure": config_value(configuration_pb2.BlockDataHashingStructure(width=2**32 - 1)),
             "Capabilities": capabilities("V3_0"),
         },
-        policies={"Readers": any_policy("Readers"), "Writers": any_policy("Writers"), ADMINS: admins},
+        policies={**_access(everybody), ADMINS: admins},
     )
+
+
+def _access(msp_ids: Sequence[str]) -> dict[str, Any]:
+    """Who reads and who writes: anybody of these organisations; a peer's own identity writes nothing.
+
+    By name, although Fabric can refer to each organisation's own rule: then it would verify the same signature again
+    for every organisation that it tries, at each peer and twice at each orderer.
+    """
+    return {
+        "Readers": signature_policy(policy.any_of(msp_ids, "member")),
+        "Writers": signature_policy(policy.any_of(msp_ids, "client", "admin", "orderer")),
+    }
 
 
 def block_validation(hospitals: Sequence[Hospital], ordering: str) -> Any:
@@ -133,9 +145,8 @@ def block_validation(hospitals: Sequence[Hospital], ordering: str) -> Any:
     return policies_pb2.SignaturePolicyEnvelope(version=0, rule=rule, identities=identities)
 
 
-def _application(
-    hospitals: Sequence[Hospital], institutes: Sequence[MspConfig], names: Sequence[str], admins: Any
-) -> Any:
+def _application(hospitals: Sequence[Hospital], institutes: Sequence[MspConfig], admins: Any) -> Any:
+    names = sorted(each.msp.msp_id for each in hospitals)
     groups = {each.msp_id: organisation_group(each) for each in institutes}
     for each in hospitals:
         group = organisation_group(each.msp)
@@ -147,8 +158,7 @@ def _application(
         groups=groups,
         values={"Capabilities": capabilities("V2_5")},
         policies={
-            "Readers": any_policy("Readers"),
-            "Writers": any_policy("Writers"),
+            **_access([*names, *sorted(each.msp_id for each in institutes)]),
             ADMINS: admins,
             "Endorsement": signature_policy(policy.majority(names, "peer")),
             "LifecycleEndorsement": signature_policy(policy.majority(names, "peer")),
@@ -188,8 +198,7 @@ def _orderer(hospitals: Sequence[Hospital], ordering: Ordering, admins: Any) -> 
         groups=groups,
         values=values,
         policies={
-            "Readers": any_policy("Readers"),
-            "Writers": any_policy("Writers"),
+            **_access(sorted(groups)),
             ADMINS: admins,
             "BlockValidation": signature_policy(block_validation(hospitals, ordering.kind)),
         },

@@ -33,21 +33,31 @@ class Signer:
 
 def out_of(count: int, msp_ids: Sequence[str], role: str) -> Any:
     """A SignaturePolicyEnvelope: `count` of `msp_ids`, each by an identity with NodeOU `role`."""
-    principals = [
-        msp_principal_pb2.MSPPrincipal(
-            principal_classification=msp_principal_pb2.MSPPrincipal.ROLE,
-            principal=msp_principal_pb2.MSPRole(msp_identifier=each, role=ROLES[role]).SerializeToString(),
-        )
-        for each in msp_ids
-    ]
-    branches = [policies_pb2.SignaturePolicy(signed_by=index) for index in range(len(msp_ids))]
-    rule = policies_pb2.SignaturePolicy(n_out_of={"n": count, "rules": branches})
-    return policies_pb2.SignaturePolicyEnvelope(version=0, rule=rule, identities=principals)
+    return _count_of(count, [(each, role) for each in msp_ids])
+
+
+def any_of(msp_ids: Sequence[str], *roles: str) -> Any:
+    """Anybody of `msp_ids` whose NodeOU is one of `roles`; `member` stands for all of them."""
+    return _count_of(1, [(each, role) for each in msp_ids for role in roles])
 
 
 def majority(msp_ids: Sequence[str], role: str) -> Any:
     """More than half of `msp_ids`, one vote each, by `role`."""
     return out_of(len(msp_ids) // 2 + 1, msp_ids, role)
+
+
+def _count_of(count: int, wanted: Sequence[tuple[str, str]]) -> Any:
+    """`count` of the (organisation, role) in `wanted`, as a SignaturePolicyEnvelope."""
+    principals = [
+        msp_principal_pb2.MSPPrincipal(
+            principal_classification=msp_principal_pb2.MSPPrincipal.ROLE,
+            principal=msp_principal_pb2.MSPRole(msp_identifier=each, role=ROLES[role]).SerializeToString(),
+        )
+        for each, role in wanted
+    ]
+    branches = [policies_pb2.SignaturePolicy(signed_by=index) for index in range(len(wanted))]
+    rule = policies_pb2.SignaturePolicy(n_out_of={"n": count, "rules": branches})
+    return policies_pb2.SignaturePolicyEnvelope(version=0, rule=rule, identities=principals)
 
 
 def principals(policy: Any) -> tuple[tuple[str, str], ...]:

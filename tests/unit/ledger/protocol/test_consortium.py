@@ -83,3 +83,26 @@ def test_one_hospital_is_one_organisation_wherever_it_stands():
     for name in ("H1MSP", "H4MSP"):
         parts = [root.groups[group].groups[name].values["MSP"] for group in ("Application", "Orderer")]
         assert parts[0] == parts[1]
+
+
+@pytest.mark.parametrize("group", ["", "Application", "Orderer"])
+def test_a_members_signature_is_verified_once_to_see_whether_it_may_write(group):
+    """One rule names everybody: a reference to each organisation's own would verify it for each that is tried."""
+    root = made(4)
+    at = root.groups[group] if group else root
+    assert {name: at.policies[name].policy.type for name in ("Readers", "Writers")} == {
+        "Readers": policies_pb2.Policy.SIGNATURE,
+        "Writers": policies_pb2.Policy.SIGNATURE,
+    }
+
+
+@pytest.mark.parametrize("group", ["", "Application", "Orderer"])
+@pytest.mark.parametrize("ou", ["client", "admin", "orderer", "peer"])
+@pytest.mark.parametrize("msp_id", ["H1MSP", "H4MSP", "InstituteMSP", "StrangerMSP"])
+def test_members_read_and_all_but_their_peers_write(group, ou, msp_id):
+    root = made(4)
+    at = root.groups[group] if group else root
+    signer = policy.Signer(msp_id, ou, b"key")
+    member = msp_id in at.groups or (not group and msp_id in root.groups["Application"].groups)
+    assert policy.is_satisfied(rule(at, "Readers"), [signer]) == member
+    assert policy.is_satisfied(rule(at, "Writers"), [signer]) == (member and ou != "peer")
