@@ -85,6 +85,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     https: bool = False
     country: str = ""  # two letters: whose rule about what stays after a withdrawal holds
     ages: Ages | None = None  # from when on children are asked here, and from when on they decide alone
+    device: Literal["auto", "cpu", "cuda"] = "cpu"  # what this hospital trains on; auto: a GPU where there is one
     matching: Literal["strict", "compatible"] = "strict"  # how this hospital's committee reads its data sets' own terms
 
     @property

@@ -25,14 +25,14 @@ from training.models import heart, registry
 from training.site.agent import SiteAgent
 from training.site.attempts import FileAttempts, FileVectors
 from training.site.code import code_digest
-from training.site.trainer import SiteTrainer, rehearsed
+from training.site.trainer import SiteTrainer, alike, rehearsed
 
 
 def warm() -> None:
     """Import and try what the first round would otherwise wait for: one private step on made-up records."""
     vault.keep_opened()
     agent()
-    rehearsed(registry.configuration(heart.DEFAULTS.configuration()))
+    rehearsed(alike(registry.configuration(heart.DEFAULTS.configuration())))
 
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ def agent() -> SiteAgent:
         attempts=FileAttempts(attempts_folder()),
         blobs=blobs(),
         chain=Chain(Studies(view), blobs(), FileVectors(vectors_folder())),
-        trainer=SiteTrainer(),
+        trainer=SiteTrainer(settings.NODE.device),
         public_weights=public_weights_folder(),
     )
 

@@ -78,12 +78,12 @@ def a_seed_for_each_step(patch: Patch) -> None:
 
 def no_clip(patch: Patch) -> None:
     real = trainer.engine
-    patch.setattr(trainer, "engine", lambda configuration, clip: real(configuration, 1e9))
+    patch.setattr(trainer, "engine", lambda configuration, clip, device: real(configuration, 1e9, device))
 
 
 def a_wider_clip(patch: Patch) -> None:
     real = trainer.engine
-    patch.setattr(trainer, "engine", lambda configuration, clip: real(configuration, 1.5 * clip))
+    patch.setattr(trainer, "engine", lambda configuration, clip, device: real(configuration, 1.5 * clip, device))
 
 
 def another_rate(patch: Patch) -> None:

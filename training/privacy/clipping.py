@@ -15,8 +15,8 @@ def clipped(records: Tensor, owners: Owners, clip: float) -> Tensor:
 
     `owners`: (n,), each record's patient in 0..; a patient whose mean is not finite counts as zero.
     """
-    shares = torch.from_numpy((1.0 / np.bincount(owners)[owners]).astype(np.float32))
-    places = torch.from_numpy(owners.astype(np.int64))
+    shares = torch.as_tensor((1.0 / np.bincount(owners)[owners]).astype(np.float32))
+    places = torch.as_tensor(owners.astype(np.int64))
     means = torch.zeros(int(owners.max()) + 1, records.shape[1]).index_add(0, places, records * shares[:, None])
     norms = means.norm(dim=1)
     finite = torch.isfinite(norms)
@@ -51,9 +51,9 @@ class PatientGradient:
             parts = torch.split(whole, [shape.numel() for shape in self._shapes])
             shaped = [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
             outputs = functional_call(
-                self._module, dict(zip(self._names, shaped, strict=True)), (torch.from_numpy(piece),)
+                self._module, dict(zip(self._names, shaped, strict=True)), (torch.as_tensor(piece),)
             )
-            mean = self._loss(outputs, torch.from_numpy(labels[start : start + self._rows]))
+            mean = self._loss(outputs, torch.as_tensor(labels[start : start + self._rows]))
             (gradient,) = torch.autograd.grad(mean, whole)
             total += gradient * (len(piece) / len(features))
         return total

@@ -69,7 +69,7 @@ class PatientEngine:
         while len(features):
             total, norms = self._summed(weights, features, labels, owners)
             patients = int(owners.max()) + 1
-            finite = np.isfinite(norms.numpy()[:patients])
+            finite = np.isfinite(norms.cpu().numpy()[:patients])
             if finite.all():
                 return total
             kept = finite[owners]  # whoever has a gradient that is no number counts as zero: once more without them
@@ -86,10 +86,10 @@ class PatientEngine:
         places = np.minimum(np.arange(rows), len(features) - 1)  # padding repeats a record, with a share of 0
         batch = (
             weights,
-            torch.from_numpy(features[places]),
-            torch.from_numpy(labels[places]),
-            torch.from_numpy(_padded(owners.astype(np.int64), rows, fill=slots)),
-            torch.from_numpy(_padded(shares.astype(np.float32), rows)),
+            torch.as_tensor(features[places]),
+            torch.as_tensor(labels[places]),
+            torch.as_tensor(_padded(owners.astype(np.int64), rows, fill=slots)),
+            torch.as_tensor(_padded(shares.astype(np.float32), rows)),
         )
         trace = self._traces.get((rows, slots))
         if trace is None:

@@ -44,7 +44,7 @@ class LayerwiseEngine:
         """As training.privacy.engine.PatientEngine.clipped_sum."""
         while len(features):
             total, norms = self._summed(weights, features, labels, owners)
-            finite = np.isfinite(norms.numpy())
+            finite = np.isfinite(norms.cpu().numpy())
             if finite.all():
                 return total
             kept = finite[owners]  # whoever has a gradient that is no number counts as zero: once more without them
@@ -58,7 +58,7 @@ class LayerwiseEngine:
         order = np.argsort(owners, kind="stable")
         owners = owners[order]
         try:
-            passed = self._passed(torch.from_numpy(features[order]), torch.from_numpy(labels[order]))
+            passed = self._passed(torch.as_tensor(features[order]), torch.as_tensor(labels[order]))
             with torch.inference_mode():
                 found = {
                     parameter: of_patients(records, owners)
@@ -104,6 +104,6 @@ def of_patients(records: Written | Product, owners: Owners) -> Written | Product
     if counts.max() == 1:
         return records if isinstance(records, Written) or records.short else records.written()
     rows = (records if isinstance(records, Written) else records.written()).gradients
-    shares = torch.from_numpy((1.0 / counts[owners]).astype(np.float32))
+    shares = torch.as_tensor((1.0 / counts[owners]).astype(np.float32))
     means = torch.zeros(len(counts), rows.shape[1])
-    return Written(means.index_add(0, torch.from_numpy(owners.astype(np.int64)), rows * shares[:, None]))
+    return Written(means.index_add(0, torch.as_tensor(owners.astype(np.int64)), rows * shares[:, None]))

@@ -41,7 +41,7 @@ class HooksEngine:
             return torch.zeros_like(weights)
         vector_to_parameters(weights, self._module.parameters())
         try:
-            losses = self._losses(self._module(torch.from_numpy(features)), torch.from_numpy(labels))
+            losses = self._losses(self._module(torch.as_tensor(features)), torch.as_tensor(labels))
             torch.autograd.backward(losses.sum())
             parts = [parameter.grad_sample.flatten(1) for parameter in self._module.parameters()]
         except FAILURES as error:
@@ -70,7 +70,7 @@ class GhostEngine:
         features, labels = features[single], labels[single]
         while len(features):
             summed, norms = self._weighted(weights, features, labels)
-            finite = torch.isfinite(norms).numpy()
+            finite = torch.isfinite(norms).cpu().numpy()
             if finite.all():
                 return total + summed
             features, labels = features[finite], labels[finite]
@@ -80,7 +80,7 @@ class GhostEngine:
         """The sum of the records' clipped gradients, and their norms before clipping."""
         vector_to_parameters(weights, self._module.parameters())
         try:
-            losses = self._losses(self._module(torch.from_numpy(features)), torch.from_numpy(labels))
+            losses = self._losses(self._module(torch.as_tensor(features)), torch.as_tensor(labels))
             torch.autograd.backward(losses.sum(), retain_graph=True)
             norms = self._module.get_norm_sample().detach()
             self._module.zero_grad()

@@ -24,6 +24,7 @@ COVERED = (  # folders with all below them, and single files
     "ledger/protocol",
     "portal/catalogue/manifests.py",
     "portal/catalogue/models.py",
+    "portal/catalogue/selectors.py",
     "portal/config.py",
     "portal/errors.py",
     "portal/grid",

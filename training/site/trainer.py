@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from training.errors import ModelRefused, TrainingError
 from training.federation.studies import Plan
 from training.models import preflight, registry
-from training.models.description import Configuration
+from training.models.description import Configuration, Description
 from training.models.networks import Network
 from training.models.weights import Weights
 from training.privacy import engines
+from training.privacy.device import Setting, chosen
 from training.privacy.engines import Engine
 from training.privacy.events import require_sigma
 from training.privacy.mechanism import Mechanism, number
@@ -37,14 +38,30 @@ from training.site.stores import Records
 class SiteTrainer:
     """The trainer of a site: nothing leaves it unfiltered or without noise (training.site.stores.Trainer)."""
 
+    def __init__(self, device: Setting = "cpu") -> None:
+        self._setting: Setting = device
+
     def rehearse(self, plan: Plan) -> None:
-        """One private step of the plan's network on made-up records, once a process. Errors as `preflight.check`."""
-        rehearsed(registry.configuration(plan.configuration))
+        """One private step of the plan's network on made-up records, once a process.
+
+        Errors as `preflight.check`, `device.chosen` and `agreed`.
+        """
+        configuration = alike(registry.configuration(plan.configuration))
+        rehearsed(configuration)
+        if (device := chosen(self._setting)) != "cpu":
+            agreed(configuration, device)
 
     def train(self, weights: Weights, records: Records, plan: Plan, expected_batch: float) -> Weights:
         """The noised, filtered update. Errors as `train` and `outgoing.inspect`."""
         update = train(
-            weights, records.features, records.labels, records.owners, plan.privacy, plan.configuration, expected_batch
+            weights,
+            records.features,
+            records.labels,
+            records.owners,
+            plan.privacy,
+            plan.configuration,
+            expected_batch,
+            chosen(self._setting),
         )
         outgoing.inspect(update, outgoing.Limits.of(plan.privacy, plan.configuration, expected_batch, records.owners))
         return update
@@ -64,11 +81,13 @@ def train(  # noqa: PLR0917  # the joint with the site agent
     privacy: object,
     configuration: object,
     expected_batch: float | str,
+    device: str = "cpu",
 ) -> Weights:
     """One round at one site: the noised change of the weights, float32 (P,).
 
     `weights`: float32 (P,). `features`: float32 (n, ...); `labels`: whole numbers (n, ...); `owners`: (n,), equal for
     records of one patient. `privacy`, `configuration`: a plan's parts. `expected_batch` (> 0): the plan's constant.
+    `device`: where clipped sums are taken.
     Raises PrivacyRefused `privacy.*`, ModelRefused `model.*`, `weights.shape`, TrainingError `records.*`,
     `training.steps`, `training.expected-batch`, `training.diverged`. No seed: see training.privacy.noise.
     """
@@ -84,7 +103,7 @@ def train(  # noqa: PLR0917  # the joint with the site agent
         raise TrainingError("records.shape", message)
     patients = group(features, labels, owners, mechanism.records_per_patient)
     step = Step(
-        engine=engine(alike(checked), mechanism.clip),
+        engine=engine(alike(checked), mechanism.clip, device),
         mechanism=mechanism,
         scale=registry.learning_rate(checked) / positive(expected_batch),
         trained=registry.trained(checked),
@@ -97,10 +116,32 @@ def train(  # noqa: PLR0917  # the joint with the site agent
 def rehearsed(configuration: Configuration) -> None:
     """The dry run of a network, remembered where it went well."""
     described = registry.description(configuration)
+    preflight.check(registry.build(configuration), *made_up(described), described.engine)
+
+
+@lru_cache(maxsize=8)
+def agreed(configuration: Configuration, device: str) -> None:
+    """Return quietly where `device` gives the processor's clipped sum, on made-up records.
+
+    Raises ModelRefused `model.device-differs`, `model.no-gradient`.
+    """
+    weights = torch.from_numpy(registry.build(configuration).give())
+    records, labels = made_up(registry.description(configuration))
+    here, there = (
+        engine(configuration, 1.0, one).clipped_sum(weights, records, labels, np.arange(len(records)))
+        for one in ("cpu", device)
+    )
+    if not (here - there).norm() <= preflight.TOLERANCE * here.norm():
+        message = "the GPU gives another clipped sum than the processor does: set this site's device to cpu"
+        raise ModelRefused("model.device-differs", message)
+
+
+def made_up(described: Description) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Four records with labels: anything, not all alike."""
     shape = (4, *described.record)
-    records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)  # anything, not all alike
+    records = np.sin(np.arange(np.prod(shape), dtype=np.float32) ** 1.1).reshape(shape)
     labels = np.arange(4 * math.prod(described.label), dtype=np.int64).reshape(4, *described.label) % described.classes
-    preflight.check(registry.build(configuration), records, labels, described.engine)
+    return records, labels
 
 
 def alike(checked: Configuration) -> Configuration:
@@ -110,10 +151,10 @@ def alike(checked: Configuration) -> Configuration:
 
 
 @lru_cache(maxsize=8)
-def engine(configuration: Configuration, clip: float) -> Engine:
+def engine(configuration: Configuration, clip: float, device: str) -> Engine:
     """The engine of a network; it keeps traces between rounds, and no data, weights or noise."""
     network, described = registry.build(configuration), registry.description(configuration)
-    return engines.engine(described.engine, network.module, network.loss, clip, described.rows)
+    return engines.engine(described.engine, network.module, network.loss, clip, described.rows, device=device)
 
 
 @dataclass(frozen=True, slots=True)
