@@ -154,9 +154,9 @@ async def measure(bench: Bench, scale: float) -> None:
 
 
 def busy(process: psutil.Process) -> float:
-    """CPU seconds that `process` has used."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    """CPU seconds that `process` and its helpers have used."""
+    times = [each.cpu_times() for each in (process, *process.children())]
+    return float(sum(each.user + each.system for each in times))
 
 
 async def found(client: Client) -> None:
