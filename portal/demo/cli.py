@@ -63,6 +63,7 @@ def demo(  # noqa: PLR0917  # options of a command line
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us deaf to Ctrl-C
         signal.signal(number, interrupted)
     os.umask(0o077)  # everything below --dir, whichever of the processes makes it
+    epsilon = check_epsilon(epsilon)
     check_report(report_file)
     layout = Layout(directory)
     console = Console(highlight=False)
@@ -71,9 +72,7 @@ def demo(  # noqa: PLR0917  # options of a command line
     with layout.lock():
         if reset:
             empty(layout)
-        choices = layout.choose(
-            port=port, seed=seed, epsilon=check_epsilon(epsilon), rounds=rounds, ledger=ledger and ledger.value
-        )
+        choices = layout.choose(port=port, seed=seed, epsilon=epsilon, rounds=rounds, ledger=ledger and ledger.value)
         services.check(layout, choices)
         supervisor = Supervisor(layout.logs)
         try:

@@ -12,6 +12,7 @@ from portal.demo.layout import PORTS, Layout
 from portal.demo.supervisor import Supervisor
 from portal.errors import PortalError
 from tests.support import ports
+from tests.support.demo import run
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,13 @@ def test_epsilon_is_kept_in_plain_decimals(given, kept):
 def test_an_epsilon_that_is_none_is_refused(given):
     with pytest.raises(PortalError, match=r"demo\.epsilon"):
         check_epsilon(given)
+
+
+def test_a_wrong_epsilon_is_refused_before_a_reset_deletes_anything(tmp_path):
+    (tmp_path / "demo.json").write_text("{}")
+    refused = run("demo", "--dir", str(tmp_path), "--reset", "--epsilon", "0", "--no-serve")
+    assert (refused.returncode, refused.stderr.startswith("demo.epsilon: ")) == (1, True), refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
 
 
 def test_a_reset_deletes_a_demo_and_nothing_else(tmp_path):
