@@ -28,7 +28,7 @@ def defaults(model: str = heart.MODEL) -> dict[str, Any]:
         "rounds": tuned.rounds,
         "local_steps": tuned.local_steps,
         "learning_rate": tuned.learning_rate,
-        "schedule": "constant",
+        "schedule": tuned.schedule,
         "averaging": Decimal(0),
         "frozen": "",
         "public_weights": "",

@@ -21,6 +21,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from training.federation.aggregate import aggregate
+from training.federation.schedule import share
 from training.models import registry
 from training.models.chest import DEFAULTS
 from training.models.weights import Weights
@@ -53,10 +54,12 @@ def study(hospitals: list[Records], plan: dict[str, str | int], seed: int) -> We
     """The model after one study; weights and expected batch follow from each hospital's number of images."""
     model = registry.initial_weights(CONFIGURATION, seed)
     weights = {str(place): len(records) for place, records in enumerate(hospitals)}
-    for _ in range(DEFAULTS.rounds):
+    for number in range(1, DEFAULTS.rounds + 1):
+        rate = float(DEFAULTS.learning_rate) * share(DEFAULTS.schedule, number, DEFAULTS.rounds)
+        configuration = CONFIGURATION | {"learning_rate": repr(rate), "schedule": "constant"}
         deltas = {
             str(place): train(
-                model, records.features, records.labels, records.owners, plan, CONFIGURATION,
+                model, records.features, records.labels, records.owners, plan, configuration,
                 float(DEFAULTS.q) * len(records),
             )
             for place, records in enumerate(hospitals)

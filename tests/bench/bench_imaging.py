@@ -37,8 +37,9 @@ from tests.bench.claims import claim  # noqa: E402
 LOADING = 0.2  # of the time that a round's steps take
 
 
-def measure(described: Description, bound: float, patients: int, load: Callable[[], Records]) -> None:
-    records, configuration = load(), registry.configuration(described.defaults.configuration())
+def measure(described: Description, hidden: int, bound: float, patients: int, load: Callable[[], Records]) -> None:
+    records = load()
+    configuration = registry.configuration(described.defaults.configuration() | {"hidden": hidden})
     network, clip, q = registry.build(configuration), float(described.defaults.clip), float(described.defaults.q)
     batch = round(patients * q)
     rows = torch.from_numpy(records.features[:batch])
@@ -63,10 +64,12 @@ def measure(described: Description, bound: float, patients: int, load: Callable[
         "opacus": lambda: theirs.change(weights, grouped),
         "load": load,
     }
-    for _ in range(20):
-        ours.change(weights, grouped)  # every capacity that a sample needs is traced
     took = alternately(steps, seconds=0.3)
-    ratio, beside, name = took["dp"] / took["plain"], took["opacus"] / took["plain"], described.model
+    ratio, beside, name = (
+        took["dp"] / took["plain"],
+        took["opacus"] / took["plain"],
+        f"{described.model}, hidden {hidden}",
+    )
     claim(f"DP step, {name}", ratio, "plain steps", at_most=bound,
           baseline=("Opacus' hooks in plain steps", beside))  # fmt: skip
     print(f"DP step, {name}, batch {batch}: {took['dp'] * 1e3:.1f} ms "
@@ -87,10 +90,11 @@ def main() -> None:
         people = [f"p{place}" for place in range(640)]
         pixels = random.integers(0, 256, (640, images.SIDE, images.SIDE)).astype(np.uint8)
         images.write(flat, people, pixels, random.integers(0, 2, 640).astype(np.uint8))
-        measure(chest.DESCRIPTION, 2.0, 640, lambda: images.load(flat))
+        for hidden in (chest.DEFAULTS.hidden, 12):  # 12: 14,885 weights
+            measure(chest.DESCRIPTION, hidden, 2.0, 640, lambda: images.load(flat))
         masks = random.integers(0, 2, (80, *volume.LABEL)).astype(np.uint8)
         volumes.write(deep, people[:80], masks * 200, masks)
-        measure(volume.DESCRIPTION, 1.3, 80, lambda: volumes.load(deep))
+        measure(volume.DESCRIPTION, volume.DEFAULTS.hidden, 1.3, 80, lambda: volumes.load(deep))
 
 
 if __name__ == "__main__":

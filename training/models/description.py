@@ -47,6 +47,7 @@ class Defaults:
     delta: str
     epsilon: str
     metrics_sigma: str
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
 
     def configuration(self) -> dict[str, str | int]:
         """What a plan's `configuration` holds."""
@@ -56,6 +57,7 @@ class Defaults:
             "learning_rate": self.learning_rate,
             "local_steps": self.local_steps,
             "features": self.features,
+            "schedule": self.schedule,
         }
 
 
