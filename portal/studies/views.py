@@ -14,11 +14,12 @@ from django.views.decorators.http import require_safe
 from consent.errors import CovenantError
 from portal.accounts.access import persona
 from portal.accounts.models import Role
+from portal.grid.folders import public_weights_folder
 from portal.pages import page, sent
 from portal.studies import access, budget, cost, plans, progress, restarts, selectors, services
 from portal.studies.forms import ApproveForm, CloseOutForm, PlanForm, RestartForm, StartForm, StopForm
 from portal.withdrawals import monthly
-from training.models import heart
+from training.models import heart, public
 
 
 @require_safe
@@ -99,7 +100,9 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "Recorded. This hospital's budget is reserved for the study.")
         return redirect("studies:study", pk=pk)
     quotes = budget.quotes("steward", study["plan"], [settings.NODE.msp])
-    return page(request, "studies/approve.html", form, {"study": study, "quotes": quotes})
+    needed = study["plan"]["configuration"].get("public_weights")
+    lacking = needed is not None and needed not in public.named(public_weights_folder())
+    return page(request, "studies/approve.html", form, {"study": study, "quotes": quotes, "lacking": lacking})
 
 
 @persona("researcher")

@@ -87,7 +87,11 @@ def test_a_plan_starts_from_public_weights_that_the_institute_holds(desks, tmp_p
     assert plan["configuration"]["public_weights"] == names[0]
     desks.at("researcher")
     assert from_bytes(hub.blobs().get(plan["initial"])).tolist() == [0.5] * 13 + [0]
-    assert names[0] in desks.page("steward", f"/studies/{study}/approve/")
+    page = desks.page("steward", f"/studies/{study}/approve/")
+    assert names[0] in page and "covenant model keep FILE" in page
+    desks.at("steward")
+    public.keep(tmp_path / "0", public_weights_folder())  # the hospital's own copy
+    assert "weights.missing" not in desks.page("steward", f"/studies/{study}/approve/")
     asked = desks.permitted(slug)
     for name, words in ((names[1], "weights.names"), ("0" * 64, "choose one of the answers")):
         answers = values(study=str(uuid.uuid4()), title="X", datasets=[f"{HOSPITAL}/{slug}@1"], public_weights=name)
