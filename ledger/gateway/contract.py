@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from ledger.gateway.retry import Retry
 from ledger.gateway.status import Status
 from ledger.gateway.transaction import Transaction
 
+UNHEARD = 5.0  # seconds without a block after which the same bytes are sent once more, then after twice as many
 SETTLING = 5.0  # seconds until peers have a block of others, or know what the others run, before a refusal counts
 
 
@@ -122,20 +124,27 @@ class Contract:
 
     def _outcome(self, transaction: Transaction, deadline: Deadline) -> Status:
         """Submit, and ask what became of it. When the connection breaks, the ledger may have been restarted before it
-        wrote the block: the same bytes are sent again, which count once. A peer that stays away is waited for no longer
-        than the connection's patience.
+        wrote the block, and when no block comes, a Raft orderer may have passed the transaction on to a leader that
+        stands still, and lost it: the same bytes are sent again, which count once. A peer that stays away is waited for
+        no longer than the connection's patience.
         """
-        attempt, away = 0, Absence(self._connection.patience)
+        attempt, away, unheard = 0, Absence(self._connection.patience), UNHEARD
+        commit = self._send(transaction, deadline)
         while True:
             try:
-                return self._send(transaction, deadline).status(deadline.left)
+                return commit.status(min(unheard, deadline.left))
             except CommitStatusError as error:
-                if error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
+                if error.status == grpc.StatusCode.DEADLINE_EXCEEDED.name and not deadline.passed:
+                    unheard *= 2
+                elif error.status != grpc.StatusCode.UNAVAILABLE.name or deadline.passed:
                     raise
-                if away.too_long():
+                elif away.too_long():
                     raise away.error(CommitStatusError, transaction.tx_id) from error
-            time.sleep(min(self._retry.delay(attempt + 3), deadline.left))
-            attempt += 1
+                else:
+                    time.sleep(min(self._retry.delay(attempt + 3), deadline.left))
+                    attempt += 1
+            with suppress(SubmitError):  # it was taken before: what became of it is known from a block alone
+                self._send(transaction, Deadline(min(unheard, deadline.left)))
 
     def _send(self, transaction: Transaction, deadline: Deadline) -> Commit:
         """Submit, and again while the orderers are overloaded or choose a leader: the same bytes count once.

@@ -11,14 +11,16 @@ from typing import Annotated, Literal
 import typer
 
 from consent import canonical
+from ledger.network import binaries, changes, lifecycle, members, membership, renewal
 from ledger.network import doctor as doctors
-from ledger.network import lifecycle, members, membership, renewal
 from ledger.network import network as networks
 from ledger.network import plan as plans
+from ledger.network.changes import Change
 from ledger.network.layout import Layout
 from ledger.network.network import Network
 from ledger.network.package import INSTALLED, Package
 from ledger.network.plan import Member
+from ledger.network.programs import Programs
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run a real Fabric network, one node a hospital.")
 DIRECTORY = Path("var/network")
@@ -84,12 +86,15 @@ def found(
 
 @app.command()
 def accept(
-    file: Annotated[Path, typer.Argument(help="What `found` made.")],
+    file: Annotated[Path, typer.Argument(help="What `found` made; or the change by which this hospital has joined.")],
     genesis: Annotated[str, typer.Option(help="The first block's SHA-256, as the other members say it.")],
     directory: Directory = DIRECTORY,
 ) -> None:
     """Take part in the consortium of FILE with the keys in this directory; `up` starts it."""
-    plan = members.accept(directory, file, genesis)
+    if changes.holds_change(file):
+        plan = changes.accept(directory, file, genesis, Programs(binaries.find(), Layout(directory.absolute())))
+    else:
+        plan = members.accept(directory, file, genesis)
     typer.echo(f"{plan.here} is a member in {directory}: covenant network up starts what it runs.")
 
 
@@ -129,17 +134,63 @@ def join(
     organisation: Org,
     directory: Directory = DIRECTORY,
     port: Annotated[int | None, typer.Option(help="Its first port; after the last one's unless told.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Its file, where members have a directory each.")] = None,
 ) -> None:
     """Add a hospital to the running network, by a configuration that a majority of the others signs."""
-    network = membership.join(Network.at(directory), Member.named(organisation), port, tell=typer.echo)
+    network = Network.at(directory)
+    if file:
+        _begun(changes.join(network, organisation, file))
+        return
+    network = membership.join(network, Member.named(organisation), port, tell=typer.echo)
     typer.echo(f"{organisation} takes part: {networks.ordering(network.plan)}.")
 
 
 @app.command()
 def leave(organisation: Org, directory: Directory = DIRECTORY) -> None:
     """Take a hospital out of the running network, by a configuration that a majority signs, and end its processes."""
-    network = membership.leave(Network.at(directory), organisation, tell=typer.echo)
+    network = Network.at(directory)
+    if network.plan.here:
+        _begun(changes.leave(network, organisation))
+        return
+    network = membership.leave(network, organisation, tell=typer.echo)
     typer.echo(f"{organisation} has left: {networks.ordering(network.plan)}.")
+
+
+def _begun(change: Change) -> None:
+    """Where members have a directory each, what the others must sign."""
+    file = Path(f"{change.name}.change.json")
+    file.write_bytes(canonical.encode(change))
+    typer.echo(f"{file} holds the change and your signature: send it to the next hospital, which gives sign.")
+
+
+@app.command()
+def sign(
+    file: Annotated[Path, typer.Argument(help="What `join`, `leave` or `renew` made, at another hospital.")],
+    directory: Directory = DIRECTORY,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without being asked.")] = False,
+) -> None:
+    """Say what a change would do to the channel, and sign it as this hospital's administrator."""
+    network = Network.at(directory)
+    looked = changes.look(network, file)
+    for line in looked.change.words:
+        typer.echo(line)
+    typer.echo(f"Signed by {', '.join(looked.signers) or 'nobody'}; it takes {looked.needed}.")
+    if not yes:
+        typer.confirm(f"Sign it for {network.plan.here}?", abort=True)
+    change = changes.add(network, looked)
+    file.write_bytes(canonical.encode(change))
+    enough = len(change.signatures) >= looked.needed
+    typer.echo(f"Signed: {'covenant network apply sends it' if enough else 'send it to the next hospital'}.")
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="A change that enough hospitals have signed.")],
+    directory: Directory = DIRECTORY,
+) -> None:
+    """Send a change to the channel, once by anybody; then each member gives this to take note of it."""
+    plan = changes.apply(Network.at(directory), file, typer.echo)
+    typer.echo(f"{plan.here} has taken note: {networks.ordering(plan)}.")
 
 
 @app.command()
@@ -173,7 +224,11 @@ def stop(organisation: Org, directory: Directory = DIRECTORY, part: Part = None)
 @app.command()
 def renew(organisation: Org, directory: Directory = DIRECTORY) -> None:
     """Issue an organisation's keys and certificates anew; a hospital's processes start with them."""
-    renewal.renew(Network.at(directory), organisation, typer.echo)
+    network = Network.at(directory)
+    if network.plan.here and network.own(organisation).kind == "hospital":
+        _begun(changes.renew(network, organisation))
+        return
+    renewal.renew(network, organisation, typer.echo)
 
 
 @app.command()

@@ -4,7 +4,8 @@ network.json            who takes part; written last when a network is founded
 network.draft           the same, while it is being founded: what a crash leaves is undone by the next `up`
 genesis.block           the channel's first block; genesis.sha256 its digest
 orgs/NAME/ca, tlsca     the two authorities; admin/, peer/, orderer/, host/ what they issued, with settings and data
-orgs/NAME/NAME.member.json  what the others may know of a member that has a directory of its own
+orgs/NAME/NAME.member.json  what the others know of a member that has a directory of its own
+orgs/NAME/renewal/      new keys and certificates that count once the channel knows them
 configuration/          the last change of the channel's configuration, for who wants to look at it
 run/NAME.PROCESS.pid    what was started;  logs/NAME.PROCESS.log
 """
@@ -87,6 +88,9 @@ class Layout:
     def prepared(self) -> list[Path]:
         """The member whose directory this is, before there is a plan that says it: its file for the others."""
         return sorted(self.organisations.glob("*/*.member.json"))
+
+    def renewal(self, organisation: Organisation) -> Path:
+        return self.folder(organisation) / "renewal"
 
     def connections(self, organisation: Organisation) -> Path:
         """Where the peer's builder finds how to reach a chaincode host: LABEL.json."""

@@ -48,14 +48,11 @@ def create(layout: Layout, organisation: Organisation, ca: Path | None = None) -
     tls_authority = Authority.create(organisation.msp, f"tlsca.{organisation.name}")
     tls_authority.save(folder / "tlsca")
     for part in PARTS[organisation.kind]:
-        renew(layout, organisation, part, authority, tls_authority)
+        issue(folder / part, organisation, part, authority, tls_authority)
 
 
-def renew(
-    layout: Layout, organisation: Organisation, part: str, authority: Authority, tls_authority: Authority
-) -> None:
-    """Issue new keys and certificates for `part` (admin, peer, orderer, host)."""
-    folder = layout.folder(organisation) / part
+def issue(folder: Path, organisation: Organisation, part: str, authority: Authority, tls_authority: Authority) -> None:
+    """Issue keys and certificates for `part` (admin, peer, orderer, host) of `organisation` into `folder`."""
     hosts = sorted({organisation.host, "localhost", "127.0.0.1"})
     tls.issue(tls_authority, f"{part}.{organisation.name}", hosts, NODE_DAYS).save(folder / "tls")
     if part != "host":

@@ -54,15 +54,19 @@ class Network:
 
         Raises NetworkError `network.unknown-organisation`, `network.no-node`, `network.elsewhere`.
         """
-        organisation = self.plan.find(name)
-        if organisation.kind != "hospital":
+        if self.plan.find(name).kind != "hospital":
             raise NetworkError("network.no-node", f"{name} runs nothing in this network: name one of its hospitals")
-        if organisation not in self.plan.ours:
+        return Node(self.layout, self.plan, self.own(name))
+
+    def own(self, name: str) -> Organisation:
+        """A member whose keys are here. Raises NetworkError `network.unknown-organisation`, `network.elsewhere`."""
+        organisation = self.plan.find(name)
+        if self.plan.here not in ("", name):
             raise NetworkError(
                 "network.elsewhere",
                 f"{self.layout.directory} is the directory of {self.plan.here}: give this command in that of {name}",
             )
-        return Node(self.layout, self.plan, organisation)
+        return organisation
 
     @property
     def first(self) -> Organisation:
@@ -70,6 +74,11 @@ class Network:
         if not self.plan.ours:
             raise NetworkError("network.no-node", f"{self.plan.here} runs nothing: give this command at a hospital")
         return self.plan.ours[0]
+
+    @property
+    def speaker(self) -> Organisation:
+        """In whose name the channel is asked: the member whose directory this is, or the first hospital of all."""
+        return self.plan.find(self.plan.here) if self.plan.here else self.first
 
     def asking(self, organisation: Organisation) -> Organisation:
         """In whose name the peer of `organisation` is asked: its own where its keys are here."""

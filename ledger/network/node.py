@@ -17,7 +17,7 @@ from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.plan import PORTS, Contracts, Organisation, Plan
 from ledger.network.processes import Process
-from ledger.protocol.consortium import Address
+from ledger.protocol.consortium import BFT, Address
 
 TEMPLATES = resources("ledger.network").joinpath("templates")
 BUILDER = Path(__file__).parents[1] / "chaincode" / "builder"
@@ -80,12 +80,12 @@ class Node:
             self._start_host(next(each for each in self.plan.contracts if self.host(each) == process))
 
     def _start_orderer(self, binaries: Binaries) -> None:
-        folder = self._configure("orderer", "orderer.yaml")
+        folder = self.configure("orderer", "orderer.yaml")
         env = {"FABRIC_CFG_PATH": str(folder), "FABRIC_LOGGING_SPEC": LOGGING, **GO, "GOMEMLIMIT": MEMORY["orderer"]}
         self.orderer.start([binaries.path("orderer")], env, folder)
 
     def _start_peer(self, binaries: Binaries) -> None:
-        folder = self._configure("peer", "core.yaml")
+        folder = self.configure("peer", "core.yaml")
         env = {
             "FABRIC_CFG_PATH": str(folder),
             "FABRIC_LOGGING_SPEC": LOGGING,
@@ -120,7 +120,7 @@ class Node:
         for what in PORTS:
             check_free(self.organisation, what)
 
-    def _configure(self, part: str, template: str) -> Path:
+    def configure(self, part: str, template: str) -> Path:
         """Write the settings of `part` anew, and return their folder."""
         folder = self.layout.folder(self.organisation) / part
         each = self.organisation
@@ -131,6 +131,7 @@ class Node:
             channel=self.plan.channel,
             folder=self.layout.folder(each),
             builder=BUILDER,
+            broadcast="30s" if self.plan.ordering == BFT else "3s",
             **{f"{what}_port": str(each.address(what).port) for what in PORTS},
         )
         files.write(folder / template, text.encode())

@@ -4,58 +4,81 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ledger.identity import files
 from ledger.network import material
-from ledger.network.errors import NetworkError
+from ledger.network.entries import Entry, entries, entry, group, with_orderer
 from ledger.network.layout import Layout
 from ledger.network.lifecycle import connect_host
-from ledger.network.membership import SIGNING, reconfigure
+from ledger.network.membership import reconfigure
 from ledger.network.network import Network
 from ledger.network.node import Node
 from ledger.network.plan import Organisation
+
+LASTING = timedelta(days=30)  # what expires sooner is issued once more
 
 
 def renew(network: Network, name: str, tell: Callable[[str], None] = lambda text: None) -> None:
     """Issue anew what the authorities of the organisation `name` issue; a hospital's processes start with it.
 
     The orderer's certificates stand in the channel's configuration: a majority of administrators signs the change, and
-    where that fails the old ones are put back.
+    until the channel has taken it the old ones stay in use.
     Raises NetworkError `network.unknown-organisation`, `network.elsewhere`, `network.authority-away`, and as
     reconfigure() does.
     """
-    network.whole(SIGNING)
-    layout, organisation = network.layout, network.plan.find(name)
-    with layout.lock():
-        authorities = material.authorities(layout, organisation)
-        before = _kept(layout, organisation)
-        for part in material.PARTS[organisation.kind]:
-            material.renew(layout, organisation, part, *authorities)
+    organisation = network.own(name)
+    if organisation.kind == "hospital":
+        network.whole(f"covenant network renew {name} begins a change that all sign")
+    with network.layout.lock():
+        issue(network.layout, organisation)
         if organisation.kind == "hospital":
             tell(f"Telling the channel of the new orderer of {organisation.name}")
-            try:
-                reconfigure(network)
-            except NetworkError:
-                _put_back(before)
-                raise
-            _start_again(network, network.node(name))
+            told = entries(network.layout, network.plan)
+            new = renewed(network.layout, organisation)
+            reconfigure(network, group((new if each.name == name else each for each in told), network.plan))
+        install(network, organisation)
 
 
-def _kept(layout: Layout, organisation: Organisation) -> dict[Path, bytes]:
-    """What is about to be replaced: the channel knows it until it has taken the change."""
-    folder = layout.folder(organisation)
-    folders = [folder / part / kind for part in material.PARTS[organisation.kind] for kind in ("msp", "tls")]
-    return {file: file.read_bytes() for each in folders for file in each.rglob("*") if file.is_file()}
+def issue(layout: Layout, organisation: Organisation) -> None:
+    """Make new keys and certificates, which lie aside; those that an earlier command made, and the channel may have
+    taken meanwhile, are used before others are made.
+    """
+    folder = layout.renewal(organisation)
+    made = [each for each in folder.rglob("*.pem") if each.name in ("cert.pem", "server.pem")]
+    if made and all(_lasts(each) for each in made):
+        return
+    authorities = material.authorities(layout, organisation)
+    draft = folder.with_suffix(".draft")
+    for each in (draft, folder):
+        shutil.rmtree(each, ignore_errors=True)
+    for part in material.PARTS[organisation.kind]:
+        material.issue(draft / part, organisation, part, *authorities)
+    draft.rename(folder)
 
 
-def _put_back(before: dict[Path, bytes]) -> None:
-    for file, data in before.items():
-        (files.write_secret if file.name in ("key.pem", "server.key") else files.write)(file, data)
+def renewed(layout: Layout, organisation: Organisation) -> Entry:
+    """What the hospital tells the others: its new orderer's certificates, and whom its authority has revoked."""
+    return with_orderer(entry(layout, organisation), layout.renewal(organisation))
+
+
+def install(network: Network, organisation: Organisation) -> None:
+    """Use what issue() made: the channel knows it by now, and the running orderer has the old ones in memory still."""
+    folder, place = network.layout.renewal(organisation), network.layout.folder(organisation)
+    for file in [each for each in folder.rglob("*") if each.is_file()]:
+        write = files.write_secret if file.name in ("key.pem", "server.key") else files.write
+        write(place / file.relative_to(folder), file.read_bytes())
+    if organisation.kind == "hospital":
+        _start_again(network, network.node(organisation.name))
+    shutil.rmtree(folder.rename(folder.with_suffix(".done")))
+
+
+def _lasts(certificate: Path) -> bool:
+    return files.certificate(certificate).not_valid_after_utc > datetime.now(UTC) + LASTING
 
 
 def _start_again(network: Network, node: Node) -> None:
-    """With the new keys, which the channel knows by now; the running orderer keeps the old ones in memory till then."""
     network.stop([node])
     for contracts in network.plan.contracts:
         connect_host(network.layout, node.organisation, contracts)

@@ -254,7 +254,7 @@ def _raft(hospitals: Sequence[Hospital]) -> Any:
         for each in hospitals
     ]
     options = raft_pb2.Options(
-        tick_interval="500ms",
+        tick_interval="200ms",  # a leader that stands still is left after 2 to 4 s
         election_tick=10,
         heartbeat_tick=1,
         max_inflight_blocks=5,

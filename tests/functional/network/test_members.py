@@ -1,4 +1,5 @@
-"""Four hospitals that share nothing: each founds, deploys and runs its own part, on a machine of its own as it were.
+"""Hospitals that share nothing: each founds, deploys and runs its own part, on a machine of its own as it were; a fifth
+joins, one renews its keys, one leaves.
 
 Every command and process of a hospital runs in a network namespace of its own, where the folders of the others are
 empty: what works so needs nobody else's keys.
@@ -12,6 +13,7 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +28,7 @@ from tests.functional.network.test_network import eventually, founding
 from tests.support import fabric
 
 HOSPITALS = ["alpha", "beta", "gamma", "delta"]
+NEWCOMER = "emil"
 HIDE = 'for other in $OTHERS; do mount -t tmpfs tmpfs "$other" || exit; done; exec "$@"'
 pytestmark = pytest.mark.timeout(600)
 
@@ -35,7 +38,7 @@ class Machines:
 
     def __init__(self, folder: Path, cables: lan.Lan) -> None:
         self.folder, self._cables = folder, cables
-        for name in [*HOSPITALS, "hub"]:
+        for name in [*HOSPITALS, NEWCOMER, "hub"]:
             (folder / name).mkdir()
 
     def host(self, name: str) -> str:
@@ -43,12 +46,13 @@ class Machines:
 
     def begin(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         """`covenant network ARGUMENTS` in the hospital's own directory, at its machine."""
-        hidden = " ".join(str(self.folder / each) for each in [*HOSPITALS, "hub"] if each != name)
-        inside = self._cables.inside(name) if name in HOSPITALS else ["unshare", "--mount"]
+        hidden = " ".join(str(self.folder / each) for each in [*HOSPITALS, NEWCOMER, "hub"] if each != name)
+        inside = ["unshare", "--mount"] if name == "hub" else self._cables.inside(name)
         command = [sys.executable, "-m", "covenant", "network", *arguments, "--dir", str(self.folder / name)]
         return subprocess.Popen(
             [*inside, "sh", "-c", HIDE, "sh", *command],
             env={**os.environ, "OTHERS": hidden},
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -56,6 +60,12 @@ class Machines:
 
     def run(self, name: str, *arguments: str) -> str:
         return self.all({name: arguments})[0]
+
+    def refused(self, name: str, *arguments: str) -> str:
+        begun = self.begin(name, *arguments)
+        said = begun.communicate(timeout=300)[0]
+        assert begun.returncode
+        return said
 
     def all(self, commands: dict[str, tuple[str, ...]]) -> list[str]:
         """What each hospital's command says, given at the same time."""
@@ -67,7 +77,7 @@ class Machines:
     def network(self, name: str) -> Network:
         return Network.at(self.folder / name)
 
-    def write(self, name: str, function: str = "", arguments: object = None) -> object:
+    def write(self, name: str, function: str = "", arguments: object = None, **options: Any) -> object:
         """As a steward of the hospital, through its own peer, with what lies in its directory."""
         network = self.network(name)
         own, layout = network.plan.find(name), network.layout
@@ -75,12 +85,12 @@ class Machines:
         tls = layout.client_tls(own)
         shown = (tls / "server.pem").read_bytes(), (tls / "server.key").read_bytes()
         text = {"text": f"text-{secrets.token_hex(6)}", "digests": {"en": "ab" * 32}, "presets": ["cancer"]}
-        with connect(str(own.peer), layout.tls_ca(own).read_bytes(), who, tls_client=shown) as door:
+        with connect(str(own.peer), layout.tls_ca(own).read_bytes(), who, tls_client=shown, **options) as door:
             return door.contract.submit(function or "consents:PublishText", arguments or text)
 
-    def writes(self, name: str) -> bool:
+    def writes(self, name: str, **options: Any) -> bool:
         try:
-            return bool(self.write(name))
+            return bool(self.write(name, **options))
         except LedgerError:
             return False
 
@@ -91,12 +101,12 @@ def machines(tmp_path, program):
     program("ip")
     if not lan.allowed():
         pytest.skip("network namespaces need root")
-    with lan.laid(HOSPITALS) as cables:
+    with lan.laid([*HOSPITALS, NEWCOMER]) as cables:
         made = Machines(tmp_path, cables)
         try:
             yield made
         finally:
-            for name in HOSPITALS:
+            for name in [*HOSPITALS, NEWCOMER]:
                 if Layout(tmp_path / name).plan.exists():
                     made.run(name, "down")
             left = [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(each.info["cmdline"])]
@@ -146,3 +156,59 @@ def test_each_hospital_brings_up_its_own_part_with_its_own_keys_alone(machines, 
     eventually(lambda: machines.writes("alpha"))
     said = machines.begin("beta", "doctor").communicate(timeout=300)[0]
     assert re.search(r"^broken +delta\.orderer .*at delta: covenant network start delta$", said, re.MULTILINE), said
+    machines.run("delta", "up")
+
+    a_fifth_joins(machines, digest)
+    one_renews(machines)
+    one_leaves(machines)
+
+
+def a_fifth_joins(machines, digest):
+    machines.run(NEWCOMER, "prepare", NEWCOMER, "--host", machines.host(NEWCOMER))
+    sent = machines.folder / f"{NEWCOMER}.member.json"
+    sent.write_bytes(Layout(machines.folder / NEWCOMER).member(NEWCOMER).read_bytes())
+    machines.run("alpha", "join", NEWCOMER, "--file", str(sent))
+    change = str(machines.folder / f"{NEWCOMER}.change.json")
+    said = machines.run("beta", "sign", change, "--yes")
+    assert f"emil (EmilMSP) joins the channel covenant, at {machines.host(NEWCOMER)}, ports 7050 to 7061" in said
+    assert "Signed by alpha; it takes 3." in said
+    machines.run("gamma", "sign", change, "--yes")
+    machines.run("delta", "apply", change)  # who sends it need not have signed
+    machines.all(dict.fromkeys(("alpha", "beta", "gamma", "hub"), ("apply", change)))
+    machines.run(NEWCOMER, "accept", change, "--genesis", digest)
+    machines.run(NEWCOMER, "up")
+    machines.run(NEWCOMER, "approve", NEWCOMER)
+    eventually(lambda: machines.writes("alpha", endorsing_organisations=["AlphaMSP", "BetaMSP", "EmilMSP"]))
+    for name in [*HOSPITALS, NEWCOMER]:
+        assert [each.name for each in machines.network(name).plan.hospitals][-1] == NEWCOMER
+
+
+def one_renews(machines):
+    network = machines.network("beta")
+    place = network.layout.folder(network.plan.find("beta")) / "orderer" / "tls" / "server.pem"
+    before = place.read_bytes()
+    machines.run("beta", "renew", "beta")
+    assert place.read_bytes() == before  # until the channel knows
+    change = str(machines.folder / "beta.change.json")
+    for name in ("alpha", NEWCOMER):
+        assert "beta (BetaMSP) renews its orderer's certificates" in machines.run(name, "sign", change, "--yes")
+    machines.run("beta", "apply", change)
+    assert place.read_bytes() != before
+    machines.all(dict.fromkeys(("alpha", "gamma", "delta", NEWCOMER, "hub"), ("apply", change)))
+    eventually(lambda: machines.writes("beta"))
+
+
+def one_leaves(machines):
+    stale = str(machines.folder / "beta.change.json")
+    machines.run("alpha", "leave", "gamma")
+    change = str(machines.folder / "gamma.change.json")
+    for name in ("beta", "delta"):
+        assert "gamma leaves the channel covenant" in machines.run(name, "sign", change, "--yes")
+    machines.run("alpha", "apply", change)
+    assert "network.behind" in machines.refused("delta", "leave", "beta")
+    machines.all(dict.fromkeys(("beta", "delta", NEWCOMER, "hub"), ("apply", change)) | {"gamma": ("down",)})
+    assert "network.other-configuration" in machines.refused("alpha", "sign", stale, "--yes")
+    for name in ("alpha", "beta", "delta"):
+        eventually(lambda name=name: machines.writes(name))
+    said = machines.begin(NEWCOMER, "doctor").communicate(timeout=300)[0]
+    assert not re.search("^(warning|broken)", said, re.MULTILINE), said

@@ -205,7 +205,7 @@ def test_a_fifth_hospital_joins_and_counts(network):
     network = membership.join(network, Member.named("epsilon"))
     eventually(lambda: writes(network, "alpha", through="epsilon"))
     eventually(lambda: level(network))
-    config = membership.current(membership.fetch(network, network.layout.configuration))
+    config = membership.current(membership.fetch(network))
     wanted = networks.channel_group(network.layout, network.plan)
     for group in ("Application", "Orderer"):
         assert set(config.channel_group.groups[group].groups) >= {each.msp for each in network.plan.hospitals}
@@ -292,7 +292,7 @@ def test_a_hospital_that_leaves_counts_no_more(network):
     assert [each.name for each in network.plan.hospitals] == HOSPITALS
     assert not any(process.pid for process in went.processes)
     eventually(lambda: writes(network, "alpha", endorsing_organisations=["AlphaMSP", "BetaMSP", "GammaMSP"]))
-    config = membership.current(membership.fetch(network, network.layout.configuration))
+    config = membership.current(membership.fetch(network))
     for group in ("Application", "Orderer"):
         assert "EpsilonMSP" not in config.channel_group.groups[group].groups
     assert {each.state for each in doctor.examine(network)} == {"ok"}

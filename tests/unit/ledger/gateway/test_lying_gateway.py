@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -235,6 +236,25 @@ def test_an_outcome_that_does_not_come_is_named_as_unknown(liar: tuple[Liar, Gat
         gateway.contract.submit("members:List", {}, timeout=0.5)
     assert error.value.status == "DEADLINE_EXCEEDED" and error.value.tx_id
     servicer.answers.set()
+
+
+def test_what_no_block_holds_after_a_while_is_sent_again(
+    liar: tuple[Liar, Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An orderer took it, and passed it on to a leader that stands still."""
+    servicer, gateway = liar
+    monkeypatch.setattr(contract, "UNHEARD", 0.2)
+    servicer.answers.clear()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(gateway.contract.submit, "members:List", {}, timeout=60)
+        while not servicer.submitted and not done.done():
+            time.sleep(0.01)
+        servicer.failures = [grpc.StatusCode.ABORTED]  # once taken, what orderers say of it later decides nothing
+        while servicer.failures and not done.done():
+            time.sleep(0.01)
+        servicer.answers.set()
+        assert done.result().block == 5
+    assert servicer.proposed == 1 and len(set(servicer.submitted)) == 1
 
 
 def test_a_refusal_counts_only_where_the_peer_asked_refuses_too(liar: tuple[Liar, Gateway]) -> None:

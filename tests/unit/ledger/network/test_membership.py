@@ -34,7 +34,9 @@ def test_where_the_channel_refuses_nobody_has_left(monkeypatch, tmp_path):
     network = Network(Layout(tmp_path), PLAN, None)
     network.layout.write(PLAN)
 
-    def refuse(asked, tell):
+    monkeypatch.setattr(membership, "channel_group", lambda layout, plan: None)
+
+    def refuse(asked, group, tell):
         assert names(asked.plan.hospitals) == ["alpha", "gamma"]
         raise STALE
 
@@ -42,7 +44,7 @@ def test_where_the_channel_refuses_nobody_has_left(monkeypatch, tmp_path):
     with pytest.raises(NetworkError, match="BAD_REQUEST"):
         membership.leave(network, "beta")
     assert network.layout.read() == PLAN
-    monkeypatch.setattr(membership, "reconfigure", lambda asked, tell: None)
+    monkeypatch.setattr(membership, "reconfigure", lambda asked, group, tell: None)
     assert names(membership.leave(network, "beta").plan.left) == ["beta"]
     assert names(network.layout.read().hospitals) == ["alpha", "gamma"]
 
@@ -71,8 +73,7 @@ def change(monkeypatch, tmp_path):
         monkeypatch.setattr(membership, "RESEND", 0.3)
         monkeypatch.setattr(membership, "PATIENCE", 2.0)
         monkeypatch.setattr(membership, "current", lambda _: SimpleNamespace(sequence=channel.sequence))
-        network = Network(SimpleNamespace(), PLAN, channel)
-        return membership._changed(network, ALPHA, tmp_path / "update.pb", 1)
+        return membership.send(Network(Layout(tmp_path), PLAN, channel), b"", [], 1)
 
     return to
 

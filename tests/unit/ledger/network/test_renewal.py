@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from ledger.network import material, renewal
+from ledger.network.entries import entry, group
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.network import Network
@@ -22,28 +25,51 @@ def network(tmp_path):
 
 
 def state(network):
+    """What is in use."""
     found = sorted(file for file in network.layout.organisations.rglob("*") if file.is_file())
-    return {file: (file.stat().st_mode, file.read_bytes()) for file in found}
+    return {file: (file.stat().st_mode, file.read_bytes()) for file in found if "renewal" not in file.parts}
 
 
-def test_the_old_ones_are_put_back_where_the_channel_does_not_take_the_change(network, monkeypatch):
-    before, meanwhile = state(network), []
+def test_the_old_ones_stay_in_use_until_the_channel_takes_the_change(network, monkeypatch):
+    before, asked_for = state(network), []
 
-    def refuse(asked):
-        meanwhile.append(state(asked))
+    def refuse(asked, group):
+        asked_for.append(group)
         raise NetworkError("network.refused", "no majority")
 
     monkeypatch.setattr(renewal, "reconfigure", refuse)
-    with pytest.raises(NetworkError, match=r"^network\.refused"):
-        renewal.renew(network, "alpha")
-    (changed,) = meanwhile
-    assert len([file for file in before if changed[file] != before[file]]) == 3 * 2 + 4 * 2  # certificates and keys
+    for _ in range(2):
+        with pytest.raises(NetworkError, match=r"^network\.refused"):
+            renewal.renew(network, "alpha")
+        assert state(network) == before
+    alpha = network.plan.find("alpha")
+    said = group([renewal.renewed(network.layout, alpha), entry(network.layout, network.plan.find("institute"))], PLAN)
+    assert asked_for == [said, said]  # the channel may have taken the first: the same keys are told again
+
+    monkeypatch.setattr(renewal, "reconfigure", lambda asked, group: None)
+    monkeypatch.setattr(renewal, "_start_again", lambda asked, node: None)
+    renewal.renew(network, "alpha")
     after = state(network)
-    assert after == before
+    assert len([file for file in before if after[file] != before[file]]) == 3 * 2 + 4 * 2  # certificates and keys
+    assert after.keys() == before.keys()
+    assert all(after[file][0] == before[file][0] for file in before)
+    assert not network.layout.renewal(alpha).exists()
+    material.check(network.layout, alpha)
+
+
+def test_what_was_made_and_soon_expires_is_made_once_more(network, monkeypatch):
+    alpha = network.plan.find("alpha")
+    renewal.issue(network.layout, alpha)
+    first = renewal.renewed(network.layout, alpha)
+    renewal.issue(network.layout, alpha)
+    assert renewal.renewed(network.layout, alpha) == first
+    monkeypatch.setattr(renewal, "LASTING", timedelta(days=material.NODE_DAYS + 1))
+    renewal.issue(network.layout, alpha)
+    assert renewal.renewed(network.layout, alpha) != first
 
 
 def test_an_institutes_need_no_word_to_the_channel(network, monkeypatch):
-    monkeypatch.setattr(renewal, "reconfigure", lambda asked: pytest.fail("the channel does not name them"))
+    monkeypatch.setattr(renewal, "reconfigure", lambda asked, group: pytest.fail("the channel does not name them"))
     institute = PLAN.find("institute")
     before = material.certificates(network.layout, institute)[0].read_bytes()
     renewal.renew(network, "institute")
