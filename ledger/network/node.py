@@ -17,7 +17,7 @@ from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.plan import PORTS, Contracts, Organisation, Plan
 from ledger.network.processes import Process
-from ledger.protocol.consortium import BFT, Address
+from ledger.protocol.consortium import BFT, RAFT, Address
 
 TEMPLATES = resources("ledger.network").joinpath("templates")
 BUILDER = Path(__file__).parents[1] / "chaincode" / "builder"
@@ -25,6 +25,9 @@ BUILDER = Path(__file__).parents[1] / "chaincode" / "builder"
 # far, cost nothing that can be measured: under 100 MiB live in a peer then, under 30 in an orderer.
 GO = {"GOGC": "400"}
 MEMORY = {"peer": "176MiB", "orderer": "96MiB"}
+# How long a gateway waits for an orderer: under Raft it asks one after another, and one that stands still costs this;
+# under BFT it asks all at once, and they may choose a leader meanwhile.
+BROADCAST = {BFT: "30s", RAFT: "3s"}
 # A line for every call and for every step of a connection says little and costs a twentieth of a peer's time.
 LOGGING = "info:comm.grpc.server=warning:grpc=error:gateway=warning:endorser=warning:orderer.common.broadcast=error"
 
@@ -131,7 +134,7 @@ class Node:
             channel=self.plan.channel,
             folder=self.layout.folder(each),
             builder=BUILDER,
-            broadcast="30s" if self.plan.ordering == BFT else "3s",
+            broadcast=BROADCAST[self.plan.ordering],
             **{f"{what}_port": str(each.address(what).port) for what in PORTS},
         )
         files.write(folder / template, text.encode())
