@@ -65,7 +65,9 @@ def measure(hidden: int) -> None:
 
     clip = float(DEFAULTS.clip)
     mechanism = Mechanism(PoissonSampledGaussian(2.0, float(DEFAULTS.q), 1), clip, 1e-4, 1)
-    ours = Step(engine(configuration, clip), mechanism, 0.1 / BATCH, registry.trained(configuration), Keystream())
+    ours = Step(
+        engine(configuration, clip, "cpu"), mechanism, 0.1 / BATCH, registry.trained(configuration), Keystream()
+    )
     patients = group(features, labels, np.arange(PATIENTS), 1)
     weights = registry.initial_weights(configuration, 1).astype(np.float64)
 

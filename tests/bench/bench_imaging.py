@@ -55,7 +55,7 @@ def measure(described: Description, hidden: int, bound: float, patients: int, lo
     moving = registry.trained(configuration)
     grouped = group(records.features, records.labels, records.owners, 1)
     weights = registry.initial_weights(configuration, 1).astype(np.float64)
-    ours = Step(engine(configuration, clip), mechanism, 0.1 / batch, moving, stream)
+    ours = Step(engine(configuration, clip, "cpu"), mechanism, 0.1 / batch, moving, stream)
     hooks = named("opacus-hooks", network.module, network.loss, clip, described.rows)
     theirs = Step(hooks, mechanism, 0.1 / batch, moving, stream)
     steps = {
