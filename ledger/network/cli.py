@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import asdict
 from hashlib import sha256
@@ -11,11 +12,13 @@ from typing import Annotated, Literal
 import typer
 
 from consent import canonical
+from consent.canonical import Document
 from ledger.network import binaries, changes, lifecycle, members, membership, renewal
 from ledger.network import doctor as doctors
 from ledger.network import network as networks
 from ledger.network import plan as plans
 from ledger.network.changes import Change
+from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.network import Network
 from ledger.network.package import INSTALLED, Package
@@ -79,7 +82,7 @@ def found(
 ) -> None:
     """Put the members' files together: one of them does this, for all."""
     made = members.found(files, plans.PROFILES[profile])
-    out.write_bytes(canonical.encode(made))
+    _write(out, made)
     typer.echo(f"Send {out} to every member. Its first block, to be compared by telephone:")
     typer.echo(sha256(made.genesis).hexdigest())
 
@@ -159,8 +162,19 @@ def leave(organisation: Org, directory: Directory = DIRECTORY) -> None:
 def _begun(change: Change) -> None:
     """Where members have a directory each, what the others must sign."""
     file = Path(f"{change.name}.change.json")
-    file.write_bytes(canonical.encode(change))
+    _write(file, change)
     typer.echo(f"{file} holds the change and your signature: send it to the next hospital, which gives sign.")
+
+
+def _write(file: Path, document: Document) -> None:
+    try:
+        file.write_bytes(canonical.encode(document))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise NetworkError(
+            "network.directory", f"{file} cannot be written ({error.strerror}): give the command where it can be"
+        ) from None
 
 
 @app.command()
@@ -178,7 +192,7 @@ def sign(
     if not yes:
         typer.confirm(f"Sign it for {network.plan.here}?", abort=True)
     change = changes.add(network, looked)
-    file.write_bytes(canonical.encode(change))
+    _write(file, change)
     enough = len(change.signatures) >= looked.needed
     typer.echo(f"Signed: {'covenant network apply sends it' if enough else 'send it to the next hospital'}.")
 

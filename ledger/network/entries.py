@@ -6,7 +6,6 @@ of any member, so that the same code makes the same configuration of it everywhe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
@@ -26,10 +25,9 @@ from ledger.identity import files
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.network import channel_group
-from ledger.network.plan import STRIDE, Member, Organisation, Plan, check_member, check_port
+from ledger.network.plan import HOST, STRIDE, Member, Organisation, Plan, check_member, check_port
 
 T = TypeVar("T")
-HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 PEMS = {  # an Entry's certificates, below its member's folder
     "ca": "ca/ca.pem",
     "tls_ca": "tlsca/ca.pem",

@@ -12,6 +12,7 @@ run/NAME.PROCESS.pid    what was started;  logs/NAME.PROCESS.log
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,17 +98,22 @@ class Layout:
         return self.folder(organisation) / "host" / "connections"
 
     def read(self) -> Plan:
-        """The network's plan. Raises NetworkError `network.not-found`, `network.unfinished`, `network.malformed`."""
+        """The network's plan.
+
+        Raises NetworkError `network.not-found`, `network.unfinished`, `network.malformed`, `network.directory`.
+        """
         if self.draft.exists():
             raise NetworkError(
                 "network.unfinished", f"{self.directory} holds half a network: covenant network up founds it again"
             )
         try:
             return canonical.decode_as(self.plan.read_bytes(), Plan)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NetworkError(
                 "network.not-found", f"{self.directory} holds no network: covenant network up makes one, or name --dir"
             ) from None
+        except OSError as error:
+            raise _unusable(self.plan, error) from None
         except CanonicalRefused as error:
             raise NetworkError(
                 "network.malformed", f"{self.plan} was changed by hand ({error.message}): put it back from a backup"
@@ -123,18 +129,26 @@ class Layout:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """One command at a time changes a network: NetworkError `network.busy` for the second."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """One command at a time changes a network: NetworkError `network.busy` for the second, `network.directory`."""
         try:
+            self.directory.mkdir(parents=True, exist_ok=True)
             handle = disk.hold(self.directory / "lock")
         except BlockingIOError:
             raise NetworkError(
                 "network.busy", f"another command changes {self.directory}: wait until it has ended"
             ) from None
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise _unusable(self.directory, error) from None
         try:
             yield
         finally:
             os.close(handle)
+
+
+def _unusable(path: Path, error: OSError) -> NetworkError:
+    return NetworkError("network.directory", f"{path} cannot be used ({error.strerror}): name another --dir")
 
 
 def _write(file: Path, plan: Plan) -> None:

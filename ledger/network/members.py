@@ -23,13 +23,13 @@ from consent import canonical
 from consent.canonical import Document
 from ledger.identity import files
 from ledger.network import material
-from ledger.network.entries import HOST, Entry, check_apart, entry, group, read, write
+from ledger.network.entries import Entry, check_apart, entry, group, read, write
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.membership import enter
 from ledger.network.network import Network
 from ledger.network.node import Node
-from ledger.network.plan import CHANNEL, Member, Organisation, Plan, check_member, check_port
+from ledger.network.plan import CHANNEL, Member, Organisation, Plan, check_host, check_member, check_port
 from ledger.protocol import consortium, genesis
 
 
@@ -83,9 +83,9 @@ def prepare(directory: Path, member: Member, kind: Literal["hospital", "institut
     """
     layout = Layout(directory.absolute())
     check_member(member)
-    organisation = Organisation(name=member.name, msp=member.msp, kind=kind, host=host, port=check_port(port))
-    if not HOST.match(host):
-        raise NetworkError("network.address", f"{host!r} is no name or address of a machine: choose another --host")
+    organisation = Organisation(
+        name=member.name, msp=member.msp, kind=kind, host=check_host(host), port=check_port(port)
+    )
     with layout.lock():
         _without_a_network(layout)
         if layout.prepared:

@@ -25,6 +25,7 @@ from ledger.protocol.consortium import Address
 
 CHANNEL = CHAINCODE = "covenant"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,29}\Z")
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 MSP = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,63}\Z")
 PORTS = (
     "peer",
@@ -165,8 +166,9 @@ def draw(
     """A plan for a new network; ports are given out from `port` on.
 
     Raises NetworkError `network.name` for a name with odd characters, `network.organisations` where none is a hospital
-    or a name stands twice, `network.port`.
+    or a name stands twice, `network.port`, `network.address`.
     """
+    check_host(host)
     kinds: list[tuple[Member, Literal["hospital", "institute"]]] = []
     kinds += [(_member(each), "hospital") for each in hospitals]
     kinds += [(_member(each), "institute") for each in institutes]
@@ -211,6 +213,12 @@ def check_port(port: int) -> int:
     if not 1024 <= port <= 65535 - STRIDE:
         raise NetworkError("network.port", f"port {port} is outside 1024 to {65535 - STRIDE}: choose another --port")
     return port
+
+
+def check_host(host: str) -> str:
+    if not HOST.match(host):
+        raise NetworkError("network.address", f"{host!r} is no name or address of a machine: choose another --host")
+    return host
 
 
 def _member(given: Member | str) -> Member:

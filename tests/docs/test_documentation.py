@@ -41,6 +41,13 @@ def test_covenant_commands_exist(page: Path) -> None:
         assert result.returncode == 0, f"{page.name} names `covenant {words}`: {result.stderr}"
 
 
+def test_every_refusal_of_a_network_has_its_line() -> None:
+    files = (ROOT / "ledger/network").glob("*.py")
+    raised = {each for file in files for each in re.findall(r'NetworkError\(\s*"([a-z.-]+)"', file.read_text())}
+    table = (ROOT / "docs/operate/fabric.md").read_text().partition("## When a command refuses")[2]
+    assert set(re.findall(r"`(network\.[a-z-]+)`", table)) == raised
+
+
 def test_adrs_have_their_parts() -> None:
     for page in (ROOT / "docs/adr").glob("*.md"):
         text = page.read_text()

@@ -69,3 +69,14 @@ def test_a_newer_go(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path / 'go'}:/bin")
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     assert build.find_go() == str(tmp_path / "go" / "go")
+
+
+def test_a_build_that_fails_says_the_compilers_last_word(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "go" / "python"))
+    program(tmp_path / "go", "go", "go1.30")
+    go = tmp_path / "go" / "go"
+    go.write_text(go.read_text() + '[ "$1" = env ] || { echo first >&2; echo no space here >&2; exit 1; }\n')
+    with pytest.raises(NetworkError, match=r"^network\.build-failed: no space here: .*`make fabric` again"):
+        build.build()
+    assert [each.name for each in (tmp_path / "cache" / "covenant").iterdir()] == [f"{binaries.cache().name}.lock"]

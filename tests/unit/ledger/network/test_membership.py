@@ -11,7 +11,7 @@ from ledger.network import membership
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.network import Network
-from ledger.network.plan import draw
+from ledger.network.plan import Member, draw
 
 PLAN = draw(["alpha", "beta", "gamma"], [], host="127.0.0.1", port=7050)
 ALPHA, BETA, GAMMA = PLAN.hospitals
@@ -47,6 +47,16 @@ def test_where_the_channel_refuses_nobody_has_left(monkeypatch, tmp_path):
     monkeypatch.setattr(membership, "reconfigure", lambda asked, group, tell: None)
     assert names(membership.leave(network, "beta").plan.left) == ["beta"]
     assert names(network.layout.read().hospitals) == ["alpha", "gamma"]
+
+
+def test_what_is_half_added_is_finished_first(tmp_path):
+    network = Network(Layout(tmp_path), replace(PLAN, joining="gamma"), None)
+    for other in (
+        lambda: membership.join(network, Member.named("delta")),
+        lambda: membership.leave(network, "alpha"),
+    ):
+        with pytest.raises(NetworkError, match=r"^network\.joining: .*`covenant network join gamma`"):
+            other()
 
 
 class Channel:

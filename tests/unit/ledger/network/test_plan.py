@@ -59,6 +59,12 @@ def test_a_port_out_of_range_is_refused(port):
         plan(["a"], port=port)
 
 
+@pytest.mark.parametrize("host", ["", "a b", "-a", "a\n", "a/b", "::1", "a" * 254])
+def test_an_odd_address_is_refused(host):
+    with pytest.raises(NetworkError, match=r"^network\.address: .*--host"):
+        draw(["a"], [], host=host, port=7050)
+
+
 def test_orderers_agree_by_raft_below_four_hospitals():
     assert [plan([f"h{n}" for n in range(count)]).ordering for count in (1, 3, 4)] == ["etcdraft", "etcdraft", "BFT"]
 
