@@ -102,7 +102,7 @@ def test_a_plan_starts_from_public_weights_that_the_institute_holds(desks, tmp_p
 def test_the_form_starts_with_the_numbers_of_the_network_that_the_data_sets_train(desks):
     hearts = desks.dataset()
     desks.at("steward")
-    file = failure.write_csvs(desks.settings.NODE.data / "records", 1)[0]
+    file = failure.write_csvs(desks.settings.NODE.data / "records", 2)[1]  # a raw file that no other test registers
     survival = f"survival-{uuid.uuid4().hex[:8]}"
     desks.send("steward", "/catalogue/register/", {
         "file": file.name, "slug": survival, "title": "Heart failure", "permission": "DUO:0000006",
