@@ -70,10 +70,15 @@ def demo(  # noqa: PLR0917  # options of a command line
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDE)
     with layout.lock():
-        if reset:
+        check_ours(layout)
+        afresh = reset or layout.emptying.exists()
+        choices = layout.choose(
+            port=port, seed=seed, epsilon=epsilon, rounds=rounds, ledger=ledger and ledger.value, afresh=afresh
+        )
+        services.check(layout, choices, afresh=afresh)
+        if afresh:  # not before everything given is known to be good
             empty(layout)
-        choices = layout.choose(port=port, seed=seed, epsilon=epsilon, rounds=rounds, ledger=ledger and ledger.value)
-        services.check(layout, choices)
+        layout.keep(choices)
         supervisor = Supervisor(layout.logs)
         try:
             run(console, layout, choices, supervisor, report_file)
@@ -154,18 +159,23 @@ def serve(console: Console, supervisor: Supervisor) -> None:
         time.sleep(1)
 
 
-def empty(layout: Layout) -> None:
-    """Delete what the demo made; refuse a directory that holds anything else."""
-    if not (layout.directory / "demo.json").exists() and set(layout.directory.iterdir()) - {
-        layout.directory / "demo.lock"
-    }:
+def check_ours(layout: Layout) -> None:
+    """Raise PortalError `demo.not-ours` for a directory that holds any file but a demo's: a reset would delete it."""
+    ours = layout.chosen.exists() or layout.emptying.exists()
+    if not ours and any(path != layout.held and not path.is_dir() for path in layout.directory.rglob("*")):
         raise PortalError(
             "demo.not-ours", f"{layout.directory} holds no demo: it is left as it is; choose another --dir"
         )
+
+
+def empty(layout: Layout) -> None:
+    """Delete what the demo made. Where that is cut off, the next run finds `emptying` and goes on with it."""
+    if layout.chosen.exists():
+        layout.chosen.replace(layout.emptying)
     for path in layout.directory.iterdir():
-        if path.name == "demo.lock":
-            continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path not in {layout.held, layout.emptying}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    layout.emptying.unlink(missing_ok=True)
 
 
 def check_epsilon(text: str | None) -> str | None:

@@ -37,11 +37,13 @@ def announced(layout: Layout) -> Path:
     return layout.ledger / "peers.json"
 
 
-def check(layout: Layout) -> None:
+def check(layout: Layout | None) -> None:
     """Raise, before anything starts: NetworkError `network.binaries-*`; PortalError `demo.other-contracts` where the
-    network was founded with other contracts than are installed here, which its hosts would refuse to run.
+    network of `layout` was founded with other contracts than are installed here, which its hosts would refuse to run.
     """
     binaries.find()
+    if layout is None:
+        return
     files = Files(layout.ledger)
     if files.plan.exists() and (agreed := files.read().contracts) and agreed[-1].label != Package.of().label:
         raise PortalError(
@@ -53,7 +55,7 @@ def check(layout: Layout) -> None:
 
 def main() -> None:
     layout = Layout(Path(sys.argv[1]))
-    choices = Choices(**json.loads((layout.directory / "demo.json").read_text()))
+    choices = Choices(**json.loads(layout.chosen.read_text()))
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit())
     try:

@@ -76,6 +76,9 @@ class Layout:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
+        self.held = self.directory / "demo.lock"
+        self.chosen = self.directory / "demo.json"
+        self.emptying = self.directory / "demo.old.json"  # what `chosen` is called while a reset deletes the rest
         self.ledger = self.directory / "ledger"
         self.broker = self.directory / "broker"
         self.logs = self.directory / "logs"
@@ -96,7 +99,7 @@ class Layout:
         """Hold the directory, or raise PortalError `demo.directory-in-use`, `demo.directory`."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            handle = disk.hold(self.directory / "demo.lock")
+            handle = disk.hold(self.held)
         except BlockingIOError:
             raise PortalError(
                 "demo.directory-in-use", f"another demo runs in {self.directory}; stop it, or choose another --dir"
@@ -119,20 +122,19 @@ class Layout:
         epsilon: str | None,
         rounds: int | None,
         ledger: str | None = None,
+        afresh: bool = False,
     ) -> Choices:
-        """The choices of this directory: those of its first run, or the given ones if this is it.
+        """The choices of this directory: those of its first run, or the given ones if this is it (or starts `afresh`).
+        Nothing is written: see `keep`.
 
         Raises PortalError `demo.other-choice` when a given choice differs from the remembered one.
         """
-        file = self.directory / "demo.json"
         given = {"ledger": ledger, "port": port, "seed": seed, "epsilon": epsilon, "rounds": rounds}
-        if not file.exists():
+        if afresh or not self.chosen.exists():
             defaults = {"ledger": Kind.embedded.value, "port": DEFAULT_PORT, "seed": 42, "epsilon": "5", "rounds": 12}
             chosen = defaults | {name: value for name, value in given.items() if value is not None}
-            choices = Choices(**chosen, study=str(uuid.uuid4()), request=str(uuid.uuid4()), proposal=str(uuid.uuid4()))
-            write_json(file, asdict(choices))
-            return choices
-        choices = Choices(**json.loads(file.read_text()))
+            return Choices(**chosen, study=str(uuid.uuid4()), request=str(uuid.uuid4()), proposal=str(uuid.uuid4()))
+        choices = Choices(**json.loads(self.chosen.read_text()))
         for name, value in given.items():
             if value is not None and value != getattr(choices, name):
                 raise PortalError(
@@ -141,6 +143,11 @@ class Layout:
                     f"leave --{name} out to continue it, choose another --dir, or start over with --reset",
                 )
         return choices
+
+    def keep(self, choices: Choices) -> None:
+        """Remember the choices of a first run."""
+        if not self.chosen.exists():
+            write_json(self.chosen, asdict(choices))
 
 
 def port_of(site: Site, port: int) -> int:

@@ -94,13 +94,15 @@ def answers(site: Site, port: int) -> bool:
         return False
 
 
-def check(layout: Layout, choices: Choices) -> None:
-    """Raise, before anything starts: PortalError `demo.port-in-use` unless all ports are free, and as fabric.check."""
+def check(layout: Layout, choices: Choices, *, afresh: bool) -> None:
+    """Raise, before anything is written: PortalError `demo.port-in-use` unless all ports are free, and as
+    fabric.check. `afresh`: what the directory holds is about to go.
+    """
     if choices.ledger == Kind.fabric:
-        fabric.check(layout)
+        fabric.check(None if afresh else layout)
     wanted = needed_ports(choices.port, choices.ledger)
     if taken := sorted(set(wanted) - set(free_ports(wanted))):
         listed = ", ".join(map(str, taken))
-        raise PortalError(
-            "demo.port-in-use", f"port {listed} on loopback is in use: stop what uses it, or choose another --port"
-        )
+        settled = layout.chosen.exists() and not afresh
+        other = "choose another --dir with another --port" if settled else "choose another --port"
+        raise PortalError("demo.port-in-use", f"port {listed} on loopback is in use: stop what uses it, or {other}")

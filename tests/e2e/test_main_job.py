@@ -32,7 +32,15 @@ def test_the_report_holds_what_it_promises(demo: Demo) -> None:
     assert all(len(site["root"]) == 64 and site["count_bucket"] for one in rounds for site in one["sites"].values())
     assert 0 < float(report["privacy"]["epsilon_pld"]) <= float(report["privacy"]["epsilon_rdp"]) <= 5
     assert report["withdrawal"]["round_out"] == report["withdrawal"]["round_in"] + 1
-    assert report["accuracy"]["per_site"]["SwitzerlandMSP"] is None
+    assert float(report["privacy"]["delta"]) == 1e-4
+    accuracy = report["accuracy"]
+    assert set(accuracy["per_site"]) == {site.msp for site in HOSPITALS}
+    assert accuracy["per_site"]["SwitzerlandMSP"] is None  # sixteen held out, where twenty are the least
+    released = [one for one in accuracy["per_site"].values() if one is not None]
+    assert released and accuracy["mean"] == pytest.approx(sum(released) / len(released), abs=0.002)
+    assert accuracy["noise_scale"] > 0
+    assert min(report["ledger"]["height"], report["ledger"]["transactions"]) > 0
+    assert report["seconds"]["total"] == pytest.approx(sum(report["seconds"]["by_step"].values()), abs=1)
 
 
 @pytest.mark.every_ledger

@@ -34,6 +34,7 @@ class Stack:
         self.layout = Layout(directory)
         self.layout.directory.mkdir(parents=True, exist_ok=True)
         self.choices: Choices = self.layout.choose(port=ports.block(PORTS), seed=seed, epsilon="5", rounds=rounds)
+        self.layout.keep(self.choices)
         self.supervisor = Supervisor(self.layout.logs)
         self.ledger_port = 0
 

@@ -34,6 +34,7 @@ def layout(tmp_path):
 
 def test_the_first_run_chooses_and_later_runs_continue(layout):
     first = layout.choose(**{**NONE_GIVEN, "rounds": 6})
+    layout.keep(first)
     assert (first.port, first.seed, first.epsilon, first.rounds) == (8000, 42, "5", 6)
     assert layout.choose(**NONE_GIVEN) == first
     assert layout.choose(**{**NONE_GIVEN, "rounds": 6}) == first
@@ -43,8 +44,16 @@ def test_the_first_run_chooses_and_later_runs_continue(layout):
 @pytest.mark.parametrize("other", [{"rounds": 7}, {"seed": 1}, {"epsilon": "2"}, {"port": 9000}])
 def test_another_choice_is_refused_and_the_old_one_stays(layout, other):
     first = layout.choose(**NONE_GIVEN)
+    layout.keep(first)
     with pytest.raises(PortalError, match=r"demo\.other-choice.*--reset"):
         layout.choose(**{**NONE_GIVEN, **other})
+    assert asdict(layout.choose(**NONE_GIVEN)) == asdict(first)
+
+
+def test_a_start_afresh_takes_what_is_given_and_writes_nothing(layout):
+    layout.keep(first := layout.choose(**NONE_GIVEN))
+    again = layout.choose(**{**NONE_GIVEN, "port": 9000}, afresh=True)
+    assert (again.port, again.study != first.study) == (9000, True)
     assert asdict(layout.choose(**NONE_GIVEN)) == asdict(first)
 
 
@@ -79,6 +88,7 @@ def test_a_file_is_private_and_whole_or_absent(tmp_path):
 
 def test_a_directory_stays_on_the_ledger_it_was_made_with(layout):
     first = layout.choose(**NONE_GIVEN, ledger="fabric")
+    layout.keep(first)
     assert layout.choose(**NONE_GIVEN).ledger == "fabric"
     with pytest.raises(PortalError, match=r"demo\.other-choice.*--ledger fabric"):
         layout.choose(**NONE_GIVEN, ledger="embedded")
@@ -94,8 +104,8 @@ def test_a_network_needs_ports_beside_the_pages():
 
 
 def test_an_unnamed_ledger_is_the_embedded_one(layout):
-    assert layout.choose(**NONE_GIVEN).ledger == "embedded"
-    choices = json.loads((layout.directory / "demo.json").read_text())
+    layout.keep(layout.choose(**NONE_GIVEN))
+    choices = json.loads(layout.chosen.read_text())
     del choices["ledger"]  # as directories made before there was a choice
-    write_json(layout.directory / "demo.json", choices)
+    write_json(layout.chosen, choices)
     assert layout.choose(**NONE_GIVEN).ledger == "embedded"
