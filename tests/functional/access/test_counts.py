@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice, product
+
 import pytest
 
+from consent.diseases import DISEASES
+from ledger.contracts.constitution import COUNTS_PER_MONTH
 from portal.access import counts
 from portal.access.models import CountAnswer
 from portal.catalogue import manifests
@@ -19,6 +23,10 @@ PURPOSE = {"permission": "DUO:0000007", "diseases": [HEART]}
 
 def ask(desks, slug):
     desks.send("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/count/", PURPOSE)
+    note(desks, slug)
+
+
+def note(desks, slug):
     desks.at("steward")
     for key, _ in mirror.items(f"access/inquiry/{HOSPITAL}/{slug}/"):  # as the hospital's own follower notes it
         CountAnswer.objects.get_or_create(question=key.removeprefix("access/inquiry/"))
@@ -34,9 +42,13 @@ def enrol(desks, slug, count):
 
 def answer(desks, slug):
     """The worker's turn; returns the kept answer about `slug`. Other tests' questions wait beside it."""
+    answer_all(desks)
+    return own(slug).get()
+
+
+def answer_all(desks):
     desks.at("steward")
     counts.answer_waiting(consents=Consents(), records=RecordFiles())
-    return own(slug).get()
 
 
 def own(slug):
@@ -69,6 +81,31 @@ def test_below_the_threshold_nothing_is_shown(desks, monkeypatch):
     ask(desks, slug)
     assert answer(desks, slug).answer is None
     assert "not shown" in desks.page("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/")
+
+
+@pytest.mark.parametrize(("exact", "noise", "told"), [(25, -1.0, None), (15, 1.0, 25), (30, -1.0, 20)])
+def test_the_threshold_looks_at_the_noised_count_alone(desks, monkeypatch, exact, noise, told):
+    """One on the exact count would tell whether one more patient fits."""
+    monkeypatch.setattr(counts, "fitting", lambda *_: exact)
+    monkeypatch.setattr(counts.Keystream, "normals", lambda *_: [noise])
+    slug = desks.dataset()
+    ask(desks, slug)
+    assert answer(desks, slug).answer == told
+
+
+def test_after_a_months_answers_one_more_is_not_shown(desks):
+    slug = desks.dataset()
+    for how, disease in islice(product(([], ["methods"]), DISEASES), COUNTS_PER_MONTH + 1):  # each another purpose
+        purpose = PURPOSE | {"how": how, "diseases": [disease]}
+        desks.send("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/count/", purpose)
+    note(desks, slug)
+    own(slug).update(drawn=True, answer=77)
+    answer_all(desks)
+    answers = list(own(slug).order_by("question").values_list("answer", "sent"))
+    assert answers == [(77, True)] * COUNTS_PER_MONTH + [(None, True)]
+    desks.follow()
+    kept = mirror.records(f"budget/count/{HOSPITAL}/{slug}/")
+    assert sorted(one["charged"] for one in kept) == [False] + [True] * COUNTS_PER_MONTH
 
 
 def test_an_answer_drawn_before_a_crash_is_the_answer_that_is_sent(desks):
