@@ -1,39 +1,61 @@
-"""`make` names what it can do, and compiles what it runs."""
+"""What `make` does about a download that breaks, and what it hands on to the installer."""
 
 from __future__ import annotations
 
 import os
-import re
+import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
+OUTER = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "TORCH", "VENV"}  # of the make that may have begun these tests
+INSTALLER = """#!/bin/sh
+echo "$@" >> calls
+[ "$(wc -l < calls)" -gt "$(cat breaks)" ]
+"""
 
 
-def make(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["make", "--no-print-directory", *arguments],  # else one that runs under make names its folder
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-        env={**os.environ, **env},
+@pytest.fixture
+def clone(tmp_path):
+    """Makefile and what it watches, with an installer that breaks as often as the file `breaks` says."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("constraints.txt", "pyproject.toml", "covenant.py"):
+        (tmp_path / name).touch()
+    uv = tmp_path / ".venv/bin/uv"
+    uv.parent.mkdir(parents=True)
+    uv.write_text(INSTALLER)
+    uv.chmod(0o755)
+    return tmp_path
+
+
+def install(clone: Path, breaks: int, *arguments: str) -> tuple[int, str, list[str]]:
+    """Exit status, what was said, and what the installer was called with."""
+    (clone / "breaks").write_text(str(breaks))
+    (clone / "calls").unlink(missing_ok=True)
+    env = {name: value for name, value in os.environ.items() if name not in OUTER}
+    made = subprocess.run(
+        ["make", *arguments, ".venv/.demo"], cwd=clone, env=env, capture_output=True, text=True, timeout=60, check=False
     )
+    return made.returncode, made.stdout, (clone / "calls").read_text().splitlines()
 
 
-def test_help_lists_every_target() -> None:
-    phony = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert phony
-    assert {line.split()[0] for line in make("help").stdout.splitlines()} == set(phony[1].split())
+def test_a_download_that_breaks_is_tried_again_and_the_size_is_said_first(clone):
+    status, said, calls = install(clone, breaks=2)
+    assert (status, len(calls), len(set(calls))) == (0, 3, 1)
+    assert said.startswith("Installing: about 3 GB to download the first time, 6 GB on disk")
+    assert "--constraint constraints.txt" in calls[0] and calls[0].endswith("--editable .[training,portal]")
 
 
-def test_a_target_that_is_not_there_is_told() -> None:
-    refused = make("demmo")
-    assert refused.returncode == 2
-    assert "There is no 'demmo' to make: 'make help' lists what there is." in refused.stderr
+def test_one_that_stays_broken_is_a_failure_and_the_same_command_goes_on(clone):
+    status, said, calls = install(clone, breaks=99)
+    assert (status != 0, len(calls)) == (True, 3)
+    assert "A broken download resumes: run the same command again." in said
+    assert not (clone / ".venv/.demo").exists()
+    assert install(clone, breaks=0)[0] == 0 and (clone / ".venv/.demo").exists()
 
 
-def test_bytecode_is_kept_whatever_the_container_says() -> None:
-    told = make("--eval", "probe: ; @env", "probe", PYTHONDONTWRITEBYTECODE="1")
-    assert told.returncode == 0 and "PYTHONDONTWRITEBYTECODE" not in told.stdout
+@pytest.mark.parametrize(("given", "handed"), [(("TORCH=cpu",), True), ((), False)])
+def test_another_torch_is_the_installers_choice_of_index(clone, given, handed):
+    assert ("--torch-backend=cpu" in install(clone, 0, *given)[2][0]) is handed
