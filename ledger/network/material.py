@@ -26,6 +26,7 @@ from ledger.protocol.configuration import MspConfig
 from ledger.protocol.consortium import Hospital
 
 RESTORE = "restore it from a backup"
+SUCCEED = "no command renews an authority: let this member leave, and join again under another name"
 NODE_DAYS = 730  # peers, orderers, hosts; docs/operate/fabric.md says how they are renewed
 PARTS = {"hospital": ("admin", "peer", "orderer", "host"), "institute": ("admin",)}
 DAY = timedelta(days=1)
@@ -111,14 +112,15 @@ def check(layout: Layout, organisation: Organisation) -> None:
     folder = layout.folder(organisation)
     authority = _authority(folder / "ca", organisation)
     tls_authority = _authority(folder / "tlsca", organisation)
-    remedy = f"{RESTORE}, or issue it anew with `covenant network renew {organisation.name}`"
+    renew = f"issue it anew with `covenant network renew {organisation.name}`"
+    remedy = f"{RESTORE}, or {renew}"
     for pem in certificates(layout, organisation):
         of_tls = pem.name == "server.pem"
         key = pem.with_suffix(".key") if of_tls else pem.parents[1] / "keystore" / "key.pem"
-        _pair(pem, key, tls_authority if of_tls else authority, remedy)
+        _pair(pem, key, tls_authority if of_tls else authority, remedy, renew)
         if not of_tls:
             _exists(pem.parents[1] / "config.yaml", remedy)
-            if _certificate(pem.parents[1] / "cacerts" / "ca.pem", remedy) != authority:
+            if _certificate(pem.parents[1] / "cacerts" / "ca.pem", remedy, SUCCEED) != authority:
                 raise _foreign(pem.parents[1] / "cacerts" / "ca.pem", remedy)
 
 
@@ -131,7 +133,7 @@ def certificates(layout: Layout, organisation: Organisation) -> list[Path]:
 
 
 def _authority(folder: Path, organisation: Organisation) -> x509.Certificate:
-    certificate = _certificate(folder / "ca.pem", RESTORE)
+    certificate = _certificate(folder / "ca.pem", RESTORE, SUCCEED)
     said = folder / "mspid"
     named = said.read_text().strip() if said.exists() else ""
     if named != organisation.msp:
@@ -144,8 +146,8 @@ def _authority(folder: Path, organisation: Organisation) -> x509.Certificate:
     return certificate
 
 
-def _pair(pem: Path, private: Path, authority: x509.Certificate, remedy: str) -> None:
-    certificate = _certificate(pem, remedy)
+def _pair(pem: Path, private: Path, authority: x509.Certificate, remedy: str, renew: str) -> None:
+    certificate = _certificate(pem, remedy, renew)
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
@@ -160,7 +162,8 @@ def _pair(pem: Path, private: Path, authority: x509.Certificate, remedy: str) ->
         raise NetworkError("network.wrong-key", f"{private} is not the key of {pem}: {remedy}")
 
 
-def _certificate(pem: Path, remedy: str) -> x509.Certificate:
+def _certificate(pem: Path, remedy: str, renew: str) -> x509.Certificate:
+    """`remedy` where it is missing or damaged, `renew` where it has expired."""
     _exists(pem, remedy)
     try:
         certificate = files.certificate(pem)
@@ -168,7 +171,7 @@ def _certificate(pem: Path, remedy: str) -> x509.Certificate:
         raise _damaged(error, remedy) from None
     if certificate.not_valid_after_utc < datetime.now(UTC):
         raise NetworkError(
-            "network.certificate-expired", f"{pem} expired on {certificate.not_valid_after_utc:%d %B %Y}: {remedy}"
+            "network.certificate-expired", f"{pem} expired on {certificate.not_valid_after_utc:%d %B %Y}: {renew}"
         )
     return certificate
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ledger.identity import files
 from ledger.network import material
 from ledger.network.entries import Entry, entries, entry, group, with_orderer
+from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.lifecycle import connect_host
 from ledger.network.membership import reconfigure
@@ -44,11 +45,22 @@ def renew(network: Network, name: str, tell: Callable[[str], None] = lambda text
 def issue(layout: Layout, organisation: Organisation) -> None:
     """Make new keys and certificates, which lie aside; those that an earlier command made, and the channel may have
     taken meanwhile, are used before others are made.
+
+    Where old ones have expired, or are not whole, the administrator takes its new ones at once: the channel does not
+    name them, and nobody would listen to the old.
     """
     folder = layout.renewal(organisation)
     made = [each for each in folder.rglob("*.pem") if each.name in ("cert.pem", "server.pem")]
-    if made and all(_lasts(each) for each in made):
-        return
+    if not made or not all(_lasts(each) for each in made):
+        _make(layout, organisation)
+    try:
+        material.check(layout, organisation)
+    except NetworkError:
+        _put(folder / "admin", layout.folder(organisation) / "admin")
+
+
+def _make(layout: Layout, organisation: Organisation) -> None:
+    folder = layout.renewal(organisation)
     authorities = material.authorities(layout, organisation)
     draft = folder.with_suffix(".draft")
     for each in (draft, folder):
@@ -65,13 +77,17 @@ def renewed(layout: Layout, organisation: Organisation) -> Entry:
 
 def install(network: Network, organisation: Organisation) -> None:
     """Use what issue() made: the channel knows it by now, and the running orderer has the old ones in memory still."""
-    folder, place = network.layout.renewal(organisation), network.layout.folder(organisation)
-    for file in [each for each in folder.rglob("*") if each.is_file()]:
-        write = files.write_secret if file.name in ("key.pem", "server.key") else files.write
-        write(place / file.relative_to(folder), file.read_bytes())
+    folder = network.layout.renewal(organisation)
+    _put(folder, network.layout.folder(organisation))
     if organisation.kind == "hospital":
         _start_again(network, network.node(organisation.name))
     shutil.rmtree(folder.rename(folder.with_suffix(".done")))
+
+
+def _put(folder: Path, place: Path) -> None:
+    for file in [each for each in folder.rglob("*") if each.is_file()]:
+        write = files.write_secret if file.name in ("key.pem", "server.key") else files.write
+        write(place / file.relative_to(folder), file.read_bytes())
 
 
 def _lasts(certificate: Path) -> bool:

@@ -69,7 +69,7 @@ class Node:
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.follower is not None:
             self.follower.send_signal(number)
-            self.follower.wait(30)
+            self.follower.wait(60)
             self.follower = None
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -301,4 +301,4 @@ def test_a_hospital_whose_own_contracts_are_away_asks_no_other_hospital(place):
         assert "InstituteMSP" in place.hub.run("shell", "-v0", "-c", ask.replace("site", "auditor")).stdout
     finally:
         place.network.start([node], "host")
-    wait_for(lambda: "InstituteMSP" in place.hospital.run("shell", "-v0", "-c", ask).stdout, "an answer", 30)
+    wait_for(lambda: "InstituteMSP" in place.hospital.run("shell", "-v0", "-c", ask).stdout, "an answer")

@@ -70,7 +70,7 @@ def test_a_peer_far_behind_catches_up(consortium: Consortium) -> None:
     consortium.restart(hospital)
     began = time.monotonic()
     while consortium.height(hospital, patiently=True) < there:
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 180
         time.sleep(0.05)
     print(f"{there - away} blocks behind, caught up in {time.monotonic() - began:.1f} s")
     check_nothing_lost(consortium, load)
@@ -151,7 +151,7 @@ def test_a_client_whose_clock_is_off_is_refused(consortium: Consortium, seconds:
 
 def refusal(door: Gateway) -> str:
     """The code with which a small write is refused, once the peer has found its host again."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         with pytest.raises(LedgerError) as refused:
             door.contract.submit("consents:PublishText", text(), timeout=20)

@@ -86,7 +86,7 @@ def test_a_start_that_was_killed_is_undone_by_the_next(tmp_path, plan, delay):
         assert all(row.pid for row in networks.status(network))
         assert not layout.draft.exists()
         if layout.plan.exists():
-            deadline = time.monotonic() + 20  # what the killed command had asked `peer` to do ends by itself
+            deadline = time.monotonic() + 60  # what the killed command had asked `peer` to do ends by itself
             while len(running(tmp_path)) > 2 and time.monotonic() < deadline:
                 time.sleep(0.2)
             assert len(running(tmp_path)) == 2, left

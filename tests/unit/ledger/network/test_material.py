@@ -89,6 +89,15 @@ def test_an_expired_certificate(layout):
     old = authority.issue("peer.alpha", [], "peer", not_before=begin, not_after=begin + timedelta(minutes=1))
     old.save(layout.folder(ALPHA) / "peer" / "msp")
     assert refusal(layout).code == "network.certificate-expired"
+    assert refusal(layout).message.endswith(": issue it anew with `covenant network renew alpha`")
+
+
+@pytest.mark.parametrize("authority", ["ca", "tlsca"])
+def test_an_expired_authority(layout, authority):
+    past = datetime.now(UTC) - timedelta(days=3651)
+    Authority.create(ALPHA.msp, "old", now=past).save(layout.folder(ALPHA) / authority)
+    assert refusal(layout).code == "network.certificate-expired"
+    assert refusal(layout).message.endswith("let this member leave, and join again under another name")
 
 
 def test_a_certificate_of_another_organisation(layout):

@@ -68,6 +68,26 @@ def test_what_was_made_and_soon_expires_is_made_once_more(network, monkeypatch):
     assert renewal.renewed(network.layout, alpha) != first
 
 
+@pytest.mark.parametrize("file", ["admin/msp/keystore/key.pem", "admin/tls/server.pem", "peer/tls/server.key"])
+def test_an_administrator_whose_keys_do_not_serve_takes_new_ones_before_the_channel_is_asked(
+    network, monkeypatch, file
+):
+    alpha = network.plan.find("alpha")
+    place, new = (root / "admin" for root in (network.layout.folder(alpha), network.layout.renewal(alpha)))
+    (network.layout.folder(alpha) / file).unlink()
+    peer = (network.layout.folder(alpha) / "peer" / "tls" / "server.pem").read_bytes()
+
+    def refuse(asked, group):
+        made = [each.relative_to(new) for each in new.rglob("*") if each.is_file()]
+        assert made and all((place / each).read_bytes() == (new / each).read_bytes() for each in made)
+        raise NetworkError("network.refused", "no majority")
+
+    monkeypatch.setattr(renewal, "reconfigure", refuse)
+    with pytest.raises(NetworkError, match=r"^network\.refused"):
+        renewal.renew(network, "alpha")
+    assert (network.layout.folder(alpha) / "peer" / "tls" / "server.pem").read_bytes() == peer
+
+
 def test_an_institutes_need_no_word_to_the_channel(network, monkeypatch):
     monkeypatch.setattr(renewal, "reconfigure", lambda asked, group: pytest.fail("the channel does not name them"))
     institute = PLAN.find("institute")
