@@ -50,6 +50,7 @@ SLUG = "chest"
 TITLE = "Chest X-rays, each image counted as a patient"
 SECONDS = 120  # for what one node does to be seen at another, on a busy machine
 STUDY_SECONDS = 1500
+LEARNED = 0.75  # of AUC, by the named file's plan: far below what tests/bench/bench_chest.py finds, far above chance
 
 pytestmark = [
     pytest.mark.demo,
@@ -217,7 +218,9 @@ def test_chest_x_rays_from_the_hospitals_files_to_a_certificate(stack: Stack, so
     assert shown.returncode == 0, shown.stdout + shown.stderr
     tell("verified")
     check(bundle, json.loads(shown.stdout), page)
-    print(f"AUC of the released model on the file's own test images: {auc(bundle, source):.3f}")
+    found = auc(bundle, source)
+    print(f"AUC of the released model on the file's own test images: {found:.3f}")
+    assert not NAMED or found > LEARNED
 
 
 def planned(researcher: Person, asked: str, datasets: list[str]) -> str:
