@@ -87,8 +87,8 @@ class PlanForm(Form):
         label="Hidden units",
         min_value=0,
         max_value=1024,
-        help_text="For tables; 0 is logistic regression, or a linear risk. For images: the growth rate, a multiple of "
-        "4 up to 64. For volumes: the first width, a multiple of 4 up to 32.",
+        help_text="For tables; 0 is logistic regression, or a linear risk. For images: the growth rate, from 1 to 64."
+        " For volumes: the first width, a multiple of 4 up to 32.",
     )
     metric_sigma = forms.DecimalField(
         label="Noise on metrics",

@@ -30,7 +30,7 @@ def defaults(model: str = heart.MODEL) -> dict[str, Any]:
         "learning_rate": tuned.learning_rate,
         "schedule": tuned.schedule,
         "averaging": Decimal(0),
-        "frozen": "",
+        "frozen": " ".join(tuned.frozen),
         "public_weights": "",
         "hidden": tuned.hidden,
         "metric_sigma": tuned.metrics_sigma,

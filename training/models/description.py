@@ -48,8 +48,9 @@ class Defaults:
     epsilon: str
     metrics_sigma: str
     schedule: Literal["constant", "linear", "cosine"] = "constant"
+    frozen: tuple[str, ...] = ()
 
-    def configuration(self) -> dict[str, str | int]:
+    def configuration(self) -> dict[str, str | int | list[str]]:
         """What a plan's `configuration` holds."""
         return {
             "model": self.model,
@@ -58,6 +59,7 @@ class Defaults:
             "local_steps": self.local_steps,
             "features": self.features,
             "schedule": self.schedule,
+            "frozen": list(self.frozen),
         }
 
 

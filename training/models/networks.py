@@ -100,7 +100,7 @@ def chest_network(hidden: int) -> Network:
         out_channels=1,
         init_features=chest.START,
         growth_rate=hidden,
-        block_config=chest.BLOCKS,
+        block_config=(chest.LAYERS,),
         bn_size=chest.BOTTLENECK,
         norm=("group", {"num_groups": chest.GROUPS}),
         act=("relu", {"inplace": False}),

@@ -128,6 +128,7 @@ def test_every_networks_numbers_fit_the_form_and_the_network(model):
     assert {name: str(tuned[name]) for name in ("hidden", "q", "clip", "rounds")} == {
         name: str(getattr(registry.DESCRIPTIONS[model].defaults, name)) for name in ("hidden", "q", "clip", "rounds")
     }
+    assert tuned["frozen"].split() == list(registry.DESCRIPTIONS[model].defaults.frozen)
 
 
 def test_the_price_is_shown_before_and_the_plan_is_pinned_with_its_weights_beside_it(desks):

@@ -27,13 +27,13 @@ def test_the_shapes_are_the_modules(hidden):
 @pytest.mark.parametrize(
     ("defaults", "hidden"),
     [
-        *((chest.DEFAULTS, hidden) for hidden in (4, 12, 64)),
+        *((chest.DEFAULTS, hidden) for hidden in (1, 16, 64)),
         *((failure.DEFAULTS, hidden) for hidden in (0, 1, 8)),
         *((coronary.DEFAULTS, hidden) for hidden in (0, 1, 8)),
     ],
 )
 def test_the_shapes_of_the_other_networks_are_the_modules(defaults, hidden):
-    configuration = defaults.configuration() | {"hidden": hidden}
+    configuration = defaults.configuration() | {"hidden": hidden, "frozen": []}
     network = registry.build(configuration)
     expected = [(name, tuple(parameter.shape)) for name, parameter in network.module.named_parameters()]
     assert list(registry.shapes(configuration).items()) == expected
@@ -41,7 +41,7 @@ def test_the_shapes_of_the_other_networks_are_the_modules(defaults, hidden):
 
 
 def test_a_normalisation_starts_at_scale_one_and_shift_zero():
-    configuration = chest.DEFAULTS.configuration()
+    configuration = chest.DEFAULTS.configuration() | {"frozen": []}
     network = registry.build(configuration)
     network.take(registry.initial_weights(configuration, 7))
     norms = [layer for layer in network.module.modules() if isinstance(layer, torch.nn.GroupNorm)]
@@ -50,11 +50,19 @@ def test_a_normalisation_starts_at_scale_one_and_shift_zero():
     assert 0.8 / 7 < float(first.detach().abs().max()) <= 1 / 7
 
 
-@pytest.mark.parametrize("hidden", [0, 3, 6, 68, -4])
-def test_a_growth_rate_that_groups_cannot_share_is_refused(hidden):
+@pytest.mark.parametrize("hidden", [0, 65, -4])
+def test_a_growth_rate_out_of_range_is_refused(hidden):
     with pytest.raises(ModelRefused) as refusal:
         registry.configuration(chest.DEFAULTS.configuration() | {"hidden": hidden})
     assert refusal.value.code == "model.configuration"
+
+
+def test_a_study_of_images_trains_the_last_layer_alone_unless_its_plan_says_otherwise():
+    configuration = chest.DEFAULTS.configuration()
+    trained = registry.trained(registry.configuration(configuration))
+    assert (trained.sum(), len(trained)) == (129, 34305)
+    assert not trained[:-129].any()
+    assert registry.trained(registry.configuration(configuration | {"frozen": []})).all()
 
 
 def test_the_network_follows_from_the_data_sets():

@@ -44,7 +44,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_refused_before_anything_is_rea
 @pytest.mark.parametrize("model", ["heart-fcn", "chest-densenet", "failure-hazard"])
 @pytest.mark.parametrize("name", engines.ENGINES)
 def test_the_way_over_a_device_changes_no_sum(name, model):
-    network = registry.build(registry.DESCRIPTIONS[model].defaults.configuration())
+    network = registry.build(registry.DESCRIPTIONS[model].defaults.configuration() | {"frozen": ()})
     described = registry.DESCRIPTIONS[model]
     records, labels = trainer.made_up(described)
     weights = torch.from_numpy(network.give())
