@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
 
 REKEY_AFTER = 2**30  # bytes from one key; far below ChaCha20's 256 GiB
+AT_ONCE = 2**14  # normals: what they are made from fits a core's cache, in half the time that millions take together
 
 
 class Keystream:
@@ -47,14 +48,18 @@ class Keystream:
 
     def normals(self, count: int) -> NDArray[np.float64]:
         """float64 (count,), independent, mean 0, standard deviation 1."""
-        radius, angle = self.uniforms(4 * count).reshape(2, 2, count)  # worked on in place: half the time is memory's
-        np.log(radius, out=radius)
-        radius *= -2.0
-        np.sqrt(radius, out=radius)
-        angle *= 2.0 * np.pi
-        radius *= np.cos(angle, out=angle)
-        total: NDArray[np.float64] = (radius[0] + radius[1]) * math.sqrt(0.5)
-        return total
+        values = np.empty(count)
+        for start in range(0, count, AT_ONCE):
+            part = values[start : start + AT_ONCE]
+            radius, angle = self.uniforms(4 * len(part)).reshape(2, 2, len(part))  # worked on in place
+            np.log(radius, out=radius)
+            radius *= -2.0
+            np.sqrt(radius, out=radius)
+            angle *= 2.0 * np.pi
+            radius *= np.cos(angle, out=angle)
+            np.add(radius[0], radius[1], out=part)
+        values *= math.sqrt(0.5)
+        return values
 
     def _renew(self) -> None:
         self._cipher = self._open(os.urandom(32), os.urandom(16))

@@ -193,8 +193,10 @@ class Step:
         with np.errstate(over="ignore"):  # weights beyond float32 have no finite gradient; `run` refuses them
             rounded = torch.from_numpy(weights.astype(np.float32))
         total = self.engine.clipped_sum(rounded, *patients.sample(chosen))
-        noise = self.mechanism.noise * self.stream.normals(len(weights))
-        moved: NDArray[np.float64] = -self.scale * (total.numpy().astype(np.float64) + noise)
+        moved = self.stream.normals(len(weights))
+        moved *= self.mechanism.noise
+        moved += total.numpy()
+        moved *= -self.scale
         moved[~self.trained] = 0.0
         return moved
 
