@@ -99,9 +99,7 @@ def main() -> None:
     except CovenantError as error:
         sys.exit(refuse(error.code, error.message))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        sys.exit(refuse("disk.full", "no space left on the device; free some and run the same command again"))
+        sys.exit(refuse(*unusable(error)))
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -110,6 +108,15 @@ def spelled(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     said = " ".join(error.format_message().split()).rstrip(".")
     return f"{said}; see {context.command_path if context else 'covenant'} --help"
+
+
+def unusable(error: OSError) -> tuple[str, str]:
+    """Code and message of a file or folder that cannot be used; raises `error` where it names none."""
+    if error.errno == errno.ENOSPC:
+        return "disk.full", "no space left on the device; free some and run the same command again"
+    if error.filename is None:
+        raise error
+    return "disk.unusable", f"{error.filename} cannot be used ({error.strerror}): name another"
 
 
 def refuse(code: str, message: str) -> int:

@@ -21,7 +21,7 @@ proof_app = verify.proof_app
 @app.command()
 def serve(
     directory: Annotated[Path, typer.Option("--dir", help="The ledger's directory, founded before.")],
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
 ) -> None:
     """Serve the embedded ledger in DIR until stopped; prints what DIR/address.json says once it answers."""
     from ledger.embedded import server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import os
+import re
 import secrets
 import tarfile
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partials(file: Path) -> list[Path]:
+    """What lies beside `file` of writers in `replacing` that were killed: theirs alone, and no use to anybody."""
+    left = re.compile(rf"\.{re.escape(file.name)}\.[0-9a-f]{{16}}")
+    return [path for path in file.parent.iterdir() if left.fullmatch(path.name)]
 
 
 def unpack(file: Path, folder: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ledger import disk
 from ledger.errors import LedgerError
 
 
@@ -67,8 +67,7 @@ def write_key(path: Path, private: ec.EllipticCurvePrivateKey) -> None:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Write `data` with mode 0600, in a folder that, if it is new, has mode 0700."""
+    """Write `data` with mode 0600, whole or not at all, in a folder that, if it is new, has mode 0700."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with disk.replacing(path) as file:
         file.write(data)

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from consent.errors import CovenantError
+from ledger import disk
 from portal.demo import consortium, report, services
 from portal.demo.layout import Choices, Kind, Layout, write_json
 from portal.demo.progress import Clock, RoundsView
@@ -45,7 +46,10 @@ def demo(  # noqa: PLR0917  # options of a command line
     epsilon: Annotated[str | None, typer.Option(help="The study's privacy budget at delta 0.0001 (default 5).")] = None,
     rounds: Annotated[int | None, typer.Option(min=4, max=200, help="Training rounds (default 12).")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Fixes made-up consents, splits and initial weights; never noise (default 42).")
+        int | None,
+        typer.Option(
+            min=0, max=2**31, help="Fixes made-up consents, splits and initial weights; never noise (default 42)."
+        ),
     ] = None,
     port: Annotated[
         int | None,
@@ -161,8 +165,10 @@ def serve(console: Console, supervisor: Supervisor) -> None:
 
 def check_ours(layout: Layout) -> None:
     """Raise PortalError `demo.not-ours` for a directory that holds any file but a demo's: a reset would delete it."""
-    ours = layout.chosen.exists() or layout.emptying.exists()
-    if not ours and any(path != layout.held and not path.is_dir() for path in layout.directory.rglob("*")):
+    if layout.chosen.exists() or layout.emptying.exists():
+        return
+    begun = {layout.held, *disk.partials(layout.chosen)}  # all that a first run leaves that was killed before it chose
+    if any(path not in begun and not path.is_dir() for path in layout.directory.rglob("*")):
         raise PortalError(
             "demo.not-ours", f"{layout.directory} holds no demo: it is left as it is; choose another --dir"
         )
@@ -179,8 +185,8 @@ def empty(layout: Layout) -> None:
 
 
 def check_epsilon(text: str | None) -> str | None:
-    """The given epsilon in plain decimals, six of them at most. Raises PortalError `demo.epsilon` unless that is from
-    0.000001 to 10.
+    """The given epsilon in plain decimals, three of them at most, as a plan's form takes it. Raises PortalError
+    `demo.epsilon` unless that is from 0.1 to 10.
     """
     if text is None:
         return None
@@ -188,9 +194,11 @@ def check_epsilon(text: str | None) -> str | None:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0.000001 <= value <= 10:
-        raise PortalError("demo.epsilon", f"--epsilon is a number from 0.000001 to 10, not {text}")
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    if not 0.1 <= value <= 10 or round(value, 3) != value:
+        raise PortalError(
+            "demo.epsilon", f"--epsilon is a number from 0.1 to 10 with three decimals at most, not {text}"
+        )
+    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def check_report(file: Path | None) -> None:

@@ -5,7 +5,6 @@ Each node's keys lie in that node's folder alone; only the ledger's own folder h
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from ledger.identity.ca import Authority
 from portal import databases
 from portal.config import IDENTITIES
 from portal.demo.ages import AGES
-from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, port_of, write_json
+from portal.demo.layout import HOSPITALS, HUB, SITES, Choices, Kind, Layout, Site, port_of, write, write_json
 
 CHANNEL = "covenant"
 
@@ -62,11 +61,9 @@ def authority(folder: Path, site: Site) -> Authority:
 
 
 def key_file(file: Path, content: bytes) -> None:
-    """Write a secret once, for its owner's eyes."""
-    if file.exists():
-        return
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        handle.write(content)
+    """Write a secret once, whole, for its owner's eyes."""
+    if not file.exists():
+        write(file, content)
 
 
 def configure(layout: Layout, choices: Choices, ledgers: Mapping[str, Any], brokers: Mapping[str, str]) -> None:

@@ -39,7 +39,7 @@ class Finding:
 @app.command()
 def doctor(
     directory: Annotated[Path, typer.Option("--dir", help="Where the demo keeps its data.")] = Path("var/demo"),
-    port: Annotated[int, typer.Option(help="The demo's first port.")] = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=1024, max=65460, help="The demo's first port.")] = DEFAULT_PORT,
     kind: Annotated[Kind, typer.Option("--ledger", help="What the demo shall run on.")] = Kind.embedded,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:

@@ -8,7 +8,6 @@ DIR/ledger/peers.json where each node finds its peer.
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -55,7 +54,7 @@ def check(layout: Layout | None) -> None:
 
 def main() -> None:
     layout = Layout(Path(sys.argv[1]))
-    choices = Choices(**json.loads(layout.chosen.read_text()))
+    choices = layout.remembered()
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit())
     try:

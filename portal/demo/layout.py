@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from consent.seats import Sector
 from ledger import disk
 from portal.errors import PortalError
@@ -127,14 +129,15 @@ class Layout:
         """The choices of this directory: those of its first run, or the given ones if this is it (or starts `afresh`).
         Nothing is written: see `keep`.
 
-        Raises PortalError `demo.other-choice` when a given choice differs from the remembered one.
+        Raises PortalError `demo.other-choice` when a given choice differs from the remembered one, `demo.choices` where
+        what is remembered cannot be read.
         """
         given = {"ledger": ledger, "port": port, "seed": seed, "epsilon": epsilon, "rounds": rounds}
         if afresh or not self.chosen.exists():
             defaults = {"ledger": Kind.embedded.value, "port": DEFAULT_PORT, "seed": 42, "epsilon": "5", "rounds": 12}
             chosen = defaults | {name: value for name, value in given.items() if value is not None}
             return Choices(**chosen, study=str(uuid.uuid4()), request=str(uuid.uuid4()), proposal=str(uuid.uuid4()))
-        choices = Choices(**json.loads(self.chosen.read_text()))
+        choices = self.remembered()
         for name, value in given.items():
             if value is not None and value != getattr(choices, name):
                 raise PortalError(
@@ -144,10 +147,22 @@ class Layout:
                 )
         return choices
 
+    def remembered(self) -> Choices:
+        """The choices of the first run. Raises PortalError `demo.choices`."""
+        try:
+            return msgspec.json.decode(self.chosen.read_bytes(), type=Choices)
+        except (OSError, msgspec.MsgspecError):
+            raise PortalError(
+                "demo.choices",
+                f"{self.chosen} is not what a demo wrote: restore it, choose another --dir, or start over with --reset",
+            ) from None
+
     def keep(self, choices: Choices) -> None:
         """Remember the choices of a first run."""
         if not self.chosen.exists():
             write_json(self.chosen, asdict(choices))
+            for left in disk.partials(self.chosen):  # of a first run that was killed
+                left.unlink()
 
 
 def port_of(site: Site, port: int) -> int:

@@ -99,11 +99,14 @@ def privacy(certificate: dict[str, Any]) -> dict[str, Any]:
 
 
 def accuracy(ledger: Ledger, study: str, plan: dict[str, Any]) -> dict[str, Any]:
-    """Noised accuracy of each site that released one, null for one that did not; the mean is over those that did."""
+    """Noised accuracy of each site that released one, null for one that did not or whose noise left no positive number
+    of patients, as the study's page has it; the mean is over the others.
+    """
     released = {record["hospital"]: record for _, record in ledger.records(f"studies/measurement/{study}/")}
     per_site: dict[str, float | None] = {site.msp: None for site in HOSPITALS}
     for msp, record in released.items():
-        per_site[msp] = round(min(1.0, max(0.0, record["correct"] / max(1, record["total"]))), 3)
+        if record["total"] > 0:
+            per_site[msp] = round(min(1.0, max(0.0, record["correct"] / record["total"])), 3)
     shown = [value for value in per_site.values() if value is not None]
     return {
         "per_site": per_site,
@@ -116,7 +119,7 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
     """The table at the end: what happened, where to look, as whom."""
     table = Table("what", "how it went", title="Covenant", title_justify="left")
     accuracies = ", ".join(
-        f"{msp} {'declined' if value is None else value}" for msp, value in report["accuracy"]["per_site"].items()
+        f"{msp} {'released none' if value is None else value}" for msp, value in report["accuracy"]["per_site"].items()
     )
     found, about = report["privacy"], report["withdrawal"]
     table.add_row(

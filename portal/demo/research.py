@@ -18,6 +18,7 @@ from portal.demo.waiting import account, awaited
 from portal.grid.models import StudyRun
 from portal.reactor import selectors as mirror
 from portal.studies import plans, services
+from training.privacy.calibration import sigma_for
 
 HEART_DISEASE = "MONDO:0005267"
 PURPOSE = Purpose.of(duo.DS, [HEART_DISEASE], commercial=False, for_profit=False)
@@ -70,9 +71,15 @@ def plan(*, study: str, request: str, hospitals: int, epsilon: str, rounds: int,
     offered = every_dataset(hospitals)
     answers = {**plans.defaults(), "title": TITLE, "epsilon": epsilon, "rounds": rounds, "seed": seed}
     answers |= {name: Decimal(str(answers[name])) for name in DECIMALS}
+    answers["metric_sigma"] = max(answers["metric_sigma"], counts_noise(epsilon, answers["delta"]))
     answers["datasets"] = [f"{one['dataset']}@{one['version']}" for one in offered]
     services.propose(study=uuid.UUID(study), request=request, offered=offered, **answers)
     return awaited(lambda: mirror.record(f"studies/study/{study}"), "the plan")["plan"]["privacy"]
+
+
+def counts_noise(epsilon: str, delta: Decimal) -> Decimal:
+    """The least noise at which releasing the accuracy's counts costs at most half of `epsilon`."""
+    return Decimal(sigma_for(str(Decimal(epsilon) / 2), str(delta), q=1, steps=1))
 
 
 def approved(study: str, hospitals: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axes.models import AccessAttempt
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portal.accounts import services, views
@@ -96,8 +97,10 @@ def test_pages_run_no_inline_script_and_are_not_kept(visitor, db):
         assert " style=" not in page and "onclick" not in page and page.count("<script") == page.count("<script src=")
 
 
-def test_another_host_name_is_refused(visitor, db):
-    assert visitor(host="evil.example").get("/").status_code == 400
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost"])
+def test_another_host_name_is_refused_and_the_right_one_named(host, visitor, db):
+    answer = visitor(host=host).get("/consent/?language=de")
+    assert answer.status_code == 400 and f'<a href="{settings.NODE.url}/">'.encode() in answer.content
 
 
 def test_a_form_without_its_token_is_refused(db):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from covenant import unusable
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -67,6 +69,8 @@ def test_doctor_tells_json() -> None:
             ["demo", "--ledger", "paper"],
             "Invalid value for '--ledger': 'paper' is not one of 'embedded', 'fabric'; see",
         ),
+        (["demo", "--seed", "-1"], "Invalid value for '--seed': -1 is not in the range 0<=x<=2147483648; see"),
+        (["doctor", "--port", "70000"], "Invalid value for '--port': 70000 is not in the range 1024<=x<=65460; see"),
         (["demo", "twice"], "Got unexpected extra argument (twice); see covenant.py demo --help"),
         (["ledger", "verify", "ledger.blocks"], "Missing option '--genesis'; see covenant.py ledger verify --help"),
         (["restore"], "Invalid value: give a FILE, or --after with a node; see covenant.py restore --help"),
@@ -93,3 +97,15 @@ def test_a_place_that_cannot_hold_a_demo_is_named(tmp_path: Path) -> None:
     result = covenant("demo", "--dir", str(tmp_path / "file"))
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith("demo.directory: ")
+
+
+def test_a_place_that_cannot_be_used_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (file := tmp_path / "file").write_text("")
+    result = covenant("omop", "example", str(file / "below"))
+    assert (result.returncode, result.stderr.count("\n"), result.stdout) == (1, 1, "")
+    assert result.stderr.startswith(f"disk.unusable: {file / 'below'} cannot be used (Not a directory)")
+
+
+def test_an_error_that_names_no_file_is_no_refusal() -> None:
+    with pytest.raises(ConnectionResetError):
+        unusable(ConnectionResetError("by whom nobody knows"))

@@ -57,6 +57,21 @@ def test_nobody_sees_it_half_written(tmp_path):
         assert not file.exists()
 
 
+def test_what_a_killed_writer_leaves_is_known_from_what_others_left(tmp_path):
+    file, program = (
+        tmp_path / "a[b].json",
+        (
+            "import os, signal, sys\nfrom pathlib import Path\nfrom ledger import disk\n"
+            "with disk.replacing(Path(sys.argv[1])) as handle:\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        ),
+    )
+    for name in (".a[b].json.new", ".b.json.0123456789abcdef", "a[b].json.0123456789abcdef"):
+        (tmp_path / name).touch()
+    before = {*tmp_path.iterdir()}
+    killed = subprocess.run([sys.executable, "-c", program, str(file)], check=False)
+    assert killed.returncode == -signal.SIGKILL and disk.partials(file) == [*({*tmp_path.iterdir()} - before)] != []
+
+
 def test_a_second_process_does_not_get_what_the_first_holds_until_it_is_gone(tmp_path):
     program = "import sys, time; from ledger import disk; disk.hold(sys.argv[1]); print(flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", program, tmp_path / "lock"], stdout=subprocess.PIPE)

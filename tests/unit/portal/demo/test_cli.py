@@ -32,7 +32,9 @@ def test_epsilon_is_kept_in_plain_decimals(given, kept):
     assert check_epsilon(given) == kept
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "10.000001", "nan", "inf", "-inf", "", "five", "1,5", "1e-7"])
+@pytest.mark.parametrize(
+    "given", ["0", "-1", "0.099", "10.001", "1.2345", "nan", "inf", "-inf", "", "five", "1,5", "1e-7"]
+)
 def test_an_epsilon_that_is_none_is_refused(given):
     with pytest.raises(PortalError, match=r"demo\.epsilon"):
         check_epsilon(given)
@@ -117,6 +119,34 @@ def test_a_directory_that_holds_something_else_is_left_alone(tmp_path):
     with pytest.raises(PortalError, match=r"demo\.not-ours"):
         cli.demo(directory=tmp_path, port=ports.block(PORTS))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.lock", "thesis.txt"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_first_run_that_was_killed_while_it_kept_its_choices_is_begun_again(tmp_path, monkeypatch):
+    """What it leaves is a file that only it can have written, and no stranger's."""
+    layout = Layout(tmp_path)
+    layout.held.touch()
+    (left := tmp_path / ".demo.json.00c0ffee00c0ffee").write_text('{"port": 80')
+    (mine := tmp_path / ".demo.json.kept").write_text("mine")
+    with pytest.raises(PortalError, match=r"demo\.not-ours"):
+        check_ours(layout)
+    mine.unlink()
+    monkeypatch.setattr(cli, "run", lambda *_: None)
+    cli.demo(directory=tmp_path, port=(first := ports.block(PORTS)), no_serve=True)
+    assert layout.remembered().port == first and not left.exists()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("kept", ["", "{", "[]", "{}", '{"port": "eighty"}'])
+def test_choices_that_nobody_can_read_are_said_and_a_reset_starts_over(kept, tmp_path, monkeypatch):
+    layout = Layout(tmp_path)
+    layout.chosen.write_text(kept)
+    with pytest.raises(PortalError, match=r"demo\.choices: .*demo\.json .* start over with --reset"):
+        cli.demo(directory=tmp_path)
+    assert layout.chosen.read_text() == kept
+    monkeypatch.setattr(cli, "run", lambda *_: None)
+    cli.demo(directory=tmp_path, port=ports.block(PORTS), reset=True, no_serve=True)
+    assert layout.remembered().seed == 42
 
 
 @pytest.mark.usefixtures("here")
