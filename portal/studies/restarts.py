@@ -13,6 +13,7 @@ from portal import ledger
 from portal.errors import PortalError
 from portal.grid import hub
 from portal.grid.ledgers import Mirror
+from portal.reactor import selectors as mirror
 from portal.studies import budget, cost
 from portal.studies.budget import Quote
 from training.federation import removal
@@ -25,11 +26,16 @@ COMMITMENT = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """`plan`: as it would be proposed. `number`: the round of the study before that it begins at."""
+    """`plan`: as it would be proposed. `asked`: the study that was to be restarted."""
 
     plan: dict[str, Any]
-    number: int
+    asked: str
     quotes: list[Quote]
+
+    @property
+    def number(self) -> int:
+        """The round of the study before that it begins at."""
+        return int(self.plan["restart"]["round"])
 
     @property
     def kept(self) -> int:
@@ -42,10 +48,11 @@ class Restart:
         return cost.planned(self.plan)
 
     def sentences(self) -> list[str]:
-        again = self.plan["rounds"]
+        again, taken = self.plan["rounds"], self.plan["restart"]["study"]
+        where = "" if taken == self.asked else f" of study {taken}, which this one took up and which is taken up anew,"
         return [
-            f"What was withdrawn may have been used in round {self.number} for the first time: the {self.kept} before "
-            f"it stay, {again} are trained again.",
+            f"What was withdrawn may have been used in round {self.number}{where} for the first time: the {self.kept} "
+            f"before it stay, {again} are trained again.",
             f"They cost epsilon {self.epsilon:.2f} more, by RDP at delta {self.plan['privacy']['delta']}, with "
             f"{self.plan['spare_attempts']} spare attempts; what the study before spent stays spent.",
         ]
@@ -70,19 +77,20 @@ def planned(study: Mapping[str, Any], *, consents: str, title: str, spare_attemp
     if study["status"] not in ("stopped", "released"):
         raise PortalError("removal.not-ended", "this study still goes on: stop it first, then restart it")
     view = Mirror()
-    clean = removal.checkpoint(view, Studies(view).study(study["study"]), named)
-    before = study["plan"]
+    taken, clean = removal.checkpoint(view, Studies(view).study(study["study"]), named)
+    before = mirror.record(f"studies/study/{taken.study}")["plan"]
     plan = {
         **before,
+        "request": study["plan"]["request"],
         "title": title,
         "code": code_digest(),
         "initial": clean.base,
         "rounds": before["rounds"] - clean.round + 1,
         "spare_attempts": spare_attempts,
-        "restart": {"study": study["study"], "round": clean.round},
+        "restart": {"study": taken.study, "round": clean.round},
     }
     hub.blobs().get(clean.base)
-    return Restart(plan, clean.round, budget.quotes("researcher", plan, cost.sites(plan)))
+    return Restart(plan, study["study"], budget.quotes("researcher", plan, cost.sites(plan)))
 
 
 def propose(*, before: Mapping[str, Any], study: UUID, consents: str, title: str, spare_attempts: int) -> Committed:

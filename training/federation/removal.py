@@ -4,6 +4,8 @@ Only the hospital knows who was in a round, and it tells nobody. So this looks a
 the consent stood there, and at which rounds its hospital took part in that time. The first of these is the first that
 the patient can have been in; the weights that entered it owe nothing to that consent. An earlier consent of the same
 patient is another commitment, which nobody can link to this one: whoever wants both removed names both.
+
+A study that is a restart itself rests on rounds of the study before as well: a consent used there is removed there.
 """
 
 from __future__ import annotations
@@ -15,20 +17,33 @@ from training.federation.studies import LedgerView, Round, Studies, Study
 from training.site.stores import TRAINING
 
 
-def checkpoint(view: LedgerView, study: Study, commitments: Sequence[str]) -> Round:
+def checkpoint(view: LedgerView, study: Study, commitments: Sequence[str]) -> tuple[Study, Round]:
     """An attempt at the first round that any of the consents `commitments` may have been used in; its `base` is clean.
 
+    With the study whose round it is: `study`, or one that it restarts, of which it keeps that round.
     Raises TrainingError `removal.unknown` (no such consent, or one that was never recorded), `removal.not-withdrawn`,
     `removal.not-in-study` (its hospital takes no part), `removal.not-used`.
     """
+    rests_on = attempts(Studies(view), study)
     found = [one for one in (first_use(view, study, commitment) for commitment in commitments) if one is not None]
     if not found:
         raise TrainingError("removal.not-used", "no round of this study can have used what was withdrawn")
-    return min(found, key=lambda item: (item.round, item.attempt))
+    return rests_on[min(found)]
 
 
-def first_use(view: LedgerView, study: Study, commitment: str) -> Round | None:
-    """The first attempt in whose time the consent stood, and in which its hospital took part. Errors as `checkpoint`.
+def attempts(studies: Studies, study: Study) -> list[tuple[Study, Round]]:
+    """Every attempt that the model of `study` rests on, in order: those kept of a study before, then its own."""
+    kept: list[tuple[Study, Round]] = []
+    if (restart := study.plan.restart) is not None:
+        before = attempts(studies, studies.study(restart.study))
+        kept = [(one, item) for one, item in before if one.study != restart.study or item.round < restart.round]
+    return [*kept, *((study, item) for item in studies.rounds(study.study))]
+
+
+def first_use(view: LedgerView, study: Study, commitment: str) -> int | None:
+    """The place in `attempts` of the first in whose time the consent stood, and in which its hospital took part.
+
+    Errors as `checkpoint`.
 
     An attempt opened in the second of the recording, or of the withdrawal, counts.
     """
@@ -41,9 +56,9 @@ def first_use(view: LedgerView, study: Study, commitment: str) -> Round | None:
     if body["hospital"] not in study.plan.sites:
         raise TrainingError("removal.not-in-study", "this consent's hospital has no data set in the study")
     studies = Studies(view)
-    for item in studies.rounds(study.study):
+    for place, (_, item) in enumerate(attempts(studies, study)):
         answer = studies.commitments(item).get(body["hospital"])
         in_time = body["recorded"] <= item.opened <= body["withdrawn"]
         if item.kind == TRAINING and in_time and answer is not None and not answer.declined:
-            return item
+            return place
     return None

@@ -42,13 +42,12 @@ def stopped(tmp_path):
     return world, study, new[0], first
 
 
-def restarted(world, study, found):
-    """The study anew from the checkpoint `found`, approved by both hospitals."""
-    standing = world.view.entry(f"studies/study/{study}").body
+def restarted(world, taken, found, name="00000000-0000-0000-0000-0000000000aa"):
+    """The study `taken` anew from its checkpoint `found`, approved by both hospitals."""
+    standing = world.view.entry(f"studies/study/{taken.study}").body
     rounds = standing["plan"]["rounds"] - found.round + 1
-    restart = {"study": study, "round": found.round}
+    restart = {"study": taken.study, "round": found.round}
     plan = standing["plan"] | {"initial": found.base, "rounds": rounds, "restart": restart, "code": code_digest()}
-    name = "00000000-0000-0000-0000-0000000000aa"
     proposed = world.run("researcher", "studies:Propose", {"study": name, "plan": plan})
     for one in world.hospitals.values():
         one.submit("steward", "studies:Approve", {"study": name, "plan_digest": proposed["plan_digest"]})
@@ -58,7 +57,7 @@ def restarted(world, study, found):
 def test_the_checkpoint_stands_before_the_first_round_that_can_have_used_it(stopped):
     world, study, gone, _ = stopped
     studies = Studies(world.view)
-    found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
+    _, found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
     assert found.round == 2 and found.base == studies.last(study, 1).model
     used = [at.round for at, cohort in world.hospitals[ALPHA].cohorts.items() if gone.patient in patients(cohort)]
     assert used == [2], "the patient's own hospital knows the same"
@@ -67,8 +66,8 @@ def test_the_checkpoint_stands_before_the_first_round_that_can_have_used_it(stop
 def test_the_model_that_was_trained_again_never_saw_it_and_its_certificate_counts_all(stopped):
     world, study, gone, _ = stopped
     studies = Studies(world.view)
-    found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
-    new = restarted(world, study, found)
+    taken, found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
+    new = restarted(world, taken, found)
     model = world.runner().run(new)
     cohorts = world.hospitals[ALPHA].cohorts
     rests_on = [one for at, one in cohorts.items() if at.study == new or (at.study == study and at.round < found.round)]
@@ -87,8 +86,32 @@ def test_several_are_removed_at_the_earliest_of_their_first_rounds(stopped):
     with pytest.raises(TrainingError, match=r"removal\.not-withdrawn"):
         removal.checkpoint(world.view, standing, [gone.commitment, first.commitment])
     world.hospitals[ALPHA].withdraw(first)
-    found = removal.checkpoint(world.view, standing, [gone.commitment, first.commitment])
+    _, found = removal.checkpoint(world.view, standing, [gone.commitment, first.commitment])
     assert found.round == 1 and found.base == standing.plan.initial
+
+
+def test_who_was_in_a_round_that_a_restart_keeps_is_removed_there_and_not_from_the_restart_on(stopped):
+    world, study, gone, first = stopped
+    studies, alpha = Studies(world.view), world.hospitals[ALPHA]
+    again = restarted(world, *removal.checkpoint(world.view, studies.study(study), [gone.commitment]))
+    world.now += 60
+    later = alpha.grant(gone.patient)
+    world.now += 60
+    world.runner().run(again)
+    world.now += 60
+    alpha.withdraw(later)
+    taken, found = removal.checkpoint(world.view, studies.study(again), [later.commitment])
+    assert (taken.study, found.round, found.base) == (again, 1, studies.last(study, 1).model)
+    alpha.withdraw(first)  # was in round 1 of the first study, which the restart keeps
+    taken, found = removal.checkpoint(world.view, studies.study(again), [later.commitment, first.commitment])
+    assert (taken.study, found.round, found.base) == (study, 1, studies.study(study).plan.initial)
+    world.now += 60
+    anew = restarted(world, taken, found, "00000000-0000-0000-0000-0000000000bb")
+    world.runner().run(anew)
+    with pytest.raises(TrainingError, match=r"removal\.not-used"):
+        removal.checkpoint(world.view, studies.study(anew), [later.commitment, first.commitment])
+    seen = [one for at, one in alpha.cohorts.items() if at.study == anew]
+    assert len(seen) == 3 and not {gone.patient, first.patient} & {name for one in seen for name in patients(one)}
 
 
 def test_what_was_never_used_or_is_not_there_is_refused(stopped):
