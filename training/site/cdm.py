@@ -66,14 +66,18 @@ MEASUREMENT = sql.Table(
     sql.Column("measurement_date", sql.Date),
     sql.Column("value_as_number", sql.Numeric(asdecimal=False)),
     sql.Column("unit_concept_id", sql.Integer),
+    sql.Column("operator_concept_id", sql.Integer),
 )
 MEASURED = {concept: name for name, one in omop.MEASURES.items() for concept in one.concepts}
+
+
+Row = tuple[object, int | None, int | None]
 
 
 @dataclass(slots=True)
 class Patient:
     """What the tables say of one person. `events`: condition -> its first date. `taken`: measure -> its last day in the
-    period's first year, and (number, concept of the unit) of each row on that day.
+    period's first year, and (number, concepts of unit and operator) of each row on that day.
     """
 
     sex: int | None
@@ -81,7 +85,7 @@ class Patient:
     start: date | None = None
     end: date | None = None
     events: dict[str, date] = field(default_factory=dict)
-    taken: dict[str, tuple[date, list[tuple[object, int | None]]]] = field(default_factory=dict)
+    taken: dict[str, tuple[date, list[Row]]] = field(default_factory=dict)
 
     @property
     def index(self) -> date:
@@ -211,7 +215,9 @@ def take_condition(patient: Patient, concept: int, when: date) -> None:
     patient.events[name] = min(when, patient.events.get(name, when))
 
 
-def take_measurement(patient: Patient, concept: int, when: date, number: object, unit: int | None) -> None:
+def take_measurement(  # noqa: PLR0917  # a row's columns, in their order
+    patient: Patient, concept: int, when: date, number: object, unit: int | None, operator: int | None
+) -> None:
     """Rows of the last day in the first year of observation; earlier days give way, later ones are not looked at."""
     if patient.start is None or not patient.start <= when <= patient.index:
         return
@@ -220,7 +226,7 @@ def take_measurement(patient: Patient, concept: int, when: date, number: object,
     if when > day:
         day, rows = when, []
     if when == day:
-        patient.taken[name] = (day, [*rows, (number, unit)])
+        patient.taken[name] = (day, [*rows, (number, unit, operator)])
 
 
 NAMED = {concept: name for name, concepts in omop.CONDITIONS.items() for concept in concepts}
@@ -236,7 +242,7 @@ def line(patient: Patient) -> tuple[str, ...]:
     """The cells of a patient's line after the id, in the order of the file's columns.
 
     Raises DataRefused `omop.no-observation`, `omop.too-short`, `omop.outcome-before`, `omop.lost-early`, `omop.born`,
-    `omop.sex`, `omop.not-measured`, `omop.not-a-number`, `omop.unit`, `omop.out-of-range`.
+    `omop.sex`, `omop.not-measured`, `omop.not-a-number`, `omop.operator`, `omop.unit`, `omop.out-of-range`.
     """
     label = outcome(patient)
     if patient.born is None:
@@ -270,9 +276,11 @@ def measure(patient: Patient, name: str, one: omop.Measure) -> float:
     if name not in patient.taken:
         raise DataRefused("omop.not-measured", f"no {name} was taken in the first year of observation")
     numbers = []
-    for number, unit in patient.taken[name][1]:
+    for number, unit, operator in patient.taken[name][1]:
         if not isinstance(number, int | float | Decimal) or not math.isfinite(number):
             raise DataRefused("omop.not-a-number", f"a {name} has no number")
+        if (operator or 0) not in omop.EQUAL:
+            raise DataRefused("omop.operator", f"a {name} is only known to be above or below its number")
         if (factor := one.units.get(unit or 0)) is None:
             raise DataRefused("omop.unit", f"a {name} has a unit that is not listed")
         numbers.append(float(number) * factor)

@@ -52,6 +52,7 @@ CONDITIONS: Mapping[str, tuple[int, ...]] = {  # recorded on or before the index
 }
 OUTCOME = (317576, 4329847, 312327, 4185932)  # coronary arteriosclerosis, (acute) infarction, ischaemic heart disease
 SEXES = {8532: "F", 8507: "M"}  # which become -1 and 1
+EQUAL = (4172703, 0)  # operators that leave a number as it is: "=", or none said (0, or null); "<" and ">" do not
 
 SPECIFICATION = {
     "name": NAME,
@@ -66,6 +67,7 @@ SPECIFICATION = {
             "units": {str(unit): str(factor) for unit, factor in one.units.items()},
             "limits": [str(number) for number in one.limits],
             "taken": "the mean of the last day with one from the period's start to the index date",
+            "operators": list(EQUAL),
         }
         for name, one in MEASURES.items()
     },

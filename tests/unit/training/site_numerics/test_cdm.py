@@ -20,6 +20,7 @@ from training.site.cdm_example import END, INDEX, START, TAKEN, fill
 
 PRESSURE, CHOLESTEROL, GLUCOSE, RATE = (one.concepts[0] for one in omop.MEASURES.values())
 MMOL_L = 8753
+EQUAL, UNEQUAL = 4172703, (4172704, 4171756, 4171754, 4171755)  # =; >, <, <=, >=
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +123,8 @@ def test_the_last_day_counts_and_its_values_are_averaged(source, tmp_path):
     execute(
         source,
         measurement(901, PRESSURE, TAKEN - timedelta(days=1), "999", 8876),  # an earlier day: not looked at
-        measurement(902, PRESSURE, INDEX, "120", 8876),
-        measurement(903, PRESSURE, INDEX, "130", 8876),
+        measurement(902, PRESSURE, INDEX, "120", 8876, operator=EQUAL),
+        measurement(903, PRESSURE, INDEX, "130", 8876, operator=0),  # as many tables say that there is none
         measurement(904, PRESSURE, INDEX + timedelta(days=1), "NULL", 0),  # after the index date: not looked at
         measurement(905, CHOLESTEROL, INDEX, "6", MMOL_L),
     )
@@ -131,10 +132,11 @@ def test_the_last_day_counts_and_its_values_are_averaged(source, tmp_path):
     assert (line["systolic_pressure"], line["cholesterol"]) == ("125", "232.02")
 
 
-def measurement(key, concept, when, number, unit, *, person=1):
+def measurement(key, concept, when, number, unit, *, person=1, operator="NULL"):
     return (
         "INSERT INTO measurement (measurement_id, person_id, measurement_concept_id, measurement_date, "
-        f"value_as_number, unit_concept_id) VALUES ({key}, {person}, {concept}, '{when}', {number}, {unit})"
+        "value_as_number, unit_concept_id, operator_concept_id) "
+        f"VALUES ({key}, {person}, {concept}, '{when}', {number}, {unit}, {operator})"
     )
 
 
@@ -165,6 +167,7 @@ ENDS = "UPDATE observation_period SET observation_period_end_date = '{}' WHERE p
         (measurement(900, GLUCOSE, TAKEN, "100", 0), "omop.unit"),
         (measurement(900, GLUCOSE, TAKEN, "100", "NULL"), "omop.unit"),
         (measurement(900, RATE, INDEX, "1e9", 8541), "omop.out-of-range"),
+        *((measurement(900, GLUCOSE, TAKEN, "100", 8840, operator=one), "omop.operator") for one in UNEQUAL),
     ],
 )
 def test_who_cannot_be_used_is_left_out_and_named_with_the_reason(source, tmp_path, statement, code):
