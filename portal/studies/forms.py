@@ -9,7 +9,9 @@ from django import forms
 
 from portal.forms import Form
 from portal.grid.folders import public_weights_folder
+from portal.studies import plans
 from training.models import public
+from training.privacy.mechanism import PATIENT
 
 SMALLEST_COHORT = 20  # the constitution's: no plan may ask for fewer
 
@@ -115,14 +117,16 @@ class PlanForm(Form):
         help_text="Any withdrawal at a hospital that takes part counts, whether or not that patient was in the round.",
     )
 
-    def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
+    def __init__(self, *args: Any, datasets: list[dict[str, Any]], network: str, **named: Any) -> None:
+        """`datasets`: those that train `network`, catalogue records."""
         super().__init__(*args, **named)
+        self.fields["learning_rate"].help_text = plans.rate_words(network)
         files = public.named(public_weights_folder())
         self.fields["public_weights"].choices = [("", "From a seed"), *((name, name) for name in files)]
         self.fields["datasets"].choices = [
             (
                 f"{one['dataset']}@{one['version']}",
-                f"{one['title']}, {one['owner_title']} ({one['size_bucket']} patients)",
+                f"{one['title']}, {one['owner_title']} ({one['size_bucket']} {one.get('unit', PATIENT)}s)",
             )
             for one in datasets
         ]

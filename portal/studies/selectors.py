@@ -12,10 +12,15 @@ from django.conf import settings
 from consent import duo
 from portal.access import expiry
 from portal.catalogue.selectors import organisation_title, purpose_words
+from portal.grid.folders import public_weights_folder
+from portal.grid.ledgers import Mirror
 from portal.grid.models import StudyRun
 from portal.reactor import selectors as mirror
 from portal.studies import cost
 from portal.studies.progress import by_place, latest
+from training.errors import ModelRefused
+from training.federation.studies import Studies
+from training.site import starting
 
 STUDIES = "studies/study/"
 STATUS_WORDS = {
@@ -46,7 +51,7 @@ class SiteResult:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Accuracy on held-out patients. `noise`: standard deviation of the noise on each count of patients."""
+    """Accuracy on held-out patients, or images. `noise`: standard deviation of the noise on each count of them."""
 
     sites: tuple[SiteResult, ...]
     mean: float | None
@@ -93,6 +98,23 @@ def status_words(body: dict[str, Any]) -> str:
     return STATUS_WORDS.get(body["status"], body["status"])
 
 
+@dataclass(frozen=True, slots=True)
+class PublicStart:
+    """This node's copy of the public weights that a study starts from; `refusal`: why a site with it cannot begin."""
+
+    refusal: ModelRefused | None
+
+
+def public_start(pk: UUID | str) -> PublicStart:
+    """Looks at this hospital's own copy as its site does before each cohort (training.site.starting)."""
+    studies = Studies(Mirror())
+    try:
+        starting.check(studies.lineage(studies.study(str(pk)))[-1].plan, public_weights_folder())
+    except ModelRefused as refusal:
+        return PublicStart(refusal)
+    return PublicStart(None)
+
+
 def results(study: dict[str, Any]) -> Results | None:
     """The released accuracy, once the evaluation round has closed; None before."""
     closed = [
@@ -117,11 +139,9 @@ def site_result(msp: str, measure: dict[str, Any] | None, cohort: dict[str, Any]
         accuracy = min(1.0, max(0.0, measure["correct"] / measure["total"]))
         return SiteResult(msp, title, accuracy, measure["total"], "")
     if measure is not None:
-        return SiteResult(msp, title, None, None, "the noise left no positive number of patients")
+        return SiteResult(msp, title, None, None, "the noise left no positive number")
     if cohort is not None and cohort["declined"]:
-        reason = (
-            "it declined: fewer held-out patients with consent than a cohort needs, or paused; hospitals give no reason"
-        )
+        reason = "it declined: fewer held out with consent than a cohort needs, or paused; hospitals give no reason"
     else:
         reason = "it did not answer in time"
     return SiteResult(msp, title, None, None, reason)

@@ -14,12 +14,11 @@ from django.views.decorators.http import require_safe
 from consent.errors import CovenantError
 from portal.accounts.access import persona
 from portal.accounts.models import Role
-from portal.grid.folders import public_weights_folder
 from portal.pages import page, sent
 from portal.studies import access, budget, cost, plans, progress, restarts, selectors, services
 from portal.studies.forms import ApproveForm, CloseOutForm, PlanForm, RestartForm, StartForm, StopForm
 from portal.withdrawals import monthly
-from training.models import heart, public
+from training.models import heart
 
 
 @require_safe
@@ -73,7 +72,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
         "quorum": min(3, len(fitting)),
         "datasets": [f"{one['dataset']}@{one['version']}" for one in fitting],
     }
-    form = PlanForm(request.POST or None, initial=initial, datasets=datasets)
+    form = PlanForm(request.POST or None, initial=initial, datasets=fitting, network=network)
     context = {"asked": asked, "datasets": datasets, "network": network, "networks": networks}
     if "change" in request.POST or not form.is_bound or not form.is_valid():
         status = 422 if form.is_bound and "change" not in request.POST else 200
@@ -85,6 +84,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
         plan = services.plan(form.cleaned_data, request=asked["request"], offered=datasets)
         quotes = budget.quotes("researcher", plan, cost.sites(plan))
         context |= {"plan": plan, "plan_digest": plans.plan_digest(plan), "quotes": quotes}
+        context["untried"] = plans.untried(plan)
     except CovenantError as refusal:
         form.add_error(None, f"{refusal.message} ({refusal.code})")
     if form.errors:
@@ -100,9 +100,10 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "Recorded. This hospital's budget is reserved for the study.")
         return redirect("studies:study", pk=pk)
     quotes = budget.quotes("steward", study["plan"], [settings.NODE.msp])
-    needed = study["plan"]["configuration"].get("public_weights")
-    lacking = needed is not None and needed not in public.named(public_weights_folder())
-    return page(request, "studies/approve.html", form, {"study": study, "quotes": quotes, "lacking": lacking})
+    context = {"study": study, "quotes": quotes}
+    if study["plan"]["configuration"].get("public_weights"):
+        context["start"] = selectors.public_start(pk)
+    return page(request, "studies/approve.html", form, context)
 
 
 @persona("researcher")
