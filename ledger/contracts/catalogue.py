@@ -17,7 +17,7 @@ from consent.errors import ConsentError
 from consent.occasion import Category
 from consent.terms import Condition, DatasetTerms, check_written
 from ledger.contracts import accounts
-from ledger.contracts.fields import Code, DatasetId, Digest, Name, Positive, Seconds, Title
+from ledger.contracts.fields import Code, DatasetId, Digest, Name, Positive, Seconds, Title, Unit
 from ledger.contracts.functions import Contract, Role, query, transaction
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
@@ -41,7 +41,8 @@ class DatasetVersion(Document, frozen=True, kw_only=True):
     `root`: Merkle root over salted record digests. `raw`: digest of the raw file. `transformation`: what made it from
     its raw file or parent. `duo`, `diseases`: its own terms. `conditions`: the values of those terms
     that need one. `size_bucket`: how many patients, as a bucket. `categories`: the kinds of data that it holds; where
-    nobody says, patients who allow some kinds only are left out.
+    nobody says, patients who allow some kinds only are left out. `unit`: what counts as a patient, and is protected
+    where it trains: an image, where the source names no patients.
     """
 
     dataset: DatasetId
@@ -60,6 +61,7 @@ class DatasetVersion(Document, frozen=True, kw_only=True):
     records_per_patient: Positive
     croissant: Digest
     categories: Annotated[tuple[Category, ...], Meta(max_length=32)] = ()
+    unit: Unit = "patient"
 
     @property
     def terms(self) -> DatasetTerms:
@@ -92,13 +94,16 @@ class Catalogue(Contract):
         """Register a version of a data set of the caller's hospital; it can never be changed, only retired.
 
         Refuses `catalogue.not-owner`, `catalogue.duo-unknown`, `catalogue.duo-value` (a modifier without the value it
-        needs, or with one it cannot take), `catalogue.disease-unknown`, `catalogue.size-bucket`,
-        `catalogue.known-differently`, `budget.no-account`, `budget.delta` (the account's, for so many patients),
-        `catalogue.parent-unknown`, `catalogue.version-gap`, `catalogue.lineage-mismatch`, `catalogue.raw-known` (the
-        same raw file stands under another lineage root).
+        needs, or with one it cannot take), `catalogue.disease-unknown`, `catalogue.size-bucket`, `catalogue.unit`
+        (several records of one image), `catalogue.known-differently`, `budget.no-account`, `budget.delta` (the
+        account's, for so many patients), `catalogue.parent-unknown`, `catalogue.version-gap`,
+        `catalogue.lineage-mismatch`, `catalogue.raw-known` (the same raw file stands under another lineage root).
         """
         hospital = require_owner(ledger, dataset.dataset)
         check_terms(dataset)
+        if dataset.unit == "image" and dataset.records_per_patient != 1:
+            message = "where an image is the unit, each counts by itself: register it with one record a patient"
+            raise Refused("catalogue.unit", message, records_per_patient=dataset.records_per_patient)
         fields = {name: getattr(dataset, name) for name in dataset.__struct_fields__}
         offered = DatasetRecord(**fields, hospital=hospital, lineage="", registered=ledger.now, status="live")
         if standing := ledger.find(key(dataset.dataset, dataset.version), DatasetRecord):

@@ -6,7 +6,7 @@ All have bounds: a ledger keeps for ever what it is given.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -33,11 +33,13 @@ __all__ = [
     "Signed",
     "TextId",
     "Title",
+    "Unit",
     "Uuid",
     "number",
 ]
 
 Digest = Hex32
+Unit = Literal["patient", "image"]
 Msp = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}\Z", description="an organisation's MSP id")]
 Uuid = Annotated[
     str,

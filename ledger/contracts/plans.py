@@ -75,9 +75,14 @@ def check_sites(plan: Plan) -> None:
 
 
 def check_source(ledger: Ledger, plan: Plan, source: Source) -> None:
-    """Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `studies.plan-delta`."""
+    """Refuses `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `studies.plan-unit`,
+    `studies.plan-delta`.
+    """
     check_usable(ledger, plan, source)
     record = catalogue.require(ledger, source.dataset, source.version)
+    if plan.privacy.unit != record.unit:
+        message = f"a plan protects what its data sets say that they hold: this one's unit is the {record.unit}"
+        raise Refused("studies.plan-unit", message, unit=plan.privacy.unit, dataset=source.dataset)
     top = cohort.bucket_top(record.size_bucket)
     if Decimal(plan.privacy.delta) * top >= 1:
         raise Refused(

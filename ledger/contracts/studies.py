@@ -35,9 +35,9 @@ class Studies(Contract):
 
         Refuses `studies.known-differently`, `studies.plan-sigma`, `studies.plan-q`, `studies.plan-clip`,
         `studies.plan-steps`, `studies.plan-delta`, `studies.plan-min-cohort`, `studies.plan-quorum`,
-        `studies.plan-averaging`, `studies.plan-dataset`, `studies.unknown`, `studies.not-sponsor`,
-        `studies.wrong-status`, `studies.round-unknown`, `studies.plan-restart`,
-        `studies.plan-checkpoint` (of a restart), `studies.plan-request`, `access.unknown`,
+        `studies.plan-averaging`, `studies.plan-dataset`, `studies.plan-unit` (not that of its data sets),
+        `studies.unknown`, `studies.not-sponsor`, `studies.wrong-status`, `studies.round-unknown`,
+        `studies.plan-restart`, `studies.plan-checkpoint` (of a restart), `studies.plan-request`, `access.unknown`,
         `studies.entitlement-missing`, `catalogue.unknown`, `catalogue.retired`, `access.duo-denied` (by the rules of
         today), `budget.no-account`, `budget.over-cap` (names the hospital), `studies.return-overdue` (the sponsor owes
         results).

@@ -14,7 +14,19 @@ from consent import canonical
 from consent.canonical import Document
 from ledger.contracts.catalogue import owner_of
 from ledger.contracts.constitution import MAX_PHASE_SECONDS, MAX_ROUNDS
-from ledger.contracts.fields import Code, Count, DatasetId, DecimalText, Digest, Name, Positive, Seconds, Title, Uuid
+from ledger.contracts.fields import (
+    Code,
+    Count,
+    DatasetId,
+    DecimalText,
+    Digest,
+    Name,
+    Positive,
+    Seconds,
+    Title,
+    Unit,
+    Uuid,
+)
 from ledger.contracts.state import Ledger
 from ledger.errors import Refused
 
@@ -54,7 +66,7 @@ class Source(Document, frozen=True):
 
 
 class Privacy(Document, frozen=True):
-    """The mechanism of a round: `steps` Poisson-subsampled Gaussian steps, for one patient more or less."""
+    """The mechanism of a round: `steps` Poisson-subsampled Gaussian steps, for one `unit` more or less."""
 
     clip: DecimalText
     sigma: DecimalText
@@ -62,7 +74,7 @@ class Privacy(Document, frozen=True):
     steps: Positive
     delta: DecimalText
     records_per_patient: Positive
-    unit: Literal["patient"]
+    unit: Unit
 
 
 class Metrics(Document, frozen=True):

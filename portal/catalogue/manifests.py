@@ -57,6 +57,7 @@ class Manifest:
     records_per_patient: int
     modality: str
     categories: tuple[str, ...]
+    unit: str
 
 
 def files() -> list[str]:
@@ -77,6 +78,7 @@ def of(name: str) -> Manifest:
         records_per_patient=records.most,
         modality=kind.modality,
         categories=kind.categories,
+        unit=records.unit,
     )
 
 

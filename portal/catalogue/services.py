@@ -50,6 +50,7 @@ def register(
         "categories": list(manifest.categories),
         "size_bucket": manifest.size_bucket,
         "records_per_patient": manifest.records_per_patient,
+        "unit": manifest.unit,
     }
     version["croissant"] = manifests.describe(version)
     return send(version, Source(dataset=dataset, version=version["version"], file=file, raw=manifest.raw, seed=seed))

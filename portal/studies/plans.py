@@ -14,6 +14,7 @@ from training.federation.vectors import Vector, digest
 from training.models import heart, public, registry
 from training.privacy.calibration import sigma_for
 from training.privacy.events import Gaussian
+from training.privacy.mechanism import IMAGE, PATIENT
 
 
 def defaults(model: str = heart.MODEL) -> dict[str, Any]:
@@ -41,6 +42,23 @@ def defaults(model: str = heart.MODEL) -> dict[str, Any]:
         "update_seconds": 300,
         "on_withdrawal": "finish",
     }
+
+
+def rate_words(model: str) -> str:
+    """For what the network's learning rate was chosen, for whoever is about to change that or the rate."""
+    tuned = registry.DESCRIPTIONS[model].defaults
+    trained = f"{' '.join(tuned.frozen)} frozen" if tuned.frozen else "all parameters training"
+    rate = tuned.learning_rate
+    return f"{rate} was chosen for {model} with {trained} and a width of {tuned.hidden}; choose it anew for any other."
+
+
+def untried(plan: Mapping[str, Any]) -> str:
+    """What to look at again where `plan` trains other weights than its network's learning rate was chosen for."""
+    asked = plan["configuration"]
+    tuned = registry.DESCRIPTIONS[asked["model"]].defaults
+    if (tuple(asked["frozen"]), asked["hidden"]) == (tuned.frozen, tuned.hidden):
+        return ""
+    return f"{rate_words(asked['model'])} This plan trains other weights at {asked['learning_rate']}."
 
 
 def build(
@@ -84,7 +102,7 @@ def build(
             "steps": answers["local_steps"],
             "delta": delta,
             "records_per_patient": max(one["records_per_patient"] for one in datasets),
-            "unit": "patient",
+            "unit": IMAGE if any(one.get("unit") == IMAGE for one in datasets) else PATIENT,
         },
         "metrics": {"sigma": metric},
         "restart": None,

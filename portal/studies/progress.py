@@ -33,17 +33,18 @@ STATUS_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One hospital in one attempt. `state` is a key of WORDS."""
+    """One hospital in one attempt. `state` is a key of WORDS; `unit`: what the study counts, a patient or an image."""
 
     msp: str
     state: str
+    unit: str
     bucket: str | None = None
     root: str | None = None
     update: str | None = None
 
     @property
     def words(self) -> str:
-        return WORDS[self.state] + (f" ({self.bucket} patients)" if self.bucket else "")
+        return WORDS[self.state] + (f" ({self.bucket} {self.unit}s)" if self.bucket else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ def of(study: dict[str, Any]) -> Progress:
         number = (body["round"], body["attempt"])
         training = body["kind"] == "training"
         results = {msp: updates.get((*number, msp)) if training else latest(measures, number, msp) for msp in hospitals}
-        cells = tuple(cell(msp, body, cohorts.get((*number, msp)), results[msp]) for msp in hospitals)
+        unit = plan["privacy"]["unit"]
+        cells = tuple(cell(msp, unit, body, cohorts.get((*number, msp)), results[msp]) for msp in hospitals)
         paid, counter = (updates, trained) if training else (measures, measured)
         counter.update(msp for msp in hospitals if (*number, msp) in paid)
         attempts.append(
@@ -147,15 +149,17 @@ def of(study: dict[str, Any]) -> Progress:
     )
 
 
-def cell(msp: str, attempt: dict[str, Any], cohort: dict[str, Any] | None, result: dict[str, Any] | None) -> Cell:
+def cell(
+    msp: str, unit: str, attempt: dict[str, Any], cohort: dict[str, Any] | None, result: dict[str, Any] | None
+) -> Cell:
     if cohort is None:
         over = attempt["status"] != "open"
-        return Cell(msp, "left" if over else "waiting")
+        return Cell(msp, "left" if over else "waiting", unit)
     if cohort["declined"]:
-        return Cell(msp, "declined")
+        return Cell(msp, "declined", unit)
     if result is None:
-        return Cell(msp, "cohort", cohort["bucket"], cohort["root"])
-    return Cell(msp, "released", cohort["bucket"], cohort["root"], result.get("digest"))
+        return Cell(msp, "cohort", unit, cohort["bucket"], cohort["root"])
+    return Cell(msp, "released", unit, cohort["bucket"], cohort["root"], result.get("digest"))
 
 
 def latest(measures: Mapping[tuple[int, int, str], dict[str, Any]], number: tuple[int, int], msp: str) -> Any:

@@ -47,6 +47,9 @@ def test_only_the_owner_registers_and_retires(world):
         ({"size_bucket": "740"}, "catalogue.size-bucket"),
         ({"size_bucket": "5000-9999"}, None),
         ({"size_bucket": "10000-19999"}, "budget.delta"),  # the account's delta is 1 / 10,000
+        ({"unit": "image"}, None),
+        ({"unit": "image", "records_per_patient": 2}, "catalogue.unit"),
+        ({"unit": "record"}, "arguments.invalid"),
         ({"version": 0}, "arguments.invalid"),
         ({"version": 2}, "catalogue.version-gap"),
         ({"transformation": "some script"}, "arguments.invalid"),

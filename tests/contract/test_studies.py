@@ -81,6 +81,7 @@ def test_a_study_from_plan_to_release(world):
         ({"privacy__delta": "0.00200401"}, "studies.plan-delta"),  # 1/499 is 0.002004008...
         ({"privacy__delta": "0.05"}, "studies.plan-delta"),
         ({"privacy__unit": "record"}, "arguments.invalid"),
+        ({"privacy__unit": "image"}, "studies.plan-unit"),
         ({"configuration__averaging": "1"}, "studies.plan-averaging"),
         ({"configuration__schedule": "stepwise"}, "arguments.invalid"),
         ({"min_cohort": 19}, "studies.plan-min-cohort"),
@@ -104,6 +105,16 @@ def test_a_plan_that_is_refused(world, changes, code):
 
 def test_a_delta_right_below_one_patient_is_allowed(world):
     assert world.propose_study(world.plan(ONE, quorum=1, privacy__delta="0.002004"))["status"] == "proposed"
+
+
+def test_a_plan_over_images_protects_an_image_and_says_so(world):
+    request, datasets = world.entitled((ALPHA, BETA), unit="image")
+    sources = [{"dataset": one["dataset"], "version": 1, "weight": 1, "expected_batch": "1"} for one in datasets]
+    plan = world.plan((ALPHA, BETA), request=request["request"], datasets=sources, quorum=1)
+    with refused(world.ledger, "studies.plan-unit"):
+        world.propose_study(plan)
+    plan["privacy"]["unit"] = "image"
+    assert world.propose_study(plan)["plan"]["privacy"]["unit"] == "image"
 
 
 def test_a_plan_takes_one_data_set_a_hospital(world):

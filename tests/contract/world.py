@@ -226,9 +226,11 @@ class World:
         } | changes
         return self.ledger.submit(f"{dataset['hospital']}.steward", "access:Decide", arguments)
 
-    def entitled(self, hospitals: tuple[str, ...] = HOSPITALS, purpose: Purpose = PURPOSE) -> tuple[Any, list[Any]]:
-        """A request that every one of `hospitals` has permitted, and its data sets."""
-        datasets = [self.register(hospital) for hospital in hospitals]
+    def entitled(
+        self, hospitals: tuple[str, ...] = HOSPITALS, purpose: Purpose = PURPOSE, **registered: Any
+    ) -> tuple[Any, list[Any]]:
+        """A request that every one of `hospitals` has permitted, and its data sets (as `registered`)."""
+        datasets = [self.register(hospital, **registered) for hospital in hospitals]
         request = self.request(datasets, purpose=purpose)
         for dataset in datasets:
             self.decide(request, dataset)

@@ -2,7 +2,7 @@
 
 Ledger, broker, reactors, workers and pages run as processes of their own; stewards, researcher and auditor act by the
 pages' forms over HTTP. Three hospitals share a file with PneumoniaMNIST's arrays, which names no patients: each image
-stands for one and has a consent of its own, and the data sets' titles, which go on the model's card, say so.
+stands for itself and has a consent of its own, and data sets, plan, certificate and card say that the unit is an image.
 
     COVENANT_SOAK=1 COVENANT_CHEST=FILE .venv/bin/pytest -p no:randomly -s tests/e2e/test_chest_study.py
 
@@ -47,7 +47,7 @@ NAMED = os.environ.get("COVENANT_CHEST")
 HOSPITALS = SITES[1:4]
 ROUNDS = network.DEFAULTS.rounds if NAMED else 2
 SLUG = "chest"
-TITLE = "Chest X-rays, each image counted as a patient"
+TITLE = "Chest X-rays"
 SECONDS = 120  # for what one node does to be seen at another, on a busy machine
 STUDY_SECONDS = 1500
 LEARNED = 0.75  # of AUC, by the named file's plan: far below what tests/bench/bench_chest.py finds, far above chance
@@ -242,9 +242,10 @@ def check(bundle: Path, shown: dict[str, Any], page: str) -> None:
     """What the verified bundle says of the study, and what the study's page shows of it."""
     assert shown["hospitals"] == sorted(site.msp for site in HOSPITALS)
     privacy = shown["privacy"]
+    assert privacy["unit"] == "image" and privacy["adjacency"].startswith("add or remove one image")
     assert 0 < float(privacy["epsilon_pld"]) <= float(privacy["epsilon_rdp"]) <= float(network.DEFAULTS.epsilon)
     card = (bundle / "model-card.md").read_text()
-    assert network.MODEL in card and card.count("each image counted as a patient") == len(HOSPITALS)
+    assert network.MODEL in card and "Unit of privacy: one image" in card and "the unit is the image" in page
     table = page.partition('aria-label="Accuracy"')[2].partition("</table>")[0]
     figures = re.findall(r"<tr><th[^>]*>(.*?)</th><td[^>]*>([\d.]+) %</td><td[^>]*>(-?\d+)</td>", table)
     assert len(figures) == len(HOSPITALS), table

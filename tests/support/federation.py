@@ -61,9 +61,11 @@ class World:
         held_out: int = 24,
         trainer: Trainer | None = None,
         still_permits: StillPermits = "no-new-studies",
+        unit: str = "patient",
     ) -> None:
-        """`still_permits`: what the consent text says of itself, for when a newer one is out."""
+        """`still_permits`: what the consent text says of itself, for when a newer one is out. `unit`: of data sets."""
         self.now: float = START
+        self.unit = unit
         self.ledger = self.new_ledger(names(hospitals))
         self.view = self.new_view()
         self.recorded: dict[str, int] = {}
@@ -150,7 +152,7 @@ class World:
                 "raw": fingerprint(one.msp, "raw").hex(), "parent": None, "transformation": f"fed-heart-1@{'11' * 32}",
                 "schema": "22" * 32, "duo": ["DUO:0000007"], "diseases": [HEART], "modality": "tabular",
                 "categories": ["diagnoses", "measurements"],
-                "size_bucket": "50-99", "records_per_patient": 1, "croissant": "33" * 32,
+                "size_bucket": "50-99", "records_per_patient": 1, "croissant": "33" * 32, "unit": self.unit,
             })  # fmt: skip
         if len(hospitals) > 1:
             self.declare_disjoint()
@@ -208,7 +210,7 @@ class World:
             "initial": digest(initial), "rounds": 2, "spare_attempts": 2, "quorum": 1, "min_cohort": 20,
             "datasets": [{**one, "weight": 66, "expected_batch": "13.2"} for one in datasets],
             "privacy": {"clip": "1", "sigma": "2", "q": "0.2", "steps": 2, "delta": "0.0001", "records_per_patient": 1,
-                        "unit": "patient"},
+                        "unit": self.unit},
             "metrics": {"sigma": "20"}, "cohort_seconds": 60, "update_seconds": 60, "on_withdrawal": "finish",
         }  # fmt: skip
         standing = self.run("researcher", "studies:Propose", {"study": study, "plan": plan | changes})

@@ -32,7 +32,7 @@ def card(view: LedgerView, study: Study, facts: Facts) -> bytes:
         ("Training data", training_data(view, study, facts)),
         ("Cohorts", cohorts(facts)),
         ("Privacy", privacy(study, facts)),
-        ("Accuracy on held-out patients", metrics(study, facts)),
+        (f"Accuracy on held-out {units(facts)}", metrics(study, facts)),
         ("What is not covered", [f"- {plain(one)}" for one in facts["not_covered"]]),
         ("Files and how to check them", files(study, facts)),
     )
@@ -120,12 +120,12 @@ def training_data(view: LedgerView, study: Study, facts: Facts) -> list[str]:
                 f"`{shown['root']}`",
             )
         )
-    columns = ("data set", "title", "kind", "patients registered", "manifest root")
-    return [*table(columns, rows), "", "Of these, only patients whose consent permitted this purpose were used."]
+    columns = ("data set", "title", "kind", f"{units(facts)} registered", "manifest root")
+    return [*table(columns, rows), "", f"Of these, only {units(facts)} whose consent permitted this purpose were used."]
 
 
 def cohorts(facts: Facts) -> list[str]:
-    """Counts of patients only in the ranges that the sites committed."""
+    """Counts only in the ranges that the sites committed."""
     found: dict[tuple[str, str], list[str]] = {}
     for item in facts["cohorts"]:
         for site, answer in item["sites"].items():
@@ -135,7 +135,7 @@ def cohorts(facts: Facts) -> list[str]:
         for (site, kind), buckets in sorted(found.items())
     ]
     return [
-        *table(("hospital", "kind", "cohorts", "patients in each, as ranges"), rows),
+        *table(("hospital", "kind", "cohorts", f"{units(facts)} in each, as ranges"), rows),
         "",
         "Each cohort is committed on the ledger by a root (in the certificate); exact counts never left a hospital.",
     ]
@@ -156,13 +156,12 @@ def privacy(study: Study, facts: Facts) -> list[str]:
     return [
         f"The model is ({told['epsilon_pld']}, {told['delta']})-differentially private.",
         "",
-        f"- Unit of privacy: one {told['unit']}, with all of their records at a hospital "
-        f"(at most {plan.privacy.records_per_patient}).",
+        f"- Unit of privacy: one {told['unit']}, {UNIT[told['unit']].format(most=plan.privacy.records_per_patient)}.",
         f"- Adjacency: {told['adjacency']}.",
         f"- Delta: {told['delta']}.",
-        f"- Mechanism: DP-SGD, {plan.privacy.steps} steps a round; Poisson sampling of patients at q "
-        f"{plan.privacy.q}; each patient's gradient clipped to {plan.privacy.clip}; Gaussian noise with multiplier "
-        f"{plan.privacy.sigma}. The accuracy counts: Gaussian, multiplier {plan.metrics.sigma}.",
+        f"- Mechanism: DP-SGD, {plan.privacy.steps} steps a round; Poisson sampling of {units(facts)} at q "
+        f"{plan.privacy.q}; each {told['unit']}'s gradient clipped to {plan.privacy.clip}; Gaussian noise with "
+        f"multiplier {plan.privacy.sigma}. The accuracy counts: Gaussian, multiplier {plan.metrics.sigma}.",
         f"- Accountants: epsilon {told['epsilon_rdp']} by Rényi differential privacy (the ledger gated by it), "
         f"{told['epsilon_pld']} by privacy loss distributions (reported). {between}",
         "- All releases count: noised updates of every attempt, discarded ones too, and the accuracy counts.",
@@ -171,16 +170,27 @@ def privacy(study: Study, facts: Facts) -> list[str]:
     ]
 
 
+UNIT = {
+    "patient": "with all of their records at a hospital (at most {most})",
+    "image": "by itself: the sources name no patients, and one of whom there are several images is protected less",
+}
+
+
+def units(facts: Facts) -> str:
+    """What the study counts and protects, in the plural."""
+    return f"{facts['privacy']['unit']}s"
+
+
 def metrics(study: Study, facts: Facts) -> list[str]:
     rows = [
         (f"`{site}`", *(("not released", "") if counts is None else (str(counts["correct"]), str(counts["total"]))))
         for site, counts in sorted(facts["metrics"]["sites"].items())
     ]
     return [
-        *table(("hospital", "predicted correctly", "patients"), rows),
+        *table(("hospital", "predicted correctly", units(facts)), rows),
         "",
-        f"Predicted correctly: {registry.description(study.plan.configuration).right}. A patient with several records: "
-        "where most of them are.",
+        f"Predicted correctly: {registry.description(study.plan.configuration).right}."
+        + (" A patient with several records: where most of them are." if units(facts) == "patients" else ""),
         "",
         "Both counts carry noise (standard deviation "
         f"{facts['metrics']['sigma']} times the square root of 2), paid for as an event of their own: they may be "

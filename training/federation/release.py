@@ -23,20 +23,27 @@ from training.models import registry
 from training.models.weights import flat
 from training.privacy.accountants import pld_epsilon, rdp_epsilon
 from training.privacy.events import Event, Gaussian, PoissonSampledGaussian, merged
+from training.privacy.mechanism import IMAGE
 from training.site.stores import EVALUATION, TRAINING
 
-FORMAT = "covenant.certificate.v4"
+FORMAT = "covenant.certificate.v5"
 ADJACENCY = {  # whether the hospitals' patients are declared disjoint -> what may differ
-    True: "add or remove one patient of one hospital",
-    False: "add or remove one patient, at all hospitals together",
+    True: "add or remove one {unit} of one hospital",
+    False: "add or remove one {unit}, at all hospitals together",
 }
 UNCOVERED = (
     "what a hospital's software did with the records beside this program",
     "the libraries beneath this program (their versions are pinned, their behaviour is not proven)",
+    "what the ledger shows without noise: ranges of cohorts and data sets, the most records that one patient has, "
+    "which hospitals took part, which attempts failed",
+    "who trains and who is held out: a rule over each whole data set drew that before anybody consented",
     "records that a patient has in several hospitals, where the hospitals' patients are declared disjoint",
     "other studies: each hospital's account on the ledger composes them",
+    "noised counts that a data set's hospital gave to researchers: accounts of their own compose them",
     "what the model makes of a single patient later: accuracy is a noised count over held-out patients",
 )
+UNCOVERED_IMAGE = "a patient of whom there are several images: sources name no patients, each image counts by itself"
+UNCOVERED_SEED = "what the first weights had learned: that a seed drew them is the word of whoever proposed the plan"
 UNCOVERED_START = "the records that the public weights were trained on: the plan says nothing of whose they are"
 
 
@@ -126,8 +133,8 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
         "model": model,
         "weights": weights,
         "privacy": {
-            "unit": "patient",
-            "adjacency": ADJACENCY[disjoint],
+            "unit": plan.privacy.unit,
+            "adjacency": ADJACENCY[disjoint].format(unit=plan.privacy.unit),
             "hospitals_disjoint": disjoint,
             "mechanisms": {site: [spelled(event) for event in one] for site, one in sorted(events.items())},
             "delta": plan.privacy.delta,
@@ -141,8 +148,14 @@ def certificate(view: LedgerView, study: Study, model: str, weights: str, head: 
         "metrics": {"sigma": plan.metrics.sigma, "sites": metrics(studies, study)},
         "datasets": [dataset_root(view, item.dataset, item.version) for item in plan.datasets],
         "ledger": {"height": head.height, "header": head.hash},
-        "not_covered": [*UNCOVERED, *([] if public_weights(study) is None else [UNCOVERED_START])],
+        "not_covered": uncovered(study),
     }
+
+
+def uncovered(study: Study) -> list[str]:
+    """What the privacy statement of `study` does not speak of, for people."""
+    image = [UNCOVERED_IMAGE] if study.plan.privacy.unit == IMAGE else []
+    return [*UNCOVERED, *image, UNCOVERED_SEED if public_weights(study) is None else UNCOVERED_START]
 
 
 def public_weights(study: Study) -> str | None:

@@ -80,7 +80,7 @@ class Description:
     rows: int
     label: tuple[int, ...] = ()
     classes: int = 2
-    right: str = "the class that the network finds more likely is the patient's"
+    right: str = "the class that the network finds more likely is the true one"
 
     @property
     def model(self) -> str:

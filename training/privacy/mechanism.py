@@ -11,7 +11,8 @@ import msgspec
 from training.errors import PrivacyRefused
 from training.privacy.events import PoissonSampledGaussian, require_delta
 
-UNIT = "patient"
+PATIENT, IMAGE = "patient", "image"
+UNITS = (PATIENT, IMAGE)  # an image where the source names no patients: each of them counts by itself
 
 
 class PrivacyParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +29,10 @@ class PrivacyParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """DP-SGD of one round: `event`, the L2 `clip` bound (> 0) of one patient, and at most so many records of each."""
+    """DP-SGD of one round: `event`, the L2 `clip` bound (> 0) of one patient, and at most so many records of each.
+
+    Where the plan's unit is the image, an image is what this and the engine call a patient: it has one record.
+    """
 
     event: PoissonSampledGaussian
     clip: float
@@ -46,10 +50,12 @@ class Mechanism:
             plan = msgspec.convert(privacy, PrivacyParameters, from_attributes=True)
         except msgspec.ValidationError as error:
             raise PrivacyRefused("privacy.malformed", f"the plan's privacy part does not fit: {error}") from None
-        if plan.unit != UNIT:
-            raise PrivacyRefused("privacy.unit", "this engine protects patients: the plan's unit must be `patient`")
+        if plan.unit not in UNITS:
+            raise PrivacyRefused("privacy.unit", f"the plan's unit must be one of {', '.join(UNITS)}")
         if plan.records_per_patient < 1:
             raise PrivacyRefused("privacy.records", "records_per_patient must be at least 1")
+        if plan.unit == IMAGE and plan.records_per_patient != 1:
+            raise PrivacyRefused("privacy.records", "where an image is the unit, records_per_patient must be 1")
         clip, delta = number(plan.clip, "clip"), number(plan.delta, "delta")
         if clip <= 0:
             raise PrivacyRefused("privacy.clip", "clip must be above 0")

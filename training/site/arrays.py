@@ -15,8 +15,12 @@ from training.site.loader import LARGEST
 Array = NDArray[np.generic]
 
 
-def arrays(file: str, data: bytes, names: Sequence[str], command: str) -> tuple[Array, ...]:
-    """The arrays `names` in `data`, an NPZ called `file`. `command`: what makes such a file.
+def arrays(
+    file: str, data: bytes, names: Sequence[str], command: str, optional: Sequence[str] = ()
+) -> tuple[tuple[Array, ...], dict[str, Array]]:
+    """The arrays `names` in `data`, an NPZ called `file`, and those of `optional` that it has.
+
+    `command`: what makes such a file.
 
     Raises DataRefused `data.empty`, `data.too-large`, `data.not-an-archive`, `data.missing-array`.
     """
@@ -28,7 +32,7 @@ def arrays(file: str, data: bytes, names: Sequence[str], command: str) -> tuple[
         if inside > LARGEST:
             raise DataRefused("data.too-large", f"{file} unpacks to more than 512 MiB: split the data set", file=file)
         with np.load(BytesIO(data), allow_pickle=False) as opened:
-            found = {name: opened[name] for name in names if name in opened}
+            found = {name: opened[name] for name in (*names, *optional) if name in opened}
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, zipfile.zlib.error):  # type: ignore[attr-defined]
         message = f"{file} is no whole NPZ archive: make it with `{command}`"
         raise DataRefused("data.not-an-archive", message, file=file) from None
@@ -36,7 +40,7 @@ def arrays(file: str, data: bytes, names: Sequence[str], command: str) -> tuple[
         if name not in found:
             message = f"{file} lacks the array {name}: make it with `{command}`"
             raise DataRefused("data.missing-array", message, file=file, array=name)
-    return tuple(found[name] for name in names)
+    return tuple(found[name] for name in names), {name: found[name] for name in optional if name in found}
 
 
 def require_patients(file: str, patients: Array) -> None:

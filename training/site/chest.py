@@ -1,8 +1,8 @@
 """PneumoniaMNIST (MedMNIST v2, CC BY 4.0) shared among hospitals, for a trial of image training.
 
 The product does not carry the file: the canonical one is what its authors' package medmnist fetches, and any file with
-the same arrays will do. It names no patients, so every image stands for one: what such a study protects is an image,
-and its data sets must say so.
+the same arrays will do. It names no patients, so every image stands for itself: the shared files say that their unit is
+the image, and so do data sets, plans, certificates and cards made from them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import DataRefused
+from training.privacy.mechanism import IMAGE
 from training.site import images
 
 Pixels = NDArray[np.uint8]
@@ -41,6 +42,7 @@ def share(source: Path, folder: Path, hospitals: int) -> list[Path]:
     for number in range(hospitals):
         own = range(number, len(labels), hospitals)
         path = folder / f"chest-{number + 1}.npz"
-        images.write(path, [f"image-{place:05}" for place in own], pixels[list(own)], labels[list(own)])
+        names = [f"image-{place:05}" for place in own]
+        images.write(path, names, pixels[list(own)], labels[list(own)], IMAGE)
         written.append(path)
     return written

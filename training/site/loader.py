@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import DataRefused
+from training.privacy.mechanism import PATIENT
 from training.site import heart
 from training.site.lines import Line, lines, scaled
 
@@ -28,7 +29,9 @@ class Records:
 
     `patients`: (n,) each record's patient, ids as written in the file. `features`: float32 (n, ...), -1..1. `labels`:
     whole numbers (n, ...), from 0. `rows`: each record's raw bytes, as digested into the manifest. `raw`: hex SHA-256
-    of the file. `strata`: int64 (n,), in whose proportion patients are held out; the labels where it is None.
+    of the file. `strata`: int64 (n,), in whose proportion patients are held out; the labels where it is None. `unit`:
+    one of training.privacy.mechanism.UNITS; where it is the image, the source names no patients, and each id is an
+    image's own.
     """
 
     patients: tuple[str, ...]
@@ -38,6 +41,7 @@ class Records:
     raw: str
     transformation: str = heart.TRANSFORMATION
     strata: NDArray[np.int64] | None = None
+    unit: str = PATIENT
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -79,6 +83,7 @@ class Records:
             self.raw,
             self.transformation,
             None if self.strata is None else self.strata[places],
+            self.unit,
         )
 
 

@@ -48,7 +48,7 @@ def load(path: Path) -> Records:
     `data.bit-depth`, `data.shape`, `data.unknown-value`, `data.empty-cell`.
     """
     data = read_file(path)
-    patients, volumes, masks = arrays(path.name, data, COLUMNS, COMMAND)
+    (patients, volumes, masks), _ = arrays(path.name, data, COLUMNS, COMMAND)
     _check(path.name, patients, volumes, masks)
     return Records(
         tuple(str(patient) for patient in patients),

@@ -26,7 +26,7 @@ from tests.functional.node import HOSPITALS
 from tests.support.desks import HOSPITAL, INSTITUTE
 from training.federation.vectors import from_bytes
 from training.models import public, registry
-from training.site import failure
+from training.site import failure, images
 from training.site.attempts import FileAttempts
 from training.site.stores import Attempt, Tally
 
@@ -88,10 +88,15 @@ def test_a_plan_starts_from_public_weights_that_the_institute_holds(desks, tmp_p
     desks.at("researcher")
     assert from_bytes(hub.blobs().get(plan["initial"])).tolist() == [0.5] * 13 + [0]
     page = desks.page("steward", f"/studies/{study}/approve/")
-    assert names[0] in page and "covenant model keep FILE" in page
+    assert names[0] in page and "covenant model keep FILE" in page and "weights.missing" in page
     desks.at("steward")
+    copy = public_weights_folder() / f"{names[0]}.safetensors"
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(save({}))
+    assert "weights.digest" in desks.page("steward", f"/studies/{study}/approve/")
     public.keep(tmp_path / "0", public_weights_folder())  # the hospital's own copy
-    assert "weights.missing" not in desks.page("steward", f"/studies/{study}/approve/")
+    page = desks.page("steward", f"/studies/{study}/approve/")
+    assert "Every attempt would end" not in page and "keeps its own copy of the public weights" in page
     asked = desks.permitted(slug)
     for name, words in ((names[1], "weights.names"), ("0" * 64, "choose one of the answers")):
         answers = values(study=str(uuid.uuid4()), title="X", datasets=[f"{HOSPITAL}/{slug}@1"], public_weights=name)
@@ -119,10 +124,47 @@ def test_the_form_starts_with_the_numbers_of_the_network_that_the_data_sets_trai
     assert "?network=" not in single
 
 
+def test_a_plan_over_images_that_name_no_patients_says_image_wherever_it_counts(desks):
+    desks.dataset()  # the account is open
+    desks.at("steward")
+    slug = f"chest-{uuid.uuid4().hex[:8]}"
+    file = desks.settings.NODE.data / "records" / f"{slug}.npz"
+    pixels = np.random.default_rng().integers(0, 256, (60, 28, 28)).astype(np.uint8)
+    images.write(file, [f"image-{place}" for place in range(60)], pixels, np.arange(60, dtype=np.uint8) % 2, "image")
+    registered = {"file": file.name, "slug": slug, "title": "Chest X-rays", "permission": "DUO:0000006"}
+    desks.send("steward", "/catalogue/register/", registered)
+    assert mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")["unit"] == "image"
+    assert "an image is what a study of them protects" in desks.page("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/")
+    chest = {name: str(value) for name, value in plans.defaults("chest-densenet").items()} | SMALL | {"quorum": "1"}
+    path = f"/studies/new/{desks.permitted(slug)}/"
+    form = desks.page("researcher", path)
+    assert "(50-99 images)" in form and "8 was chosen for chest-densenet with features frozen" in form
+    answers = values(study=str(uuid.uuid4()), title="X", datasets=[f"{HOSPITAL}/{slug}@1"], **chest)
+    for frozen, warned in (("features", False), ("", True)):
+        page = desks.send("researcher", path, answers | {"frozen": frozen}, status=200).content.decode()
+        assert "What it costs" in page and ("This plan trains other weights at 8." in page) is warned
+    study = proposed(desks, slug, **chest)
+    desks.send("steward", f"/studies/{study}/approve/")
+    run_round(desks, study, 1)
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "the unit is the image" in page and "20 images a hospital" in page and "(100-199 images)" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [({}, False), ({"learning_rate": "4"}, False), ({"frozen": ""}, True), ({"hidden": "8"}, True)],
+)
+def test_a_plan_whose_learning_rate_was_chosen_for_other_weights_is_warned_of_before_it_is_proposed(changes, warned):
+    tuned = registry.DESCRIPTIONS["chest-densenet"].defaults.configuration()
+    asked = tuned | changes | {"hidden": int(changes.get("hidden", tuned["hidden"]))}
+    words = plans.untried({"configuration": asked | {"frozen": str(changes.get("frozen", "features")).split()}})
+    assert ("was chosen for chest-densenet" in words) is warned
+
+
 @pytest.mark.parametrize("model", registry.DESCRIPTIONS)
 def test_every_networks_numbers_fit_the_form_and_the_network(model):
     tuned = plans.defaults(model)
-    form = PlanForm({name: str(value) for name, value in tuned.items()}, datasets=[])
+    form = PlanForm({name: str(value) for name, value in tuned.items()}, datasets=[], network=model)
     form.is_valid()
     assert set(form.errors) == {"study", "title", "datasets"}
     assert {name: str(tuned[name]) for name in ("hidden", "q", "clip", "rounds")} == {

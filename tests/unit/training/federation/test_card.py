@@ -71,6 +71,25 @@ def test_it_tells_of_patients_in_ranges_and_noised_counts_alone(finished):
     assert "| `AlphaMSP` | 1 | 2 |" in words and "| `BetaMSP` | not released |  |" in words
 
 
+def test_of_a_study_of_images_certificate_and_card_say_image(tmp_path):
+    world = World(tmp_path, hospitals=1, patients=20, held_out=20, unit="image")
+    world.everybody_consents()
+    study = world.study()
+    model = world.runner().run(study)
+    made = package(world.view, Studies(world.view).study(study), model, Head(41, "ab" * 32))
+    facts, words = json.loads(made.certificate), made.card.decode()
+    assert (facts["privacy"]["unit"], facts["privacy"]["adjacency"][:20]) == ("image", "add or remove one im")
+    assert any("several images" in one for one in facts["not_covered"])
+    for told in (
+        "Unit of privacy: one image, by itself",
+        "Poisson sampling of images at q 0.2; each image's gradient clipped",
+        "| images in each, as ranges |",
+        "images registered",
+        "## Accuracy on held-out images",
+    ):
+        assert told in words, told
+
+
 def test_it_is_the_same_bytes_whenever_it_is_made(finished):
     world, standing, made = finished
     facts = json.loads(made.certificate)

@@ -35,6 +35,7 @@ def test_a_plan_as_mapping_or_struct_is_the_same_mechanism():
         ({"delta": "1"}, "privacy.delta"),
         ({"records_per_patient": 0}, "privacy.records"),
         ({"unit": "record"}, "privacy.unit"),
+        ({"unit": "image", "records_per_patient": 2}, "privacy.records"),
         ({"sigma": 2.5}, "privacy.malformed"),
         ({"seed": "7"}, "privacy.malformed"),
     ],
@@ -43,6 +44,10 @@ def test_what_is_out_of_range_is_refused(change, code):
     with pytest.raises(PrivacyRefused) as refusal:
         Mechanism.of(PLAN | change)
     assert refusal.value.code == code
+
+
+def test_an_image_is_a_unit_where_each_stands_for_itself():
+    assert Mechanism.of(PLAN | {"unit": "image"}) == Mechanism.of(PLAN)
 
 
 def test_a_missing_parameter_is_refused():

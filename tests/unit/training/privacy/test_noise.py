@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -64,6 +66,12 @@ def test_a_forked_process_takes_a_new_key():
     assert os.read(reader, 32) != stream.take(32)
     os.close(reader)
     os.close(writer)
+
+
+def test_a_process_begun_anew_draws_other_noise():
+    program = "from training.privacy.noise import Keystream; print(Keystream().normals(4).tolist())"
+    begun = [subprocess.run([sys.executable, "-c", program], check=True, capture_output=True) for _ in range(2)]
+    assert begun[0].stdout.startswith(b"[") and begun[0].stdout != begun[1].stdout
 
 
 def test_a_key_is_renewed_before_it_is_worn(monkeypatch):

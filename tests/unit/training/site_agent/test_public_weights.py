@@ -59,12 +59,27 @@ def test_a_study_starts_from_the_file_and_its_certificate_and_card_say_so(world)
     assert set(studies.confirmations(study)) == {ALPHA, BETA}
 
 
+def test_frozen_layers_stay_as_the_public_file_has_them_and_the_others_train(world):
+    world.named |= {"frozen": ["output.weight"]}
+    study = begun(world)
+    final = world.runner().run(study)
+    assert final[:13].tolist() == [0.25] * 13 and final[13] != -0.5
+    standing = Studies(world.view).study(study)
+    words = package(world.view, standing, final, Head(41, "ab" * 32)).card.decode()
+    assert "frozen `output.weight`" in words and world.named["public_weights"] in words
+    world.run("researcher", "studies:Stop", {"study": study, "reason": "test.stopped"})
+    base = Studies(world.view).closed(study)[0].model
+    again = world.runner().run(restarted(world, study, 2, initial=base, rounds=1))
+    assert again[:13].tolist() == [0.25] * 13 and again[13] not in (-0.5, final[13])
+
+
 def test_a_study_from_a_seed_says_nothing_of_public_weights(world):
     study = world.study()
     made = package(world.view, Studies(world.view).study(study), world.runner().run(study), Head(41, "ab" * 32))
     told = decode(made.certificate)
     assert told["start"]["public_weights"] is None and b"public weights" not in made.card
     assert not any("public weights" in words for words in told["not_covered"])
+    assert any("a seed drew them" in words for words in told["not_covered"])
 
 
 def test_no_round_goes_on_while_a_hospital_lacks_its_copy_and_the_reason_is_told(world):

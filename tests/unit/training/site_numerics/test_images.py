@@ -37,7 +37,7 @@ def test_what_was_written_is_loaded_scaled_to_minus_one_to_one(tmp_path):
     assert records.features.shape == (9, 1, 28, 28) and records.features.dtype == np.float32
     assert records.features[0, 0, 0, :3] == pytest.approx([-1, 1, -0.6])
     assert records.labels.tolist() == made["labels"].tolist()
-    assert records.transformation.startswith("chest-28@")
+    assert records.transformation.startswith("chest-28@") and records.unit == "patient"
 
 
 def test_a_patient_has_all_images_and_counts_once(tmp_path):
@@ -67,6 +67,11 @@ def test_a_patient_has_all_images_and_counts_once(tmp_path):
         ({"patients": np.arange(9)}, "data.empty-cell"),
         ({"patients": np.array([" "] * 9)}, "data.empty-cell"),
         ({"patients": np.array([{}] * 9, dtype=object)}, "data.not-an-archive"),
+        ({"unit": np.array("record")}, "data.unit"),
+        ({"unit": np.array(7)}, "data.unit"),
+        ({"unit": np.array(["image", "image"])}, "data.unit"),
+        ({"unit": np.array("image")}, "data.unit"),  # a patient has two of them
+        ({"unit": np.array({}, dtype=object)}, "data.not-an-archive"),
     ],
 )  # fmt: skip
 def test_a_file_that_does_not_fit_is_refused(tmp_path, changes, code):
@@ -99,7 +104,7 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_unread(tmp_path, mon
     assert refusal.value.code == "data.too-large"
 
 
-def test_shared_images_stand_for_patients_and_none_is_in_two_files(tmp_path):
+def test_shared_images_stand_for_themselves_and_none_is_in_two_files(tmp_path):
     source = tmp_path / "source.npz"
     made = arrays(10)
     np.savez(source, train_images=made["images"], train_labels=made["labels"][:, None])
@@ -107,6 +112,7 @@ def test_shared_images_stand_for_patients_and_none_is_in_two_files(tmp_path):
     people = [person for part in parts for person in part.people]
     assert sorted(people) == [f"image-{place:05}" for place in range(10)]
     assert [len(part) for part in parts] == [4, 3, 3] and all(part.most == 1 for part in parts)
+    assert {part.unit for part in parts} == {"image"} and parts[0].of(parts[0].patients[:2]).unit == "image"
     with pytest.raises(DataRefused) as refusal:
         share(written(tmp_path), tmp_path / "again", 3)
     assert refusal.value.code == "data.not-an-archive"
