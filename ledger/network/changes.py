@@ -1,11 +1,12 @@
 """A change of the channel's configuration that members with a directory each agree on: a hospital joins, leaves, or
 renews its orderer's certificates.
 
-One of them begins it (`join`, `leave`, `renew`): NAME.change.json, which goes from hand to hand. Each of the others
-looks at it in words and signs it with its own key (`sign`); once enough have, any of them sends it, and all take note
-(`apply`). The update that Fabric wants does not travel: everybody makes it from the channel's configuration, as its own
-orderer has it, and from what the file says, and signs that. So a file that was altered holds no signature that counts,
-and nothing can be signed that was not read. The hospital that joins takes the file (`accept`) once the channel has it.
+One of them begins it (`join`, `leave`, `renew`): NAME.change.json (change_file.py), which goes from hand to hand. Each
+of the others looks at it in words and signs it with its own key (`sign`); once enough have, any of them sends it, and
+all take note (`apply`). The update that Fabric wants does not travel: everybody makes it from the channel's
+configuration, as its own orderer has it, and from what the file says, and signs that. So a file that was altered holds
+no signature that counts, and nothing can be signed that was not read. The hospital that joins takes the file
+(`accept`) once the channel has it.
 """
 
 from __future__ import annotations
@@ -19,79 +20,27 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from fabric_protos.common import common_pb2, configtx_pb2
+from fabric_protos.common import common_pb2
 from msgspec import structs
 
 from consent import canonical
-from consent.canonical import Document
-from consent.errors import CanonicalRefused
 from ledger.errors import LedgerError
 from ledger.identity import files
 from ledger.identity.msp import Identity
 from ledger.identity.validation import Validator
 from ledger.network import renewal
+from ledger.network.change_file import Change, Signature, altered, read_change
 from ledger.network.entries import Entry, check_apart, entries, group, read, write
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.members import prepared
 from ledger.network.membership import current, difference, fetch, majority, send, sign, with_hospital, without
-from ledger.network.network import Network, ordering
+from ledger.network.network import Network
 from ledger.network.node import Node
-from ledger.network.plan import STRIDE, Member, Plan, check_member
+from ledger.network.plan import Member, Plan
 from ledger.network.programs import Programs
 from ledger.protocol import exact
 from ledger.protocol.configuration import MspConfig
-
-
-class Signature(Document, frozen=True):
-    """An administrator's, over `header` and the update; both in hexadecimal digits, as in Fabric's ConfigSignature."""
-
-    header: str
-    signature: str
-
-
-class Change(Document, frozen=True):
-    """NAME.change.json: what shall become of the member `name`.
-
-    `sequence`: the number of the configuration that is changed. `plan`, `entries`: the network afterwards, as nobody's
-    directory in particular, and what its members have told.
-    """
-
-    kind: Literal["join", "leave", "renew"]
-    name: str
-    sequence: int
-    plan: Plan
-    entries: tuple[Entry, ...]
-    signatures: tuple[Signature, ...] = ()
-
-    @property
-    def entry(self) -> Entry | None:
-        """What the member tells, unless it leaves."""
-        return next((each for each in self.entries if each.name == self.name), None)
-
-    @property
-    def words(self) -> list[str]:
-        """What it changes, for who shall sign it."""
-        count = len(self.plan.hospitals)
-        said = [f"{self.name} leaves the channel {self.plan.channel}."]
-        if (told := self.entry) and self.kind == "join":
-            said = [
-                f"{told.name} ({told.msp}) joins the channel {self.plan.channel}, at {told.host}, ports {told.port} to "
-                f"{told.port + STRIDE - 1}. SHA-256 of its certificates, to be compared by telephone:",
-                f"  authority    {_fingerprint(told.ca)}",
-                f"  connections' {_fingerprint(told.tls_ca)}",
-            ]
-        elif told:
-            said = [
-                f"{told.name} ({told.msp}) renews its orderer's certificates. Their SHA-256:",
-                f"  orderer      {_fingerprint(told.orderer)}",
-                f"  connections' {_fingerprint(told.orderer_tls)}",
-            ]
-            if told.revoked:
-                said.append(f"  revoked      {len(x509.load_pem_x509_crl(told.revoked.encode()))} certificates")
-        return [*said, f"Then {count // 2 + 1} of {count} hospitals decide; {ordering(self.plan)}."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +130,11 @@ def apply(network: Network, file: Path, tell: Callable[[str], None] = lambda tex
                 )
             tell(f"Changing the channel's configuration, signed by {', '.join(looked.signers)}")
             try:
-                send(network, looked.update, [_fabric(each) for each in change.signatures], change.sequence)
+                send(network, looked.update, [each.to_fabric() for each in change.signatures], change.sequence)
             except NetworkError:
                 if not _stands(network, change):  # else another member was quicker
                     raise
         return _noted(network, change, file)
-
-
-def holds_change(file: Path) -> bool:
-    """Whether `file` is a change, rather than a consortium's."""
-    try:
-        return "signatures" in canonical.decode(file.read_bytes())
-    except (OSError, CanonicalRefused, TypeError):
-        return False
 
 
 def accept(directory: Path, file: Path, digest: str, programs: Programs) -> Plan:
@@ -204,7 +145,7 @@ def accept(directory: Path, file: Path, digest: str, programs: Programs) -> Plan
     `network.other-plan`, `network.malformed`, `network.refused`.
     """
     layout = Layout(directory.absolute())
-    change = _read(file)
+    change = read_change(file)
     with layout.lock():
         own = prepared(layout, change.entries, change.plan, file)
         network = Network(layout, structs.replace(change.plan, here=own.name), programs)
@@ -262,7 +203,7 @@ def _looked(network: Network, change: Change, file: Path) -> Looked:
         )
     _check_known(network, config)
     if (change.plan, change.entries) != _after(network, change.kind, change.name, change.entry):
-        raise _altered(file)
+        raise altered(file)
     update = _update(network, config, change)
     return Looked(change, update, _signers(network, change, update, file), majority(config))
 
@@ -319,14 +260,14 @@ def _signers(network: Network, change: Change, update: bytes, file: Path) -> lis
     found: list[str] = []
     for each in change.signatures:
         try:
-            made = _fabric(each)
+            made = each.to_fabric()
             header = exact.read(common_pb2.SignatureHeader, made.signature_header, "signature's header")
             message = made.signature_header + update
             signer = validator.verify(header.creator, made.signature, message, time.time()).signer
         except (LedgerError, ValueError):
-            raise _altered(file) from None
+            raise altered(file) from None
         if signer.ou != "admin" or names[signer.msp_id] in found:
-            raise _altered(file)
+            raise altered(file)
         found.append(names[signer.msp_id])
     return found
 
@@ -355,7 +296,7 @@ def _noted(network: Network, change: Change, file: Path) -> Plan:
     """
     layout, here = network.layout, network.plan.here
     if not {*network.plan.organisations, *network.plan.left} <= {*change.plan.organisations, *change.plan.left}:
-        raise _altered(file)
+        raise altered(file)
     for each in change.entries:
         if each.name != here:
             write(layout, each)
@@ -367,19 +308,6 @@ def _noted(network: Network, change: Change, file: Path) -> Plan:
     files.write(layout.member(here), canonical.encode(own))
     layout.write(plan)
     return plan
-
-
-def _read(file: Path) -> Change:
-    """The change in `file`, whose parts are about the same members."""
-    change = read(file, Change)
-    for each in change.entries:
-        each.check(file)
-    for gone in change.plan.left:
-        check_member(Member(gone.name, gone.msp))
-    planned = [(each.name, each.msp, each.kind, each.host, each.port) for each in change.plan.organisations]
-    if planned != [(each.name, each.msp, each.kind, each.host, each.port) for each in change.entries]:
-        raise _altered(file)
-    return change
 
 
 def _check_one_members(network: Network) -> None:
@@ -394,9 +322,9 @@ def _check_one_members(network: Network) -> None:
 
 def _change(network: Network, file: Path) -> Change:
     _check_one_members(network)
-    change = _read(file)
+    change = read_change(file)
     if (change.entry is None) != (change.kind == "leave"):
-        raise _altered(file)
+        raise altered(file)
     _settings(network)
     return change
 
@@ -408,19 +336,9 @@ def _settings(network: Network) -> None:
         Node(network.layout, network.plan, own).configure("peer", "core.yaml")
 
 
-def _fabric(given: Signature) -> Any:
-    return configtx_pb2.ConfigSignature(
-        signature_header=bytes.fromhex(given.header), signature=bytes.fromhex(given.signature)
-    )
-
-
 def _msp(told: Entry) -> MspConfig:
     revoked = (told.revoked.encode(),) if told.revoked else ()
     return MspConfig(told.msp, (told.ca.encode(),), revoked, (told.tls_ca.encode(),))
-
-
-def _fingerprint(pem: str) -> str:
-    return x509.load_pem_x509_certificate(pem.encode()).fingerprint(SHA256()).hex()
 
 
 def _not_joined(file: Path, why: str) -> NetworkError:
@@ -428,11 +346,4 @@ def _not_joined(file: Path, why: str) -> NetworkError:
         "network.not-joined",
         f"the channel does not say what {file} says ({why}): one of the members gives covenant network apply, and "
         "sends you the file that enough have signed",
-    )
-
-
-def _altered(file: Path) -> NetworkError:
-    return NetworkError(
-        "network.altered",
-        f"{file} is not as it was signed, or not as this directory makes the same change: have it begun anew",
     )

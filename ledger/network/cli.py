@@ -17,7 +17,7 @@ from ledger.network import binaries, changes, lifecycle, members, membership, re
 from ledger.network import doctor as doctors
 from ledger.network import network as networks
 from ledger.network import plan as plans
-from ledger.network.changes import Change
+from ledger.network.change_file import Change, holds_change
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
 from ledger.network.network import Network
@@ -94,7 +94,7 @@ def accept(
     directory: Directory = DIRECTORY,
 ) -> None:
     """Take part in the consortium of FILE with the keys in this directory; `up` starts it."""
-    if changes.holds_change(file):
+    if holds_change(file):
         plan = changes.accept(directory, file, genesis, Programs(binaries.find(), Layout(directory.absolute())))
     else:
         plan = members.accept(directory, file, genesis)

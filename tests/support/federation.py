@@ -187,7 +187,9 @@ class World:
         first.submit("steward", "governance:Execute", {"proposal": proposal})
 
     def study(self, name: int = 1, countries: Sequence[str] = (), **changes: Any) -> str:
-        """An approved study over every hospital, asked for by who works in `countries`; `changes` to its plan."""
+        """An approved study over every hospital, asked for by who works in `countries`; `changes` to its plan. It
+        starts from the seeded weights of its configuration, unless `initial` is given.
+        """
         study, request = str(uuid.UUID(int=name)), str(uuid.UUID(int=name + 1000))
         datasets = [{"dataset": one.dataset, "version": 1} for one in self.hospitals.values()]
         purpose = {"duo": "DUO:0000007", "diseases": [HEART], "commercial": False, "for_profit": False,
@@ -201,13 +203,15 @@ class World:
                 "request": request, "dataset": one.dataset, "version": 1, "verdict": "permit", "until": "2027-06-30",
                 "reason": "55" * 32,
             })  # fmt: skip
-        configuration = {"model": "heart-fcn", "hidden": 0, "learning_rate": "2", "local_steps": 2,
-                         "features": "fed-heart-1"}  # fmt: skip
-        initial = registry.initial_weights(configuration, 42)
-        self.blobs.put(to_bytes(initial))
+        heart = {"model": "heart-fcn", "hidden": 0, "learning_rate": "2", "local_steps": 2, "features": "fed-heart-1"}
+        configuration = changes.get("configuration", heart)
+        if "initial" not in changes:
+            weights = registry.initial_weights(configuration, 42)
+            self.blobs.put(to_bytes(weights))
+            changes["initial"] = digest(weights)
         plan: dict[str, Any] = {
             "title": "Hearts", "request": request, "code": code_digest(), "configuration": configuration,
-            "initial": digest(initial), "rounds": 2, "spare_attempts": 2, "quorum": 1, "min_cohort": 20,
+            "rounds": 2, "spare_attempts": 2, "quorum": 1, "min_cohort": 20,
             "datasets": [{**one, "weight": 66, "expected_batch": "13.2"} for one in datasets],
             "privacy": {"clip": "1", "sigma": "2", "q": "0.2", "steps": 2, "delta": "0.0001", "records_per_patient": 1,
                         "unit": self.unit},

@@ -11,18 +11,22 @@ says what they allow together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 import msgspec
 
 from consent.decide import read_all
 from consent.decision import Decision
+from consent.limits import Limits
 from consent.occasion import NO_STUDY, Occasion
 from consent.purpose import Purpose
 from consent.voices import Spoken, together
 from training.site.stores import Standing
 
+_Facts = tuple[bool, bool, bool, Limits, bool, str | None, str | None]
 PATIENT_SIGNED = frozenset({"passkey", "device-key", "portal-key"})
 BY_PATIENT = frozenset({"patient", "code"})
 
@@ -44,18 +48,46 @@ class Gate:
         everything = list(standings)
         left = {(item.patient, item.speaker) for item in everything if taken_back(item)}
         answers = read_all([item.view for item in everything], self.purpose, self.when, self.occasion)
+        count = Counter([item.patient for item in everything])
         documents: dict[str, list[tuple[Standing, Spoken]]] = {}
+        chosen, known = list[Standing | None](), dict[_Facts, bool]()
         for item, answer in zip(everything, answers, strict=True):
-            documents.setdefault(item.patient, []).append((item, self._spoken(item, answer, left)))
-        chosen = (self._chosen(documents[patient]) for patient in sorted(documents))
-        return [item for item in chosen if item is not None]
+            sole = count[item.patient] == 1
+            if sole and not answer.permits:
+                continue
+            facts = self._facts(item) if sole else None
+            if facts is None:
+                documents.setdefault(item.patient, []).append((item, self._spoken(item, answer, left)))
+                continue
+            if (admitted := known.get(facts)) is None:
+                spoken = self._spoken(item, answer, left)
+                admitted = known[facts] = self._chosen([(item, spoken)]) is not None
+            if admitted:
+                chosen.append(item)
+        chosen += map(self._chosen, documents.values())
+        return sorted((item for item in chosen if item is not None), key=attrgetter("patient"))
+
+    def _facts(self, item: Standing) -> _Facts | None:
+        """All that `_chosen` looks at where `item` permits and is a patient's only document, so coarse that many
+        patients share it; None where there is more to look at, as with a child. (Records carry no dates here: `starts`
+        changes nothing.)
+        """
+        details, block = item.view.details, item.recorded_block
+        if details is None or item.speaker or details.age or details.mandate or item.age:
+            return None
+        recorded = block is not None and block <= self.height
+        own = recorded, taken_back(item), item.withdrawn_block is None
+        return *own, details.limits, details.retrospective, details.data_from, details.data_until
+
+    def _counts(self, item: Standing, left: set[tuple[str, str]]) -> bool:
+        """Whether a yes in `item` counts at this gate."""
+        recorded = item.recorded_block is not None and item.recorded_block <= self.height
+        return recorded and ((item.patient, item.speaker) not in left or item.attestation in PATIENT_SIGNED)
 
     def _spoken(self, item: Standing, answer: Decision, left: set[tuple[str, str]]) -> Spoken:
         """What `item` says, whether it stands, and whether its yes counts at this gate."""
         view = item.view if item.withdrawn_block is None else msgspec.structs.replace(item.view, status="withdrawn")
-        counts = item.recorded_block is not None and item.recorded_block <= self.height
-        counts &= (item.patient, item.speaker) not in left or item.attestation in PATIENT_SIGNED
-        return Spoken(view, answer, item.speaker, counts, taken_back(item), item.mandate_ended)
+        return Spoken(view, answer, item.speaker, self._counts(item, left), taken_back(item), item.mandate_ended)
 
     def _chosen(self, documents: list[tuple[Standing, Spoken]]) -> Standing | None:
         """The grant that lets one patient in, unless another document of theirs, or another voice, says no.

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from consent import canonical
 from ledger.identity.ca import Authority
 from ledger.network import changes, material, members, membership, renewal
-from ledger.network.changes import Change
+from ledger.network.change_file import Change, holds_change
 from ledger.network.entries import Entry, group
 from ledger.network.errors import NetworkError
 from ledger.network.layout import Layout
@@ -142,7 +142,7 @@ def test_the_newcomer_takes_the_file_that_the_channel_says(folder, channel):
     members.prepare(folder / "other", Member.named("emil"), "hospital", "127.0.0.1", ports.free_ports(1))
     with pytest.raises(NetworkError, match=r"^network\.other-member: .* does not say of emil what "):
         changes.accept(folder / "other", file, digest, None)
-    assert changes.holds_change(file) and not changes.holds_change(folder / "consortium.json")
+    assert holds_change(file) and not holds_change(folder / "consortium.json")
     plan = changes.accept(folder / "emil", file, digest, None)
     assert plan.here == "emil" and plan.find("emil").joined and plan.find("emil").consenter == 5
     assert at(folder, "emil").plan == plan and at(folder, "emil").layout.genesis.read_bytes() == genesis.read_bytes()

@@ -11,7 +11,7 @@ from training.errors import ModelRefused, TrainingError
 from training.federation.chain import Chain, MemoryVectors
 from training.federation.schedule import averaged, plan_of_round, share
 from training.federation.studies import Restart, Studies
-from training.federation.vectors import digest, from_bytes, to_bytes
+from training.federation.vectors import digest, from_bytes
 from training.models import registry
 from training.site.trainer import SiteTrainer
 
@@ -30,10 +30,7 @@ class Watching(NoNoiseTrainer):
 
 
 def planned(world, **changes):
-    configuration = CONFIGURATION | changes
-    initial = registry.initial_weights(configuration, 1)
-    world.blobs.put(to_bytes(initial))
-    return world.study(configuration=configuration, initial=digest(initial), rounds=3)
+    return world.study(configuration=CONFIGURATION | changes, rounds=3)
 
 
 def small(folder, trainer=None):

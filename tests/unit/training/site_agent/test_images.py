@@ -8,7 +8,6 @@ import pytest
 from tests.support.federation import World
 from training.errors import TrainingError
 from training.federation.studies import Studies
-from training.federation.vectors import digest, to_bytes
 from training.models import chest, registry
 from training.site import images
 from training.site.trainer import SiteTrainer, evaluate
@@ -35,9 +34,7 @@ def world(tmp_path):
 
 
 def proposed(world, **changes):
-    initial = registry.initial_weights(CONFIGURATION, 42)
-    world.blobs.put(to_bytes(initial))
-    return world.study(**{"configuration": CONFIGURATION, "initial": digest(initial), "privacy": PRIVACY, **changes})
+    return world.study(**{"configuration": CONFIGURATION, "privacy": PRIVACY, **changes})
 
 
 def test_images_train_to_a_released_model(world):
