@@ -15,8 +15,10 @@ from consent.decide import ConsentView
 from consent.grant import Details
 from consent.mandate import Age
 from consent.versions import Lapse
-from portal.patients.vault import Encrypted
+from portal.patients.vault import Encrypted, reader
 from training.site.gate import BY_PATIENT
+
+read_details = reader(lambda opened: canonical.decode_as(opened, Details))
 
 
 class Patient(models.Model):
@@ -227,7 +229,7 @@ class Grant(models.Model):
         return bytes((self.passkey or self.signer).public)
 
     def opened(self) -> Details:
-        return canonical.decode_as(bytes(self.details), Details)
+        return read_details(bytes(self.details))
 
     def view(self, height: int, lapse: Lapse | None = None) -> ConsentView:
         """What this hospital knows of the grant at block `height`, minus withdrawals handed in here since.

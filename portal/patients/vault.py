@@ -6,14 +6,18 @@ all open.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 
 from portal.errors import PortalError
+
+T = TypeVar("T")
+ENOUGH: Final = 500_000  # of a few hundred bytes: what a hospital of 100,000 patients opens in a round, and more
 
 
 class Encrypted(models.BinaryField):
@@ -49,12 +53,18 @@ def keep_opened() -> None:
     _keeping = True
 
 
+def reader(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """`read`, whose answers are remembered too where this process remembers what it opens."""
+    remembered = lru_cache(maxsize=ENOUGH)(read)
+    return lambda opened: remembered(opened) if _keeping else read(opened)
+
+
 def _opened(key_file: bytes, token: bytes) -> bytes:
     return vault(key_file).decrypt(token)
 
 
 _keeping = False
-_remembered = lru_cache(maxsize=100_000)(_opened)
+_remembered = lru_cache(maxsize=ENOUGH)(_opened)
 
 
 @lru_cache(maxsize=4)
