@@ -95,9 +95,10 @@ class Catalogue(Contract):
 
         Refuses `catalogue.not-owner`, `catalogue.duo-unknown`, `catalogue.duo-value` (a modifier without the value it
         needs, or with one it cannot take), `catalogue.disease-unknown`, `catalogue.size-bucket`, `catalogue.unit`
-        (several records of one image), `catalogue.known-differently`, `budget.no-account`, `budget.delta` (the
-        account's, for so many patients), `catalogue.parent-unknown`, `catalogue.version-gap`,
-        `catalogue.lineage-mismatch`, `catalogue.raw-known` (the same raw file stands under another lineage root).
+        (several records of one image, or images made of patients' data), `catalogue.known-differently`,
+        `budget.no-account`, `budget.delta` (the account's, for so many patients), `catalogue.parent-unknown`,
+        `catalogue.version-gap`, `catalogue.lineage-mismatch`, `catalogue.raw-known` (the same raw file stands under
+        another lineage root).
         """
         hospital = require_owner(ledger, dataset.dataset)
         check_terms(dataset)
@@ -188,14 +189,14 @@ def require_live(ledger: Ledger, dataset: str, version: int) -> DatasetRecord:
 def lineage_of(ledger: Ledger, dataset: DatasetVersion) -> str:
     """The lineage root: that of the version before, that of the parent, or the data set itself.
 
-    Refuses `catalogue.version-gap`, `catalogue.parent-unknown`, `catalogue.lineage-mismatch`.
+    Refuses `catalogue.version-gap`, `catalogue.parent-unknown`, `catalogue.lineage-mismatch`, `catalogue.unit`.
     """
-    roots = []
+    earlier = list[DatasetRecord]()
     if dataset.version > 1:
         before = ledger.find(key(dataset.dataset, dataset.version - 1), DatasetRecord)
         if before is None:
             raise Refused("catalogue.version-gap", "register the versions in order", version=dataset.version)
-        roots.append(before.lineage)
+        earlier.append(before)
     if dataset.parent is not None:
         parent = ledger.find(key(dataset.parent.dataset, dataset.parent.version), DatasetRecord)
         if parent is None or parent.hospital != owner_of(dataset.dataset):
@@ -204,10 +205,12 @@ def lineage_of(ledger: Ledger, dataset: DatasetVersion) -> str:
                 "name a parent that this hospital has registered",
                 parent=dataset.parent.dataset,
             )
-        roots.append(parent.lineage)
-    if len(set(roots)) > 1:
+        earlier.append(parent)
+    if len({one.lineage for one in earlier}) > 1:
         raise Refused("catalogue.lineage-mismatch", "the version before and the parent have different lineage roots")
-    return roots[0] if roots else dataset.dataset
+    if dataset.unit == "image" and any(one.unit == "patient" for one in earlier):
+        raise Refused("catalogue.unit", "what was made of patients' data counts patients: keep the unit it came from")
+    return earlier[0].lineage if earlier else dataset.dataset
 
 
 def check_terms(dataset: DatasetVersion) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.refusals import refused
-from tests.contract.world import HOSPITALS, fresh
+from tests.contract.world import HOSPITALS, fresh, wanted
 
 ALPHA, BETA = HOSPITALS[:2]
 
@@ -83,6 +83,15 @@ def test_new_versions_and_derived_sets_keep_their_lineage_root(world):
         world.register(ALPHA, dataset=first["dataset"], version=3, parent=parent)
     with refused(world.ledger, "catalogue.raw-known"):
         world.register(ALPHA, raw=first["raw"], parent={"dataset": other["dataset"], "version": 1})
+
+
+def test_what_was_made_of_patients_data_counts_patients(world):
+    patients, images = world.register(ALPHA), world.register(ALPHA, unit="image")
+    for made in ({"dataset": patients["dataset"], "version": 2}, {"parent": wanted(patients)}):
+        with refused(world.ledger, "catalogue.unit"):
+            world.register(ALPHA, unit="image", raw=patients["raw"], **made)
+    assert world.register(ALPHA, unit="image", dataset=images["dataset"], version=2)["unit"] == "image"
+    assert world.register(ALPHA, parent=wanted(images))["unit"] == "patient"
 
 
 def test_a_parent_of_another_hospital_is_unknown(world):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consent.canonical import decode
+from consent.canonical import decode, encode
 from tests.support.federation import World
 from training.errors import TrainingError
 from training.federation import removal
@@ -112,6 +112,17 @@ def test_who_was_in_a_round_that_a_restart_keeps_is_removed_there_and_not_from_t
         removal.checkpoint(world.view, studies.study(anew), [later.commitment, first.commitment])
     seen = [one for at, one in alpha.cohorts.items() if at.study == anew]
     assert len(seen) == 3 and not {gone.patient, first.patient} & {name for one in seen for name in patients(one)}
+
+
+def test_the_very_seconds_of_the_recording_and_of_the_withdrawal_count(stopped, monkeypatch):
+    world, study, gone, _ = stopped
+    studies, key = Studies(world.view), f"consents/{gone.commitment}"
+    opened, body = studies.last(study, 2).opened, world.view.entry(key).body
+    for times, number in (((0, 0), 2), ((1, 1), None), ((-1, -1), None)):
+        stood = {"recorded": opened + times[0], "withdrawn": opened + times[1]}
+        monkeypatch.setitem(world.ledger.state, key, encode({**body, **stood}))
+        place = removal.first_use(world.view, studies.study(study), gone.commitment)
+        assert (None if place is None else studies.rounds(study)[place].round) == number
 
 
 def test_what_was_never_used_or_is_not_there_is_refused(stopped):
