@@ -94,6 +94,7 @@ def plan(
     view = read(directory, org)
     standing, apart = odometer.standings(view), odometer.set_apart(view)
     draft = replace(asked, hospitals=forecast.chosen(standing, hospital or ()))
+    forecast.check_delta(view, draft)
     noise = target if sigma else draft.sigma(target, apart)
     cost, found = draft.of_a_patient(noise, apart), forecast.forecasts(standing, draft, noise, apart)
     fitting = noise if all(one.fits for one in found) else forecast.least_fitting(standing, draft, apart)

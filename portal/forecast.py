@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from consent.cohort import bucket_top
 from ledger.contracts import exposure, reservations
 from ledger.contracts.constitution import MAX_EPSILON, MIN_SIGMA
 from portal.errors import PortalError
 from portal.odometer import Cost, Standing, of_event
+from training.federation.studies import LedgerView
 from training.privacy.calibration import LARGEST, STEP, sigma_for
 from training.privacy.events import Gaussian
 
@@ -100,6 +103,21 @@ def least_fitting(standing: Mapping[str, Standing], draft: Draft, apart: frozens
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return spelled(high)
+
+
+def check_delta(view: LedgerView, draft: Draft) -> None:
+    """Return quietly if each hospital has a data set in use that the draft's delta is small enough for, or none at all.
+
+    Raises PortalError `budget.delta`: no plan with that delta would be taken (`studies.plan-delta`).
+    """
+    tops: dict[str, list[int]] = defaultdict(list)
+    for entry in view.entries("catalogue/dataset/").values():
+        if entry.body["status"] == "live":
+            tops[entry.body["hospital"]].append(bucket_top(entry.body["size_bucket"]))
+    for hospital in draft.hospitals:
+        if hospital in tops and Decimal(draft.delta) * min(tops[hospital]) >= 1:
+            least = f"below 1/{min(tops[hospital])}, one patient of the smallest data set of {hospital}"
+            raise PortalError("budget.delta", f"--delta is {draft.delta}: it stays {least}", option="delta")
 
 
 def spelled(thousandths: int) -> str:

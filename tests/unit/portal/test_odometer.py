@@ -199,6 +199,7 @@ def test_plan_names_the_noise_with_which_it_would_fit(asked):
         (("--epsilon", "nan"), "budget.epsilon", "above 0"),
         (("--sigma", "0"), "budget.sigma", "at least 0.1"),
         (("--epsilon", "3", "--delta", "1"), "budget.delta", "below 1"),
+        (("--epsilon", "3", "--delta", "0.5"), "budget.delta", "one patient of the smallest data set of AlphaMSP"),
         (("--epsilon", "3", "--q", "1.5"), "budget.q", "at most 1"),
         (("--epsilon", "3", "--metric-sigma", "0.01"), "budget.metric-sigma", "at least 0.1"),
         (("--epsilon", "3", "--hospital", "NobodyMSP"), "budget.no-account", "AlphaMSP, BetaMSP"),
