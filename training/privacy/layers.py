@@ -1,7 +1,8 @@
 """A record's gradient of a layer, from what went into the layer and what came back to it (delta).
 
 For a linear layer it is the outer product of the two, summed over positions; a convolution is a linear layer on the
-patches that its kernel saw.
+patches that its kernel saw. Patches of many channels are copied with these side by side, in runs that memory gives
+whole; a parameter has them the other way about, which changes no norm, and the sum is turned round once it is taken.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import group_norm, pad
 from torch.nn.modules.conv import _ConvNd
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMS = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+SIDE_BY_SIDE = 8  # channels from which such runs are the longer ones, measured
 KNOWN = (nn.Linear, nn.PReLU, *NORMS, *CONVOLUTIONS, *TRANSPOSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Gradients as they are: float32 (n, p)."""
+    """Gradients as they are: float32 (n, p). `kernel`: (places, channels) if they run over places before channels."""
 
     gradients: Tensor
+    kernel: tuple[int, int] = (1, 1)
 
     def norms(self) -> Tensor:
         """The length of each, float64 (n,)."""
@@ -33,16 +35,17 @@ class Written:
         return norms
 
     def summed(self, factors: Tensor) -> Tensor:
-        """The sum of the gradients times `factors`, float32 (n,): float32 (p,)."""
-        return factors @ self.gradients
+        """The sum of the gradients times `factors`, float32 (n,): float32 (p,), in the parameter's order."""
+        return _turned(factors @ self.gradients, self.kernel)
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Gradients as left @ right.mT: float32 (n, groups, a, positions) and (n, groups, b, positions)."""
+    """Gradients as left @ right.mT: float32 (n, groups, a, positions), (n, groups, b, positions); else as Written."""
 
     left: Tensor
     right: Tensor
+    kernel: tuple[int, int] = (1, 1)
 
     @property
     def short(self) -> bool:
@@ -51,7 +54,7 @@ class Product:
         return positions * (a + b) < a * b
 
     def written(self) -> Written:
-        return Written((self.left @ self.right.mT).flatten(1))
+        return Written((self.left @ self.right.mT).flatten(1), self.kernel)
 
     def norms(self) -> Tensor:
         """As Written.norms: |left @ right.mT|^2 is the sum of the products of the sides' Gram matrices.
@@ -64,7 +67,12 @@ class Product:
     def summed(self, factors: Tensor) -> Tensor:
         """As Written.summed."""
         scaled = self.left * factors[:, None, None, None]
-        return torch.einsum("ngal,ngbl->gab", scaled, self.right).flatten()
+        return _turned(torch.einsum("ngal,ngbl->gab", scaled, self.right).flatten(), self.kernel)
+
+
+def _turned(flat: Tensor, kernel: tuple[int, int]) -> Tensor:
+    """(..., places, channels) as (..., channels, places), both flat."""
+    return flat if 1 in kernel else flat.view(-1, *kernel).mT.reshape(-1)
 
 
 def refusal(layer: nn.Module) -> str | None:
@@ -89,15 +97,16 @@ def gradients(layer: nn.Module, put: Tensor, delta: Tensor) -> Iterator[tuple[Te
         return
     if isinstance(layer, NORMS):
         groups = layer.num_groups if isinstance(layer, nn.GroupNorm) else put.shape[1]
-        yield layer.weight, Written(_by_channel(group_norm(put, groups, eps=layer.eps) * delta))
-        yield layer.bias, Written(_by_channel(delta))
+        scale, shift = _of_scale_and_shift(put, delta, groups, layer.eps)
+        yield layer.weight, Written(scale)
+        yield layer.bias, Written(shift)
         return
     if isinstance(layer, nn.Linear):
         put, delta = (side.reshape(len(side), -1, side.shape[-1]).mT for side in (put, delta))
         yield layer.weight, Product(delta[:, None], put[:, None])
     elif isinstance(layer, _ConvNd):
         left, right = (put, delta) if isinstance(layer, TRANSPOSED) else (delta, put)
-        yield layer.weight, Product(_split(left, layer.groups), _split(patches(right, layer), layer.groups))
+        yield layer.weight, Product(_split(left, layer.groups).flatten(3), *patches(_split(right, layer.groups), layer))
     else:
         raise TypeError(f"the gradients of {type(layer).__name__} are not known")
     if layer.bias is not None:
@@ -109,23 +118,46 @@ def _by_channel(values: Tensor) -> Tensor:
     return values.reshape(*values.shape[:2], -1).sum(2)
 
 
-def _split(side: Tensor, groups: int) -> Tensor:
-    """(n, channels, ...) as (n, groups, channels of a group, positions)."""
-    return side.reshape(len(side), groups, side.shape[1] // groups, -1)
+def _of_scale_and_shift(put: Tensor, delta: Tensor, groups: int, eps: float) -> tuple[Tensor, Tensor]:
+    """Both gradients of a normalisation, each (n, channels).
 
-
-def patches(image: Tensor, layer: _ConvNd) -> Tensor:
-    """What the kernel of a convolution sees at each of its positions: (n, channels * kernel, positions).
-
-    `image`: (n, channels, ...). The order is that of the kernel's weights: channel, then place in the kernel.
+    Torch adds up a batch's. So it is shown one record, which has the channels of all.
     """
-    axes = len(layer.kernel_size)
-    widths = [int(width) for width in layer.padding]
-    if any(widths):
-        image = pad(image, [width for width in reversed(widths) for _ in range(2)])
+    records, channels = put.shape[:2]
+    shape = 1, records * channels, put[0, 0].numel()
+    put, delta = put.reshape(shape), delta.reshape(shape)
+    _, mean, spread = torch.native_group_norm(put, None, None, *shape, records * groups, eps)
+    _, scale, shift = torch.ops.aten.native_group_norm_backward(
+        delta, put, mean, spread, put.new_ones(shape[1]), *shape, records * groups, [False, True, True]
+    )
+    return scale.view(records, channels), shift.view(records, channels)
+
+
+def _split(side: Tensor, groups: int) -> Tensor:
+    """(n, channels, ...) as (n, groups, channels of a group, ...)."""
+    return side.reshape(len(side), groups, side.shape[1] // groups, *side.shape[2:])
+
+
+def patches(image: Tensor, layer: _ConvNd) -> tuple[Tensor, tuple[int, int]]:
+    """What the kernel of a convolution sees at each of its positions, and its order as Written.kernel has it.
+
+    `image`: (n, groups, channels, ...). What is seen: (n, groups, channels * kernel, positions).
+    """
+    axes, channels, widths = len(layer.kernel_size), image.shape[2], [int(width) for width in layer.padding]
+    if {*layer.kernel_size, *layer.stride} == {1} and not any(widths):
+        return image.flatten(3), (1, channels)
+    last = channels >= SIDE_BY_SIDE
+    sides = [size + 2 * width for size, width in zip(image.shape[3:], widths, strict=True)]
+    shape = (*sides, channels) if last else (channels, *sides)
+    whole = image.new_zeros(*image.shape[:2], *shape).movedim(-1 if last else 2, 2)
+    whole[(..., *(slice(width, -width or None) for width in widths))] = image
     for axis, (size, step, gap) in enumerate(zip(layer.kernel_size, layer.stride, layer.dilation, strict=True)):
-        image = image.unfold(2 + axis, gap * (size - 1) + 1, step)
+        whole = whole.unfold(3 + axis, gap * (size - 1) + 1, step)
     for axis, gap in enumerate(layer.dilation):
-        image = image[(slice(None),) * (2 + axes + axis) + (slice(None, None, gap),)]
-    seen = image.permute(0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes))
-    return seen.reshape(len(seen), seen.shape[1] * math.prod(layer.kernel_size), -1)
+        whole = whole[(slice(None),) * (3 + axes + axis) + (slice(None, None, gap),)]
+    places, kernel = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
+    count = math.prod(whole.shape[3 : 3 + axes])
+    if last:
+        seen = whole.permute(0, 1, *places, *kernel, 2).reshape(*image.shape[:2], count, -1).mT
+        return seen, (math.prod(layer.kernel_size), channels)
+    return whole.permute(0, 1, 2, *kernel, *places).reshape(*image.shape[:2], -1, count), (1, channels)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import vector_to_parameters
 
-from training.privacy.engine import SLACK, Features, Labels, Loss, Owners, no_gradient
+from training.privacy.engine import SLACK, Features, Labels, Loss, Owners, finite_sum, no_gradient
 from training.privacy.layers import Product, Written, gradients, refusal
 
 FAILURES = (AttributeError, RuntimeError, TypeError, ValueError)  # of a network whose layers do other than theirs do
@@ -42,15 +42,7 @@ class LayerwiseEngine:
 
     def clipped_sum(self, weights: Tensor, features: Features, labels: Labels, owners: Owners) -> Tensor:
         """As training.privacy.engine.PatientEngine.clipped_sum."""
-        while len(features):
-            total, norms = self._summed(weights, features, labels, owners)
-            finite = np.isfinite(norms.cpu().numpy())
-            if finite.all():
-                return total
-            kept = finite[owners]  # whoever has a gradient that is no number counts as zero: once more without them
-            features, labels = features[kept], labels[kept]
-            owners = (np.cumsum(finite) - 1)[owners[kept]]
-        return torch.zeros_like(weights)
+        return finite_sum(self._summed, weights, features, labels, owners)
 
     def _summed(self, weights: Tensor, features: Features, labels: Labels, owners: Owners) -> tuple[Tensor, Tensor]:
         """The clipped sum, and each patient's norm before clipping, float64 (patients,)."""
@@ -103,7 +95,9 @@ def of_patients(records: Written | Product, owners: Owners) -> Written | Product
     counts = np.bincount(owners)
     if counts.max() == 1:
         return records if isinstance(records, Written) or records.short else records.written()
-    rows = (records if isinstance(records, Written) else records.written()).gradients
+    written = records if isinstance(records, Written) else records.written()
+    rows = written.gradients
     shares = torch.as_tensor((1.0 / counts[owners]).astype(np.float32))
     means = torch.zeros(len(counts), rows.shape[1])
-    return Written(means.index_add(0, torch.as_tensor(owners.astype(np.int64)), rows * shares[:, None]))
+    means.index_add_(0, torch.as_tensor(owners.astype(np.int64)), rows * shares[:, None])
+    return Written(means, written.kernel)

@@ -25,6 +25,10 @@ STACKS = {
         nn.Conv3d(1, 4, 3, stride=2, padding=1), nn.GroupNorm(2, 4), nn.ELU(), nn.ConvTranspose3d(4, 2, 3, stride=2))),
     "signals": ((3, 12), lambda: (nn.Conv1d(3, 5, 4, stride=3), nn.Tanh(), nn.ConvTranspose1d(5, 2, 2))),
     "rows of rows": ((7, 3), lambda: (nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4, bias=False))),
+    "channels side by side": ((16, 9, 9), lambda: (
+        nn.Conv2d(16, 16, (3, 2), stride=2, padding=(1, 0), groups=2), nn.Tanh(),
+        nn.Conv2d(16, 8, 3, dilation=2, padding=2),
+        nn.ConvTranspose2d(8, 16, 3, stride=2, padding=1, output_padding=1, groups=2), nn.Conv2d(16, 2, 1, stride=2))),
     "few positions": ((16, 3, 3), lambda: (nn.Conv2d(16, 24, 3, padding=1), nn.Tanh(), nn.Conv2d(24, 16, 2))),
 }  # fmt: skip
 WEIGHT = "0.weight"  # of a stack's first layer: what the tests freeze
