@@ -192,12 +192,15 @@ class Step:
         chosen = poisson_sample(len(patients), self.mechanism.event.q, self.stream)
         with np.errstate(over="ignore"):  # weights beyond float32 have no finite gradient; `run` refuses them
             rounded = torch.from_numpy(weights.astype(np.float32))
-        total = self.engine.clipped_sum(rounded, *patients.sample(chosen))
-        moved = self.stream.normals(len(weights))
-        moved *= self.mechanism.noise
-        moved += total.numpy()
-        moved *= -self.scale
-        moved[~self.trained] = 0.0
+        total = self.engine.clipped_sum(rounded, *patients.sample(chosen)).numpy()[self.trained]
+        noised = self.stream.normals(
+            len(total)
+        )  # weights that stay are released as they are: no noise is drawn for them
+        noised *= self.mechanism.noise
+        noised += total
+        noised *= -self.scale
+        moved = np.zeros(len(weights))
+        moved[self.trained] = noised
         return moved
 
 
