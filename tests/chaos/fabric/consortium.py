@@ -148,6 +148,12 @@ class Consortium:
 
     # what must hold
 
+    def ended(self) -> list[str]:
+        """The orderers that ended by themselves, with what they said of it: one that is killed says nothing."""
+        logs = [each.log for hospital in HOSPITALS for each in self.node(hospital).find("orderer")]
+        lines = [(log, line) for log in logs for line in log.read_text(errors="replace").splitlines()]
+        return [f"{log.name}: {line}" for log, line in lines if line.startswith(("panic: ", "fatal error: "))]
+
     def height(self, hospital: str, *, patiently: bool = False) -> int:
         """How many blocks a hospital's peer has; `patiently`: 0 where it does not answer."""
         try:
@@ -224,7 +230,8 @@ class Load:
         while any(self.begun[each] < since for each in hospitals):
             waited = time.monotonic() - since
             late = [each for each in hospitals if self.begun[each] < since]
-            assert waited < within, f"{', '.join(late)} had no transaction confirmed in {waited:.1f} s"
+            told = f"{', '.join(late)} had no transaction confirmed in {waited:.1f} s"
+            assert waited < within, "; ".join([told, *self._consortium.ended()])
             time.sleep(0.02)
         return time.monotonic() - since
 

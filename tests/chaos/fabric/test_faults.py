@@ -27,6 +27,7 @@ ROOM = "96m"
 
 
 def check_nothing_lost(consortium: Consortium, load: Load) -> None:
+    assert not consortium.ended()
     consortium.settled()
     for hospital in HOSPITALS:
         assert load.confirmed.items() <= consortium.valid(hospital).items()
