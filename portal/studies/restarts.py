@@ -49,10 +49,11 @@ class Restart:
 
     def sentences(self) -> list[str]:
         again, taken = self.plan["rounds"], self.plan["restart"]["study"]
+        kept = f"the {self.kept} before it stay" if self.kept else "no round before it stays"
         where = "" if taken == self.asked else f" of study {taken}, which this one took up and which is taken up anew,"
         return [
-            f"What was withdrawn may have been used in round {self.number}{where} for the first time: the {self.kept} "
-            f"before it stay, {again} are trained again.",
+            f"What was withdrawn may have been used in round {self.number}{where} for the first time: {kept}, {again} "
+            "are trained again.",
             f"They cost epsilon {self.epsilon:.2f} more, by RDP at delta {self.plan['privacy']['delta']}, with "
             f"{self.plan['spare_attempts']} spare attempts; what the study before spent stays spent.",
         ]

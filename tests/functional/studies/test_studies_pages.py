@@ -134,7 +134,8 @@ def test_a_plan_over_images_that_name_no_patients_says_image_wherever_it_counts(
     registered = {"file": file.name, "slug": slug, "title": "Chest X-rays", "permission": "DUO:0000006"}
     desks.send("steward", "/catalogue/register/", registered)
     assert mirror.record(f"catalogue/dataset/{HOSPITAL}/{slug}/1")["unit"] == "image"
-    assert "an image is what a study of them protects" in desks.page("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/")
+    page = desks.page("researcher", f"/catalogue/{HOSPITAL}/{slug}/1/")
+    assert "an image is what a study of them protects" in page and "How many images fit a purpose" in page
     chest = {name: str(value) for name, value in plans.defaults("chest-densenet").items()} | SMALL | {"quorum": "1"}
     path = f"/studies/new/{desks.permitted(slug)}/"
     form = desks.page("researcher", path)
