@@ -112,7 +112,12 @@ def store_file() -> Path:
 
 @transaction.atomic
 def mark_lost() -> int:
-    """A lost Cohort for every attempt in which the ledger has this hospital's root and the store has no such cohort."""
+    """A lost Cohort for every attempt in which the ledger has this hospital's root and the store has no such cohort.
+
+    A hub freezes no cohort.
+    """
+    if settings.NODE.role == "hub":
+        return 0
     from portal.patients.models import Cohort
 
     lost = 0

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from portal.errors import ConfigurationError
+
 backup_app = typer.Typer(add_completion=False, help="Copy a hospital's store, or an embedded ledger, to one file.")
 restore_app = typer.Typer(
     add_completion=False, help="Put a hospital's store, or an embedded ledger, back: nothing is spent twice."
@@ -22,13 +24,19 @@ ANY_NODE = typer.Option(None, "--node", envvar="COVENANT_NODE", help="The node's
 LEDGER = typer.Option(None, "--ledger", help="An embedded ledger's directory, instead of a node's store.")
 
 
-def start(node: Path) -> None:
-    """Bring Django up as the node whose settings file is `node`."""
+def start(node: Path, role: str = "") -> None:
+    """Bring Django up as the node whose settings file is `node`.
+
+    Raises ConfigurationError `config.other-role` where it is not a `role`, if one is asked for.
+    """
     import django
+    from django.conf import settings
 
     os.environ["COVENANT_NODE"] = str(node.absolute())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
+    if role and settings.NODE.role != role:
+        raise ConfigurationError("config.other-role", f"{node} is not a {role}'s: name a {role}'s settings file")
 
 
 @rebuild_app.command()

@@ -120,8 +120,12 @@ def load(path: Path | str | None = None) -> NodeConfig:
     file = Path(named).absolute()
     try:
         raw = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ConfigurationError("config.unreadable", f"{file} cannot be read as JSON: {error}") from None
+    except OSError as error:
+        reason = f"{file} cannot be read ({error.strerror}): name a node's settings file (node.json)"
+        raise ConfigurationError("config.unreadable", reason) from None
+    except msgspec.MsgspecError as error:
+        reason = f"{file} cannot be read as JSON ({error}): name a node's settings file (node.json)"
+        raise ConfigurationError("config.unreadable", reason) from None
     if not isinstance(raw, dict):
         raise ConfigurationError("config.unreadable", f"{file} must hold one JSON object")
     values, faults = convert(raw, file.parent)

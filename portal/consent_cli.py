@@ -42,7 +42,7 @@ def publish(
     version: Annotated[str, typer.Argument(help="The text's id, such as heart-2026.1.")], node: Path = NODE
 ) -> None:
     """Publish a consent text, all its languages, once it is easy enough to read. It can never be changed after."""
-    start(node)
+    start(node, "hospital")
     from portal.patients import texts
 
     block = texts.publish(version).block
@@ -81,7 +81,7 @@ def impact(
 
     It tells what one patient's record was used for: print it for that patient or their hospital alone.
     """
-    start(node)
+    start(node, "hospital")
     from consent import canonical
     from portal.patients.impact import of_commitment
 

@@ -15,7 +15,9 @@ class PortalError(CovenantError):
 
 
 class ConfigurationError(PortalError):
-    """A node's settings file that cannot be used: `config.missing`, `config.unreadable`, `config.invalid`."""
+    """A node's settings file that cannot be used: `config.missing`, `config.unreadable`, `config.invalid`,
+    `config.other-role`.
+    """
 
 
 class LedgerUnavailable(PortalError):

@@ -10,8 +10,6 @@ from fabric_protos.orderer import ab_pb2
 from ledger.errors import LedgerError
 from ledger.protocol.exact import parse, serialise
 
-FOREVER = 2**64 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Seek:
@@ -40,8 +38,8 @@ def build(
     seconds: int,
     tls_hash: bytes = b"",
 ) -> bytes:
-    """The payload of the envelope, for its creator to sign. `stop` = FOREVER follows the chain. `tls_hash`: SHA-256 of
-    the certificate that the creator's connection shows, if any.
+    """The payload of the envelope, for its creator to sign. `tls_hash`: SHA-256 of the certificate that the creator's
+    connection shows, if any.
     """
     info = ab_pb2.SeekInfo(
         start=_position(start),

@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
+from training.errors import DataRefused
 from training.site import cdm, heart, omop
 
 START = date(2018, 1, 15)
@@ -28,7 +29,10 @@ Row = dict[str, Any]
 
 
 def write_databases(folder: Path) -> list[Path]:
-    """One SQLite file a hospital in `folder` (made if missing). Raises DataRefused as `heart.write_hospital_csvs`."""
+    """One SQLite file a hospital in `folder` (made if missing).
+
+    Raises DataRefused `data.target` where one is there already, and as `heart.write_hospital_csvs`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as raw:
         written = []
@@ -36,6 +40,8 @@ def write_databases(folder: Path) -> list[Path]:
             with path.open(encoding="utf-8", newline="") as file:
                 patients = list(csv.DictReader(file))
             target = folder / f"{name}.omop.sqlite"
+            if target.exists():
+                raise DataRefused("data.target", f"{target} is there already: name another folder")
             engine = sql.create_engine(f"sqlite:///{target}")
             with engine.begin() as connection:
                 fill(connection, patients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +37,17 @@ class Report:
 def reported(make: Callable[[Path], Report], target: Path, end: str) -> tuple[Report, Path]:
     """The report of `make`, which writes `target`, and where it lies now.
 
-    Raises DataRefused `data.target` where the name does not end in `end` or is taken, and what `make` raises.
+    Raises DataRefused `data.target` where the name does not end in `end` or is taken, or its folder cannot be written
+    to, and what `make` raises.
     """
     if not target.name.endswith(end) or target.exists():
         raise DataRefused("data.target", f"{target.name} must end in {end} and not exist yet: choose another name")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        message = f"{target} cannot be written ({error.strerror}): name a file in a folder that you may write to"
+        raise DataRefused("data.target", message) from None
     report = make(target)
     told = target.with_suffix(".report.json")
     write(told, (json.dumps(report.document(), indent=1) + "\n").encode())

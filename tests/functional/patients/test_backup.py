@@ -23,14 +23,19 @@ IMPORTS = f"{SETTINGS}; from portal.patients.models import Cohort; from portal.r
 
 
 @pytest.fixture
-def node(tmp_path, ledger_process, identities, monkeypatch):
-    """A hospital's node with a store of its own on the running ledger, used through the command line."""
+def role():
+    return "hospital"
+
+
+@pytest.fixture
+def node(role, tmp_path, ledger_process, identities, monkeypatch):
+    """A node with a store of its own on the running ledger, used through the command line."""
     monkeypatch.delenv("COVENANT_TEST_DATABASE", raising=False)
-    own = identities["hospital"]
+    own = identities[role]
     place = ledger_process.place
     file = make_node(
         tmp_path / "node",
-        "hospital",
+        role,
         ledger={"address": place.address, "tls_ca": str(place.tls_ca)},
         identities={role: str(folder) for role, folder in own.identities.items()},
     )
@@ -74,6 +79,19 @@ def test_back_up_and_restore(node, tmp_path):
     asked += "print(Patient.objects.get().record_ids, height() >= 2)"
     assert "('row-7',) True" in manage(node, "shell", "-v0", "-c", asked)
     assert (node.parent / "data" / "heart.csv").read_text() == "a,b\n"
+
+
+@pytest.mark.parametrize("role", ["hub"])
+def test_a_hubs_store_comes_back_though_it_has_no_cohorts_and_no_consents(node, tmp_path):
+    file = tmp_path / "store.backup"
+    run(node, "covenant", "backup", str(file))
+    for old in node.parent.glob("node.sqlite*"):
+        old.unlink()
+    assert "0 attempts" in run(node, "covenant", "restore", str(file))
+    assert "0 attempts" in run(node, "covenant", "restore", "--after")
+    asked = "from portal.reactor.selectors import height; print(height() >= 2)"
+    assert "True" in manage(node, "shell", "-v0", "-c", asked)
+    assert "config.other-role" in run(node, "covenant", "consent", "impact", "0" * 64, code=1)
 
 
 def test_another_nodes_backup_and_a_cut_one_are_refused(node, tmp_path):

@@ -301,12 +301,16 @@ def test_the_command_writes_the_file_and_the_report_beside_it(cleveland, tmp_pat
     assert json.loads(report.read_bytes())["failed"] == {"2": "omop.sex"} and report.stat().st_mode & 0o77 == 0
     again = CliRunner().invoke(omop_cli.app, ["extract", str(tmp_path / "h.omop.csv")])
     assert isinstance(again.exception, DataRefused) and again.exception.code == "data.target"
+    nowhere = CliRunner().invoke(omop_cli.app, ["extract", str(tmp_path / "h.omop.csv" / "below.omop.csv")])
+    assert isinstance(nowhere.exception, DataRefused) and nowhere.exception.code == "data.target"
 
 
 def test_the_example_is_the_same_every_time_and_one_hospital_took_no_cholesterol(tmp_path):
     shown = CliRunner().invoke(omop_cli.app, ["example", str(tmp_path / "databases")])
     paths = [tmp_path / "databases" / f"{name}.omop.sqlite" for name in heart.HOSPITALS]
     assert shown.exit_code == 0 and shown.output.split() == [str(path) for path in paths]
+    again = CliRunner().invoke(omop_cli.app, ["example", str(tmp_path / "databases")])
+    assert isinstance(again.exception, DataRefused) and again.exception.code == "data.target"
     used = {}
     for path in paths:
         try:
