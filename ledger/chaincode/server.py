@@ -65,6 +65,7 @@ async def serve(settings: Config, secret: Any, ready: Callable[[dict[str, Any]],
             page = await _page(settings.metrics, service, metrics)
             said["metrics"] = "{}:{}".format(*page.sockets[0].getsockname()[:2])
         await server.start()
+        serving.settle()
         ready({**said, "pid": os.getpid()})
         await stop.wait()
         await service.stop(GRACE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,6 @@ from ledger.identity import files
 HOST = "127.0.0.1"
 LARGEST_MESSAGE = 64 * 1024 * 1024  # bytes
 GRACE = 2.0  # seconds that calls under way get when the server stops
-COLLECTED = 20_000  # objects made, and not gone by themselves, until the collector looks for circles among them
 OPTIONS = [
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
@@ -56,7 +54,7 @@ async def serve(directory: Path, port: int, ready: Callable[[dict[str, Any]], No
             gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(node), server)
             events_pb2_grpc.add_DeliverServicer_to_server(DeliverService(node), server)
             await server.start()
-            _settle()
+            serving.settle()
             ready(layout.announce(HOST, bound))
             await stop.wait()
         finally:
@@ -66,15 +64,6 @@ async def serve(directory: Path, port: int, ready: Callable[[dict[str, Any]], No
             await node.close()
     finally:
         os.close(lock)
-
-
-def _settle() -> None:
-    """Let the collector of garbage look less often, and not at what stands now: most of it stands to the end, and a
-    call leaves few circles.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECTED)
 
 
 def _bind(server: Any, layout: Layout, port: int) -> int:
