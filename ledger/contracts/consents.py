@@ -23,6 +23,7 @@ from ledger.contracts.grants import (
     check_all,
     check_current,
     find_standing,
+    find_successor,
     heard_key,
     instead_key,
     key,
@@ -100,7 +101,11 @@ class Consents(Contract):
         ledger.put(text_key(text), offered)
         return offered
 
-    @transaction(role=Role.REGISTRAR, event="consents.recorded")
+    @transaction(
+        role=Role.REGISTRAR,
+        event="consents.recorded",
+        reads=lambda said: [text_key(said.grant.text), successor_key(said.grant.text), key(said.grant.commitment)],
+    )
     def record(
         self, ledger: Ledger, *, grant: SealedGrant, replaces: Digest | None = None, evidence: Evidence | None
     ) -> Record:
@@ -119,14 +124,14 @@ class Consents(Contract):
         `consents.passkey-not-verified`, `consents.withdrawn`, `consents.tombstone`, `consents.known-differently`,
         `consents.replaces-unknown`, `consents.replaces-wider`, `consents.replaced`.
         """
-        ledger.expect([text_key(grant.text), key(grant.commitment)])
         record = admit(ledger, grant, {})
+        newer = find_successor(ledger, grant.text)
         party = party_of(ledger, grant)
         if evidence is not None:
             check_grant(grant, evidence, ledger.channel, party)
         if standing := find_standing(ledger, record):
             return standing
-        if instead := check_current(ledger, grant, replaces):
+        if instead := check_current(ledger, grant, newer, replaces):
             ledger.put(instead_key(instead.commitment), instead)
         ledger.put(key(grant.commitment), record)
         return record
@@ -165,7 +170,7 @@ class Consents(Contract):
             ledger.put(key(record.commitment), record)
         return Recorded(recorded=len(fresh), known=len(grants) - len(fresh))
 
-    @transaction(role=ANY_ROLE, event="consents.withdrawn")
+    @transaction(role=ANY_ROLE, event="consents.withdrawn", reads=lambda said: [key(said.commitment)])
     def withdraw(
         self,
         ledger: Ledger,
@@ -261,4 +266,4 @@ class Consents(Contract):
     @query
     def successor(self, ledger: Ledger, *, text: TextId) -> Successor | None:
         """What superseded the consent version `text`, or null."""
-        return ledger.find(successor_key(text), Successor)
+        return find_successor(ledger, text)

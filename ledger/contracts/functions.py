@@ -9,7 +9,7 @@ names the role, and no method ever takes an organisation's word for who it is.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
@@ -20,6 +20,7 @@ from consent.canonical import Document
 from ledger.contracts.state import Ledger
 
 F = TypeVar("F", bound=Callable[..., Any])
+Reads = Callable[[Any], Sequence[str]]  # (arguments) -> keys
 
 
 class Role(StrEnum):
@@ -39,10 +40,14 @@ ANY_ROLE = tuple(Role)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a decorator says of a method: `roles` (one of them is needed; empty: no membership asked), `event`."""
+    """What a decorator says of a method: `roles` (one of them is needed; empty: no membership asked), `event`, `reads`.
+
+    `reads`: the keys that every call with these arguments reads which is not refused; a host fetches them together.
+    """
 
     roles: tuple[Role, ...]
     event: str | None
+    reads: Reads | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,12 @@ class Contract:
         ]
 
 
-def transaction(*, role: Role | tuple[Role, ...], event: str) -> Callable[[F], F]:
-    """A function that may write. `role`: one that the caller must carry. `event`: announced when it wrote anything."""
+def transaction(*, role: Role | tuple[Role, ...], event: str, reads: Reads | None = None) -> Callable[[F], F]:
+    """A function that may write. `role`: one that the caller must carry. `event`: announced when it wrote anything.
+    `reads`: as in Terms.
+    """
     roles = (role,) if isinstance(role, Role) else role
-    return _marked(Terms(roles, event))
+    return _marked(Terms(roles, event, reads))
 
 
 def query(method: F) -> F:

@@ -201,30 +201,36 @@ def supersede(ledger: Ledger, newer: Text) -> Successor:
     return Successor(text=older.text, by=newer.text, since=ledger.now, still_permits=older.still_permits)
 
 
+def find_successor(ledger: Ledger, text: str) -> Successor | None:
+    return ledger.find(successor_key(text), Successor)
+
+
 def require_current(ledger: Ledger, text: str) -> None:
     """Refuses `consents.text-superseded`."""
-    if newer := ledger.find(successor_key(text), Successor):
-        raise Refused(
-            "consents.text-superseded", f"a newer version stands: ask under {newer.by}", text=text, newer=newer.by
-        )
+    if newer := find_successor(ledger, text):
+        raise superseded(newer)
+
+
+def superseded(newer: Successor) -> Refused:
+    message = f"a newer version stands: ask under {newer.by}"
+    return Refused("consents.text-superseded", message, text=newer.text, newer=newer.by)
 
 
 def instead_key(commitment: str) -> str:
     return f"consents/instead/{commitment}"
 
 
-def check_current(ledger: Ledger, grant: SealedGrant, replaces: str | None) -> Instead | None:
-    """What is to be kept, besides the record, of a grant whose text has a successor; None where it has none.
+def check_current(ledger: Ledger, grant: SealedGrant, newer: Successor | None, replaces: str | None) -> Instead | None:
+    """What is to be kept, besides the record, of a grant whose text has the successor `newer`; None where it has none.
 
     Whoever leaves one study, or narrows, goes on under the text that they have signed: once for each grant, and never
     for more than it said. Refuses `consents.text-superseded`, `consents.replaces-unknown`, `consents.replaces-wider`,
     `consents.replaced`.
     """
+    if newer is None:
+        return None
     if replaces is None:
-        require_current(ledger, grant.text)
-        return None
-    if ledger.find(successor_key(grant.text), Successor) is None:
-        return None
+        raise superseded(newer)
     old = ledger.find(key(replaces), Record)
     if old is None or old.text != grant.text or old.hospital != grant.hospital:
         message = "name the grant that this one replaces: of the same hospital, under the same text"

@@ -1,7 +1,7 @@
 """The door of the contracts: the one function that both hosts call.
 
-`invoke` finds the function, asks for the caller's role, reads the arguments strictly, and only then lets the contract
-speak. Whatever goes wrong leaves as Refused, and a host discards the writes of a refused call.
+`invoke` finds the function, asks for the caller's role, refuses arguments that are not strictly what they must be, and
+only then lets the contract speak. Whatever goes wrong leaves as Refused, and a host discards what a refused call wrote.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ledger.contracts.consents import Consents
 from ledger.contracts.contributions import Contributions
 from ledger.contracts.functions import Contract, Function
 from ledger.contracts.governance import Governance
-from ledger.contracts.members import Members, require_role
+from ledger.contracts.members import Members, org_key, require_role
 from ledger.contracts.releases import Releases
 from ledger.contracts.rounds import Rounds
 from ledger.contracts.state import Ledger, read, written
@@ -60,9 +60,11 @@ def invoke(stub: Stub, args: list[bytes], *, pool: Executor | None = None) -> by
     try:
         function = find(args)
         ledger = Ledger(stub, pool)
+        arguments, misfit = fetch(ledger, args[1], function)
         if function.terms.roles:
             require_role(ledger, function.terms.roles)
-        arguments = parse(args[1], function)
+        if misfit is not None:
+            raise misfit
         answer = written(function.call(ledger, arguments, evidence_of(stub, function)))
         if function.terms.event is not None:
             ledger.announce(function.terms.event)
@@ -95,6 +97,20 @@ def is_query(args: list[bytes]) -> bool:
         return find(args).terms.event is None
     except Refused:
         return False
+
+
+def fetch(ledger: Ledger, data: bytes, function: Function) -> tuple[Any, Refused | None]:
+    """The arguments, or why there are none, which only a caller with the role is told.
+
+    A host may fetch what they say is read together with what the question of the role reads.
+    """
+    try:
+        arguments = parse(data, function)
+    except Refused as refusal:
+        return None, refusal
+    if function.terms.reads is not None:
+        ledger.expect([org_key(ledger.creator.organisation), *function.terms.reads(arguments)])
+    return arguments, None
 
 
 def parse(data: bytes, function: Function) -> Any:

@@ -30,14 +30,16 @@ class MemoryStub:
         self.tx_id = f"{len(ledger.events):064x}"
         self.writes: dict[str, bytes | None] = {}
         self.announced: tuple[str, bytes] | None = None
+        self.unread: set[str] = set()  # of what was expected
         self._ledger, self._evidence, self._reading = ledger, evidence, reading
 
     def get(self, key: str) -> bytes | None:
         assert key not in self.writes, f"{key} is read after it was written"
+        self.unread.discard(key)
         return self._ledger.state.get(key)
 
     def expect(self, keys: Sequence[str]) -> None:
-        """Nothing is fetched: the state is at hand."""
+        self.unread.update(keys)
 
     def put(self, key: str, value: bytes) -> None:
         assert value
@@ -88,6 +90,7 @@ class MemoryLedger:
     def run(self, call: Call) -> Any:
         stub: Any = MemoryStub(self, creator(call.who), call.evidence, reading=False)
         stub.answer = host.invoke(stub, call.args)
+        assert not stub.unread, "a Fabric peer's host refuses a call that does not read what it expected"
         assert (stub.announced is None) == (not stub.writes), "what is written is announced, and nothing else"
         for key, value in stub.writes.items():
             if value is None:

@@ -78,6 +78,19 @@ class TestTransactions:
         assert writes[0] == writes[1]
         assert len(writes[0]) == 500
 
+    def test_one_grant_asks_once_and_writes_once(self, shared, founded, registrar):
+        peer = shared.peer(dict(founded))
+        patient = Patient()
+        signed = patient.grant()
+        call = registrar, "consents:Record", {"grant": signed.sealed()}, signed.evidence()
+        first, again = peer.call(*call), peer.call(*call)
+        assert (first.status, first.kinds) == (200, ["GET_STATE_MULTIPLE", "WRITE_BATCH_STATE"]), first.message
+        assert (again.status, again.kinds) == (200, ["GET_STATE_MULTIPLE"]), again.message
+        arguments = {"commitment": signed.commitment, "by": "code"}
+        taken = peer.call(registrar, "consents:Withdraw", arguments, signed.withdrawal(code=patient.code))
+        assert (taken.status, taken.kinds) == (200, ["GET_STATE_MULTIPLE", "WRITE_BATCH_STATE"]), taken.message
+        peer.close()
+
 
 class TestRanges:
     def test_every_result_comes_however_few_the_peer_gives_at_once(self, shared, founded, registrar):

@@ -56,6 +56,11 @@ def test_an_integer_is_an_integer(world, text):
     assert code_of(world, [b"catalogue:Retire", data]) in {"arguments.invalid", "arguments.not-canonical"}
 
 
+def test_what_is_wrong_with_arguments_is_told_to_those_with_the_role_alone(world):
+    assert code_of(world, [OPEN, b"{"], who="StrangerMSP.steward") == "members.unknown"
+    assert code_of(world, [OPEN, b"{"], who=f"{HOSPITALS[0]}.registrar") == "role.missing"
+
+
 def test_a_function_name_that_is_no_text(world):
     assert code_of(world, [b"\xff", b"{}"]) == "function.unknown"
 
