@@ -47,6 +47,37 @@ def test_the_price_is_shown_and_the_restart_is_proposed_as_a_study_of_its_own(de
     assert "at its round 1" in desks.page("steward", f"/studies/{new}/approve/")
 
 
+def test_of_a_restart_the_study_before_is_taken_up_where_its_kept_rounds_used_the_consent(desks, monkeypatch):
+    class Everything:
+        def get(self, digest):
+            return b""
+
+        def put(self, data):
+            pass
+
+    monkeypatch.setattr(hub, "blobs", Everything)
+    study = approved(desks, desks.dataset())
+    run_round(desks, study, 1)
+    run_round(desks, study, 2)
+    desks.send("researcher", f"/studies/{study}/stop/", {"reason": "sponsor.concern"})
+    first = Record.objects.get(key=f"studies/round/{study}/1/1")
+    first.body["opened"] -= 100  # both were opened in one second here
+    first.save()
+    opened = first.body["opened"]
+    withdrawn(opened + 100)  # used in round 2 for the first time
+    answer = desks.send("researcher", f"/studies/{study}/restart/", {"consents": CONSENT, "confirm": "yes"})
+    again = answer.url.strip("/").rsplit("/", 1)[1]
+    assert mirror.record(f"studies/study/{again}")["plan"]["restart"] == {"study": study, "round": 2}
+    desks.send("researcher", f"/studies/{again}/stop/", {"reason": "sponsor.concern"})
+    withdrawn(opened)  # in round 1, which the restart keeps
+    path = f"/studies/{again}/restart/"
+    shown = desks.send("researcher", path, {"consents": CONSENT}, status=200).content.decode()
+    assert f"in round 1 of study {study}, which this one took up" in shown and "no round before it stays" in shown
+    answer = desks.send("researcher", path, {"consents": CONSENT, "confirm": "yes"})
+    plan = mirror.record(f"studies/study/{answer.url.strip('/').rsplit('/', 1)[1]}")["plan"]
+    assert plan["restart"] == {"study": study, "round": 1} and plan["rounds"] == 2
+
+
 @pytest.mark.parametrize(
     ("consents", "changes", "code"),
     [

@@ -112,6 +112,19 @@ def test_digits_that_another_machine_may_round_otherwise_are_let_pass(finished):
         checked(finished, nudge)
 
 
+@pytest.mark.parametrize("name", certified.EPSILONS)
+@pytest.mark.parametrize("apart", [3e-6, -3e-6, -0.01])
+def test_digits_further_apart_are_refused_even_with_a_card_of_their_own(finished, name, apart):
+    world, study, _ = finished
+
+    def tell(facts):
+        facts["privacy"][name] = f"{float(facts['privacy'][name]) + apart:.6f}"
+        facts["card"] = hashlib.sha256(card(world.view, study, facts)).hexdigest()
+
+    with pytest.raises(CovenantError, match=r"certificate\.differs.*privacy"):
+        checked(finished, tell)
+
+
 def test_a_hub_that_certifies_less_than_was_spent_gets_no_confirmation(tmp_path):
     world = World(tmp_path)
     world.everybody_consents()
