@@ -5,7 +5,7 @@ Django's own words say neither ("This field is required."); a field's own words,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django import forms
@@ -68,6 +68,17 @@ class Named(forms.BaseForm):
 
 class Form(Named, forms.Form):
     """Every form of the portal that is not one of Django's own."""
+
+
+def by_subject(
+    form: forms.BaseForm, subjects: Iterable[tuple[str, Iterable[str]]]
+) -> list[tuple[str, list[forms.BoundField], bool]]:
+    """The fields named under each of `subjects` (heading, names), as (heading, fields, whether one of them is wrong).
+
+    What a form has not got is left out, and so is a heading without fields: parts/subjects.html shows the rest.
+    """
+    asked = [(heading, [form[name] for name in names if name in form.fields]) for heading, names in subjects]
+    return [(heading, fields, any(one.errors for one in fields)) for heading, fields in asked if fields]
 
 
 def words_for(field: forms.Field, code: str) -> Any | None:

@@ -16,7 +16,7 @@ from consent.errors import ConsentError
 from consent.purpose import TO_ACCEPT, Asking, Ethics, Purpose
 from portal.catalogue.selectors import seat_words
 from portal.errors import sentence
-from portal.forms import Form
+from portal.forms import Form, by_subject
 
 LONGEST = 730  # days: the longest entitlement the contracts allow
 
@@ -119,10 +119,9 @@ class RequestForm(PurposeForm):
         help_text="The earliest day. Some data sets have an embargo.",
     )
 
-    field_order = (
-        *("request", "datasets", "permission", "diseases", "how", "until", "protocol"),
-        *("countries", "users", "project", "ethics_document", "ethics_until", "accepts", "publishes_from"),
-    )
+    everybody = ("datasets", "permission", "diseases", "how", "until", "protocol")
+    some = ("countries", "users", "project", "ethics_document", "ethics_until", "accepts", "publishes_from")
+    field_order = ("request", *everybody, *some)
 
     def __init__(self, *args: Any, datasets: list[dict[str, Any]], **named: Any) -> None:
         super().__init__(*args, **named)
@@ -133,9 +132,18 @@ class RequestForm(PurposeForm):
             for one in datasets
         ]
 
+    @property
+    def first(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.everybody]
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """What only some data sets' terms ask for."""
+        return by_subject(self, [("What some data sets' terms ask for: countries, users, ethics approval", self.some)])
+
     def clean(self) -> dict[str, Any]:
         answers = super().clean()
-        said = {name: answers.pop(name, None) for name in self.field_order[-7:]}
+        said = {name: answers.pop(name, None) for name in self.some}
         if bool(said["ethics_document"]) != bool(said["ethics_until"]):
             self.add_error("ethics_until", "Give both the document's SHA-256 and its last day, or neither.")
         if not self.errors:

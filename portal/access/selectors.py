@@ -32,7 +32,7 @@ class Case:
 
     @property
     def requester_title(self) -> str:
-        return catalogue.organisation_title(self.request["requester"])
+        return str(self.request["requester_title"])
 
     @property
     def overdue(self) -> list[str]:
@@ -84,6 +84,7 @@ def described(body: dict[str, Any], block: int) -> dict[str, Any]:
         "purpose_words": catalogue.purpose_words(body["purpose"]),
         "purpose_meaning": purpose_meaning(body["purpose"]),
         "seat_words": catalogue.seat_words(body["requester"]),
+        "requester_title": catalogue.organisation_title(body["requester"]),
     }
     found["cases"] = [case(found, one["dataset"], one["version"]) for one in body["datasets"]]
     found["permitted"] = any(one.status == "live" for one in found["cases"])

@@ -13,7 +13,7 @@ from consent.terms import KINDS, LONGEST_VALUE, Condition
 from portal.access.forms import PurposeForm, disease_choices, require_diseases, term_choices
 from portal.catalogue import manifests
 from portal.errors import sentence
-from portal.forms import Form
+from portal.forms import Form, by_subject
 
 
 class RegisterForm(Form):
@@ -38,7 +38,7 @@ class RegisterForm(Form):
         label="Further conditions",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="DUO modifiers, and COVENANT terms of our own.",
+        help_text="DUO modifiers, and COVENANT terms of our own. Some need a value, below.",
     )
 
     values: ClassVar = {f"value_{duo.term(code).shorthand}": code for code in KINDS}
@@ -48,7 +48,7 @@ class RegisterForm(Form):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.fields["file"].choices = [(name, name) for name in manifests.files()]
-        self.fields["permission"].choices = term_choices(*duo.PERMISSIONS)
+        self.fields["permission"].choices = [("", "Choose"), *term_choices(*duo.PERMISSIONS)]  # never by default
         self.fields["modifiers"].choices = term_choices(*duo.CONDITIONS)
         for name, code in self.values.items():
             known = duo.term(code)
@@ -59,6 +59,15 @@ class RegisterForm(Form):
                 help_text=f"Only for {known.label}: {KINDS[code].words}{', with commas' * KINDS[code].several}.",
             )
         self.fields["diseases"].choices = disease_choices()
+
+    @property
+    def first(self) -> list[forms.BoundField]:
+        return [one for one in self.visible_fields() if one.name not in self.values]
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """What only some of the conditions need."""
+        return by_subject(self, [("Values of conditions: countries, institutions, months", tuple(self.values))])
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}

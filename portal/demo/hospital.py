@@ -78,7 +78,7 @@ def register(seed: int) -> dict[str, Any]:
         catalogue.register(
             file=FILE,
             slug=SLUG,
-            title=f"Heart disease, {settings.NODE.title}",
+            title="Heart disease",
             permission="DUO:0000006",
             diseases=[],
             modifiers=[],

@@ -9,11 +9,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from consent.mandate import Mandate as Right
 from portal import pages
 from portal.accounts.access import persona
-from portal.patients import mandates, passkey_setup, speaking
+from portal.patients import mandates, passkey_setup, speaking, words
 from portal.patients.mandate_forms import AgeForm, AppointForm
 from portal.patients.models import Grant, Mandate, Passkey
+
+AGAIN = {  # the rules of portal.patients.lapses, as a steward reads them
+    "consent.expired": "the last day that was chosen is over",
+    "age.ask-again": "the patient is grown up now and decides alone",
+    "mandate.not-held": "whoever said it may not speak for the patient any more",
+}
 
 
 @persona("steward")
@@ -22,16 +29,27 @@ def home(request: HttpRequest) -> HttpResponse:
     held = Mandate.objects.select_related("patient").defer("private")
     keyed = set(Passkey.objects.filter(lost=None).values_list("mandate_id", flat=True))
     lapsed = Grant.objects.exclude(lapse="").filter(local_withdrawn_at=None).order_by("-lapsed_at")
+    again = lapsed.values_list("patient_id", "lapse", "lapsed_at")[:200]
     shown = {
-        "held": [(one, one.opened(), speaking.in_force(one), one.pk in keyed) for one in held],
-        "again": lapsed.values_list("patient_id", "lapse", "lapsed_at")[:200],
+        "held": [(one, right := one.opened(), reach(right), speaking.in_force(one), one.pk in keyed) for one in held],
+        "again": [(patient, AGAIN.get(rule, rule), when) for patient, rule, when in again],
     }
     return render(request, "patients/mandates.html", shown)
 
 
+def reach(right: Right) -> list[str]:
+    """What a mandate may agree to, in words; empty where that is all that is offered."""
+    return [str(words.PRESETS.get(name, name)) for name in right.presets]
+
+
+def named(request: HttpRequest) -> dict[str, str]:
+    """What a form about a patient begins with: the patient from whose page the steward comes."""
+    return {"patient": request.GET.get("patient", "")}
+
+
 @persona("steward")
 def age(request: HttpRequest) -> HttpResponse:
-    form = AgeForm(request.POST or None, request.FILES or None)
+    form = AgeForm(request.POST or None, request.FILES or None, initial=named(request))
     if pages.sent(request, form, mandates.register_age):
         messages.success(request, "Kept. The document itself is not kept here, only its digest.")
         return redirect("patients:mandates")
@@ -40,7 +58,7 @@ def age(request: HttpRequest) -> HttpResponse:
 
 @persona("steward")
 def appoint(request: HttpRequest) -> HttpResponse:
-    form = AppointForm(request.POST or None, request.FILES or None)
+    form = AppointForm(request.POST or None, request.FILES or None, initial=named(request))
     passwords: list[str | None] = []
 
     def made(**answers: object) -> None:

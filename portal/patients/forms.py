@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from consent import periods
 from consent.texts import Question
-from portal.forms import Form
+from portal.forms import Form, by_subject
 from portal.patients import choices, services, texts, words
 
 YEARS = ((12, _("1 year")), (24, _("2 years")), (60, _("5 years")))
@@ -28,7 +28,6 @@ class UnderstandForm(Form):
                 label=one.question,
                 choices=[(str(index), answer.text) for index, answer in enumerate(one.answers)],
                 widget=forms.RadioSelect,
-                error_messages={"required": _("Choose an answer. You can try as often as you like.")},
             )
         self.fields["read"] = forms.BooleanField(
             label=_("I have read this, or somebody has read it to me"),
@@ -154,8 +153,7 @@ class ExactlyForm(Form):
             (gettext("Study by study"), ("studies", "listed")),
             (gettext("Results and how to reach me"), ("feedback", "contact")),
         )
-        asked = [(heading, [self[name] for name in names if name in self.fields]) for heading, names in subjects]
-        return [(heading, fields, any(one.errors for one in fields)) for heading, fields in asked if fields]
+        return by_subject(self, subjects)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

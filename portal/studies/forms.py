@@ -7,12 +7,24 @@ from typing import Any
 
 from django import forms
 
-from portal.forms import Form
+from portal.forms import Form, by_subject
 from portal.grid.folders import public_weights_folder
 from portal.studies import plans
 from training.models import public
 from training.privacy.mechanism import PATIENT
 
+FIRST = ("title", "datasets", "epsilon", "rounds")  # what every researcher decides
+SUBJECTS = (  # what the network's own numbers answer, until somebody knows better
+    ("Privacy, more exactly", ("delta", "clip", "q", "metric_sigma")),
+    (
+        "How it trains",
+        ("local_steps", "learning_rate", "schedule", "averaging", "frozen", "public_weights", "hidden"),
+    ),
+    (
+        "Hospitals, spare attempts and deadlines",
+        ("min_cohort", "quorum", "spare_attempts", "cohort_seconds", "update_seconds", "on_withdrawal"),
+    ),
+)
 SMALLEST_COHORT = 20  # the constitution's: no plan may ask for fewer
 
 
@@ -130,6 +142,15 @@ class PlanForm(Form):
             )
             for one in datasets
         ]
+
+    @property
+    def first(self) -> list[forms.BoundField]:
+        return [self[name] for name in FIRST]
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """The rest by subject."""
+        return by_subject(self, SUBJECTS)
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}

@@ -24,8 +24,7 @@ from training.site import starting
 
 STUDIES = "studies/study/"
 STATUS_WORDS = {
-    "proposed": "waiting for the hospitals' approval",
-    "approved": "approved, not started",
+    "approved": "by every hospital: the institute can start it",
     "running": "running",
     "trained": "trained, not released yet",
     "released": "released",
@@ -69,6 +68,18 @@ def studies(msp: str | None = None) -> list[dict[str, Any]]:
     return [one for one in found if msp is None or msp in one["sites"]]
 
 
+def listed(msp: str | None = None) -> list[dict[str, Any]]:
+    """The same as `studies`, and of those that run how far they are."""
+    with mirror.loaded("studies/round/"):
+        return [one | {"status_words": so_far(one)} if one["status"] == "running" else one for one in studies(msp)]
+
+
+def so_far(study: dict[str, Any]) -> str:
+    rounds = mirror.records(f"studies/round/{study['study']}/")
+    closed = sum(one["kind"] == "training" and one["status"] == "closed" for one in rounds)
+    return f"{closed} of {study['plan']['rounds']} training rounds closed"
+
+
 def study(pk: UUID | str) -> dict[str, Any] | None:
     found = mirror.record(f"{STUDIES}{pk}")
     return None if found is None else described(found)
@@ -80,21 +91,25 @@ def described(body: dict[str, Any]) -> dict[str, Any]:
     request = mirror.record(f"access/request/{plan['request']}")
     places = cost.sites(plan)
     approved = {key.rsplit("/", 1)[1] for key, _ in mirror.items(f"studies/approval/{body['study']}/")}
+    approvals = [(msp, organisation_title(msp), msp in approved) for msp in places]
     return {
         **body,
         "title": plan["title"],
         "sites": places,
         "purpose_words": purpose_words(request["purpose"]) if request else "",
-        "status_words": status_words(body),
+        "status_words": status_words(body, [title for _, title, done in approvals if not done]),
         "sponsor_title": organisation_title(body["sponsor"]),
-        "approvals": [(msp, organisation_title(msp), msp in approved) for msp in places],
+        "approvals": approvals,
         "startable": body["status"] in ("approved", "running", "trained"),
     }
 
 
-def status_words(body: dict[str, Any]) -> str:
+def status_words(body: dict[str, Any], missing: list[str]) -> str:
+    """How the study stands; of a plan that waits for approvals, the names of the hospitals that it waits for."""
     if body["reason"] == expiry.REASON:
         return ACCESS_ENDED
+    if body["status"] == "proposed":
+        return f"waiting for the approval of {', '.join(missing)}"
     return STATUS_WORDS.get(body["status"], body["status"])
 
 

@@ -25,7 +25,7 @@ from training.models import heart
 @persona("steward", "researcher", "auditor")
 def home(request: HttpRequest) -> HttpResponse:
     own = settings.NODE.msp if request.user.role == Role.STEWARD else None
-    return render(request, "studies/list.html", {"studies": selectors.studies(own)})
+    return render(request, "studies/list.html", {"studies": selectors.listed(own)})
 
 
 @require_safe

@@ -280,6 +280,9 @@ def test_a_steward_appoints_and_ends(clinic, steward, visitor):
     patient, desk = services.enrol([["row-9"]])[0], visitor(steward)
     paper = lambda: SimpleUploadedFile("scan.pdf", b"the court's order")  # noqa: E731 - a file is read once
     known = {"patient": str(patient.pk), "office": "guardian", "username": "mother", "called": "Ada"}
+    asked = f"/mandates/new/?patient={patient.pk}"
+    assert asked in desk.get(f"/patients/{patient.pk}/").content.decode()
+    assert f'value="{patient.pk}"' in desk.get(asked).content.decode()
     early = desk.post("/mandates/new/", {**known, "evidence": paper()})
     assert early.status_code == 422 and b"mandates.age-first" in early.content
     born = {"patient": str(patient.pk), "born": years_ago(9).isoformat()}
@@ -290,5 +293,5 @@ def test_a_steward_appoints_and_ends(clinic, steward, visitor):
     assert mandate.opened().evidence == mandates.sha256(b"the court's order").hexdigest()
     assert desk.post(f"/mandates/{mandate.pk}/end/").status_code == 302
     page = desk.get("/mandates/").content.decode()
-    assert "Ended" in page and "Ada" not in page
+    assert "Ended" in page and "Ada" not in page and f'href="/patients/{patient.pk}/"' in page
     assert desk.post("/mandates/age/", {**born, "patient": str(steward.pk), "evidence": paper()}).status_code == 422

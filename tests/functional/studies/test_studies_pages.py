@@ -181,7 +181,8 @@ def test_the_price_is_shown_before_and_the_plan_is_pinned_with_its_weights_besid
     desks.at("researcher")
     size = 4 * registry.parameters(record["plan"]["configuration"])
     assert len(hub.blobs().get(record["plan"]["initial"])) == size
-    assert "waiting for the hospitals" in desks.page("researcher", f"/studies/{study}/")
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "waiting for the approval of" in page and "No round has begun, so nothing is spent yet." in page
 
 
 def test_approving_shows_the_accounts_figures_and_reserves(desks):
@@ -222,10 +223,12 @@ def test_a_plan_that_protects_nobody_is_refused(desks, wrong, words):
 
 def test_a_study_page_follows_the_rounds_and_shows_the_noised_result(desks):
     study = approved(desks, desks.dataset())
-    for number in (1, 2):
-        run_round(desks, study, number)
+    run_round(desks, study, 1)
+    assert "1 of 2 training rounds closed" in desks.page("researcher", "/studies/")
+    run_round(desks, study, 2)
     page = desks.page("researcher", f"/studies/{study}/")
     assert "2 of 2 training rounds closed" in page and "<svg" in page and "(100-199 patients)" in page
+    assert "No round has begun" not in page
     run_round(desks, study, 3, "evaluation")
     page = desks.page("researcher", f"/studies/{study}/")
     assert "77.2 %" in page and "standard deviation 84.9" in page
