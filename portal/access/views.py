@@ -26,7 +26,10 @@ from portal.withdrawals import monthly
 def home(request: HttpRequest) -> HttpResponse:
     if request.user.role == Role.STEWARD:
         return render(request, "access/cases.html", {"cases": selectors.cases_of(settings.NODE.msp)})
-    shown = {"requests": selectors.requests(), "overdue": selectors.overdue(settings.NODE.msp)}
+    found = selectors.requests()
+    protocols = Protocol.objects.in_bulk([one["protocol"] for one in found])
+    listed = [(one, getattr(protocols.get(one["protocol"]), "text", "")) for one in found]
+    shown = {"requests": listed, "overdue": selectors.overdue(settings.NODE.msp)}
     return render(request, "access/requests.html", shown)
 
 

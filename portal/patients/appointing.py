@@ -67,7 +67,7 @@ def appoint(request: HttpRequest) -> HttpResponse:
     if pages.sent(request, form, made):
         if passwords[0] is None:
             return redirect("patients:mandates")
-        return render(request, "patients/mandate_made.html", {"password": passwords[0]})
+        return render(request, "patients/mandate_made.html", {"password": passwords[0], **form.cleaned_data})
     return pages.page(request, "patients/mandate_new.html", form, {})
 
 

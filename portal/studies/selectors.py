@@ -14,7 +14,7 @@ from portal.access import expiry
 from portal.catalogue.selectors import organisation_title, purpose_words
 from portal.grid.folders import public_weights_folder
 from portal.grid.ledgers import Mirror
-from portal.grid.models import StudyRun
+from portal.grid.models import State, StudyRun
 from portal.reactor import selectors as mirror
 from portal.studies import cost
 from portal.studies.progress import by_place, latest
@@ -205,6 +205,12 @@ def paused(msp: str) -> bool:
     """Whether hospital `msp` has paused itself."""
     found = mirror.record(f"studies/pause/{msp}")
     return found is not None and found["paused"]
+
+
+def begins(study: dict[str, Any], run: Any | None) -> bool:
+    """Whether the hub's worker has been asked to run the study and has not come to its first round."""
+    asked = run is not None and run.state in (State.QUEUED, State.RUNNING) and not run.reason
+    return asked and study["status"] == "approved"
 
 
 def run(study: dict[str, Any]) -> Any | None:

@@ -35,16 +35,19 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     study = access.readable(request, pk)
     own = study["sponsor"] == settings.NODE.msp and request.user.role == Role.RESEARCHER
     steward = request.user.role == Role.STEWARD
+    run = selectors.run(study)
+    begins = selectors.begins(study, run)
     context = {
         "study": study,
         "progress": progress.of(study),
         "legend": progress.LEGEND,
         "results": selectors.results(study),
         "files": services.released_files(study),
-        "run": selectors.run(study),
+        "run": run,
+        "begins": begins,
         "live": study["status"] in ("approved", "running", "trained"),
         "can_approve": steward and access.waits_for(study, settings.NODE.msp),
-        "can_start": own and study["startable"],
+        "can_start": own and study["startable"] and not begins,
         "can_restart": own and study["status"] in ("released", "stopped"),
         "can_stop": own and study["status"] not in ("released", "stopped"),
         "owed": selectors.owed(study),

@@ -288,7 +288,7 @@ def test_a_steward_appoints_and_ends(clinic, steward, visitor):
     born = {"patient": str(patient.pk), "born": years_ago(9).isoformat()}
     assert desk.post("/mandates/age/", {**born, "evidence": paper()}).status_code == 302
     made = desk.post("/mandates/new/", {**known, "evidence": paper()})
-    assert made.status_code == 200 and b"shown once" in made.content
+    assert made.status_code == 200 and b"shown once" in made.content and b"mother" in made.content
     mandate = Mandate.objects.get()
     assert mandate.opened().evidence == mandates.sha256(b"the court's order").hexdigest()
     assert desk.post(f"/mandates/{mandate.pk}/end/").status_code == 302

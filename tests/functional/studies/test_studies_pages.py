@@ -17,6 +17,7 @@ from consent import canonical, duo
 from portal.catalogue import manifests
 from portal.grid import hub
 from portal.grid.folders import attempts_folder, public_weights_folder
+from portal.grid.models import State, StudyRun
 from portal.grid.stores import RecordFiles
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Record
@@ -272,6 +273,17 @@ def test_the_live_part_is_the_part_of_the_same_page(desks):
     client = desks.at("researcher")
     part = client.get(f"/studies/{study}/", headers={"HX-Request": "true", "HX-Target": "live"}).content.decode()
     assert part.lstrip().startswith("<section") and "<html" not in part and 'hx-trigger="every 2s"' in part
+
+
+def test_a_study_that_its_worker_was_asked_for_is_not_offered_to_be_started_again(desks):
+    study = approved(desks, desks.dataset())
+    assert "Start the study" in desks.page("researcher", f"/studies/{study}/")
+    StudyRun.objects.create(study=study)
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "has been asked to run it" in page and "Start the study" not in page
+    StudyRun.objects.update(state=State.FAILED, reason="hub.failed", message="the study stopped")
+    page = desks.page("researcher", f"/studies/{study}/")
+    assert "has been asked to run it" not in page and "Start the study" in page
 
 
 def test_a_paused_hospital_says_so_and_takes_part_again(desks):
