@@ -280,10 +280,10 @@ def test_a_study_that_its_worker_was_asked_for_is_not_offered_to_be_started_agai
     assert "Start the study" in desks.page("researcher", f"/studies/{study}/")
     StudyRun.objects.create(study=study)
     page = desks.page("researcher", f"/studies/{study}/")
-    assert "has been asked to run it" in page and "Start the study" not in page
+    assert "the first round opens in a moment" in page and "Start the study" not in page
     StudyRun.objects.update(state=State.FAILED, reason="hub.failed", message="the study stopped")
     page = desks.page("researcher", f"/studies/{study}/")
-    assert "has been asked to run it" not in page and "Start the study" in page
+    assert "the first round opens in a moment" not in page and "Start the study" in page
 
 
 def test_a_paused_hospital_says_so_and_takes_part_again(desks):
