@@ -110,9 +110,12 @@ def _of_ledger(directory: Path) -> Source:
 
 def _pem(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        content = file.read_bytes()
     except OSError as error:
-        raise LedgerError("source.tls-ca", f"{file} cannot be read: {error.strerror}") from None
+        raise LedgerError("source.tls-ca", f"{file} cannot be read ({error.strerror}): name a PEM file") from None
+    if b"-----BEGIN " not in content:
+        raise LedgerError("source.tls-ca", f"{file} is no PEM file: name the one that the peer's operator gives")
+    return content
 
 
 def _read(file: Path) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import covenant
+from ledger.identity.ca import Authority
 from tests.unit.ledger.verify.forge import Forge
 from tests.unit.ledger.verify.test_claims import receipt_file, recorded
 
@@ -89,3 +90,12 @@ def test_an_export_names_what_is_missing(run: Any, tmp_path: Path) -> None:
     for expected, directory in places.items():
         code, _, err = run("ledger", "export", tmp_path / "l", "--dir", directory)
         assert code == 1 and err.startswith(f"source.{expected}:")
+
+
+def test_an_authority_that_is_no_pem_file_is_named_before_anybody_is_called(run: Any, tmp_path: Path) -> None:
+    Authority.create("AlphaMSP", "ca.alpha").issue("reader", ["auditor"]).save(tmp_path / "reader")
+    (tmp_path / "no.pem").write_bytes(bytes(40))
+    for file in ("no.pem", "absent.pem"):
+        asked = ["--peer", "127.0.0.1:1", "--tls-ca", tmp_path / file, "--identity", tmp_path / "reader"]
+        code, _, err = run("ledger", "export", tmp_path / "l", *asked)
+        assert code == 1 and err.startswith(f"source.tls-ca: {tmp_path / file} ")
