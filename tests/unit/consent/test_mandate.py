@@ -43,6 +43,7 @@ def sign(age: Age | None = None, mandate: Mandate | None = None, **changed: Any)
         (lambda: sign(None, mandate()), "mandate.age-missing"),
         (lambda: sign(CHILD, mandate(presets=("cancer",))), "mandate.scope"),
         (lambda: sign(CHILD, mandate(ends="2026-01-14T23:00:00+00:00")), "mandate.ended"),
+        (lambda: sign(CHILD, mandate(ends="2026-01-15T00:00:00+00:00")), "mandate.ended"),  # it never holds on that day
         (lambda: sign(age("2020-01-01", "2026-01-10"), mandate()), "mandate.of-age"),
         (lambda: mandate(ends="2020-01-01T00:00:00+01:00"), "mandate.reversed"),
         (lambda: age("2035-01-01", "2034-01-01"), "mandate.ages"),
