@@ -67,7 +67,8 @@ def appoint(request: HttpRequest) -> HttpResponse:
     if pages.sent(request, form, made):
         if passwords[0] is None:
             return redirect("patients:mandates")
-        return render(request, "patients/mandate_made.html", {"password": passwords[0], **form.cleaned_data})
+        shown = {"password": passwords[0], "username": form.cleaned_data["username"]}
+        return render(request, "patients/mandate_made.html", shown)
     return pages.page(request, "patients/mandate_new.html", form, {})
 
 
