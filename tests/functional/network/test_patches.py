@@ -27,19 +27,17 @@ func startNodes(nodes []*App, network *Network) {
 
 @pytest.fixture(scope="module")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which `make fabric` builds: a go.mod, and the patched modules beside it."""
+    """The folder in which `make fabric` builds: the patched modules, with no tests beside ours, and a go.mod."""
     fabric.require()
     draft = tmp_path_factory.mktemp("patched")
     build.patched(build.find_go(), draft)
+    ours = {draft / each.relative_to(SOURCES): each for each in SOURCES.rglob("*_test.go")}
+    for folder in {place.parent for place in ours}:
+        for each in folder.glob("*_test.go"):
+            each.unlink()
+    for place, each in ours.items():
+        shutil.copy(each, place)
     return draft
-
-
-def ours_alone(tests: Path, folder: Path) -> None:
-    """In `folder`, a package of Go's, no tests but those in `tests`."""
-    for each in folder.glob("*_test.go"):
-        each.unlink()
-    for each in tests.glob("*_test.go"):
-        shutil.copy(each, folder)
 
 
 def go_test(folder: Path, name: str, package: str, *options: str) -> str:
@@ -55,17 +53,20 @@ def go_test(folder: Path, name: str, package: str, *options: str) -> str:
 
 @pytest.mark.timeout(600)
 def test_an_equivocating_leader_divides_nobody(patched: Path) -> None:
-    smartbft = patched / "smartbft"
-    ours_alone(SOURCES / "smartbft", smartbft / "test")
-    (smartbft / "test" / "nodes.go").write_text(NODES)
-    told = go_test(smartbft, "Equivocating", "./test")
+    (patched / "smartbft" / "test" / "nodes.go").write_text(NODES)
+    told = go_test(patched / "smartbft", "Equivocating", "./test")
     assert told.count("    --- PASS: TestAnEquivocatingLeaderDividesNobody/") == 8, told
 
 
 @pytest.mark.timeout(600)
+def test_who_starts_complains_only_of_a_leader_that_has_been_silent_since(patched: Path) -> None:
+    told = go_test(patched / "smartbft", "StaleTick", "./internal/bft")
+    assert told.count("--- PASS: TestAStaleTickIsNo") == 2, told
+
+
+@pytest.mark.timeout(600)
 def test_a_block_that_was_delivered_is_in_the_ledger(patched: Path) -> None:
-    package = "orderer/consensus/smartbft"
-    ours_alone(SOURCES / "orderer", patched / "fabric" / package)
     modfile = f"-modfile={patched / build.MODFILE}"
-    told = go_test(SOURCES, "Delivered", f"github.com/hyperledger/fabric/{package}", modfile, "-vet=off")
+    package = "github.com/hyperledger/fabric/orderer/consensus/smartbft"
+    told = go_test(SOURCES, "Delivered", package, modfile, "-vet=off")
     assert "--- PASS: TestADeliveredBlockIsInTheLedger" in told, told
