@@ -75,6 +75,8 @@ class LayerwiseEngine:
         """Each layer with what went in, what came back, and which of its parameters train."""
         with torch.enable_grad():
             loss = self._loss(self._module(features), labels) * len(labels)  # the mean over records, as their sum
+        if any(len(put) != len(labels) for put, *_ in self._seen.values()):
+            raise RuntimeError("a layer sees a record in parts")  # whose lengths would not be the patient's
         deltas = torch.autograd.grad(loss, [out for _, out, _ in self._seen.values()], allow_unused=True)
         return [
             (layer, put, delta, trains)

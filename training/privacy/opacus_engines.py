@@ -43,11 +43,13 @@ class HooksEngine:
         try:
             losses = self._losses(self._module(torch.as_tensor(features)), torch.as_tensor(labels))
             torch.autograd.backward(losses.sum())
-            parts = [parameter.grad_sample.flatten(1) for parameter in self._module.parameters()]
+            records = torch.cat([parameter.grad_sample.flatten(1) for parameter in self._module.parameters()], 1)
+            if len(records) != len(features):
+                raise ValueError("a layer sees a record in parts")
         except FAILURES as error:
             raise no_gradient(error) from error
         self._module.zero_grad()
-        return clipped(torch.cat(parts, 1), owners, self._clip)
+        return clipped(records, owners, self._clip)
 
 
 class GhostEngine:
@@ -83,6 +85,8 @@ class GhostEngine:
             losses = self._losses(self._module(torch.as_tensor(features)), torch.as_tensor(labels))
             torch.autograd.backward(losses.sum(), retain_graph=True)
             norms = self._module.get_norm_sample().detach()
+            if len(norms) != len(features):
+                raise ValueError("a layer sees a record in parts")
             self._module.zero_grad()
             self._module.disable_hooks()
             torch.autograd.backward(((self._clip / (norms + SLACK)).clamp(max=1.0) * losses).sum())

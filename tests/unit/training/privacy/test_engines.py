@@ -129,6 +129,27 @@ def test_a_layer_that_keeps_statistics_is_refused(name):
     assert refusal.value.code == "model.no-gradient"
 
 
+class Instances(nn.Module):
+    """Takes a record apart: its layer sees each part as if it were a record."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(13, 2)
+
+    def forward(self, bags):
+        return self.layer(bags.flatten(0, 1)).view(len(bags), -1, 2).mean(1)
+
+
+@pytest.mark.parametrize("counts", [[1], [1, 1]])
+@pytest.mark.parametrize("name", [name for name in ENGINES if name != "torch.func"])
+def test_a_layer_that_sees_a_record_in_parts_is_refused(name, counts):
+    module = Instances().eval()
+    weights = torch.nn.utils.parameters_to_vector(module.parameters()).detach()
+    with pytest.raises(ModelRefused) as refusal:
+        engine(name, module, cross_entropy, 0.01, 8).clipped_sum(weights, *records((3, 13), counts))
+    assert refusal.value.code == "model.no-gradient"
+
+
 def test_an_unknown_engine_is_refused():
     network, _ = NETWORKS["tabular"]()
     with pytest.raises(ModelRefused) as refusal:
