@@ -34,6 +34,9 @@ def engines(names: list[str] | None = NAMES) -> None:
 def preflight(names: list[str] | None = TRIED) -> None:
     """Try MONAI's networks on one batch: which can train with privacy, why others cannot, and what mends them."""
     from training.models.candidates import CANDIDATES
-    from training.models.table import markdown, row
+    from training.models.excuses import excused
+    from training.models.table import excuses, markdown, row
 
     typer.echo(markdown([row(name) for name in names or CANDIDATES]))
+    if not names:
+        typer.echo(f"\n{excuses(excused())}")

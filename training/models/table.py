@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from opacus.validators import ModuleValidator
 
 from training.errors import ModelRefused
 from training.models import preflight
-from training.models.candidates import CANDIDATES, loss
+from training.models.candidates import CANDIDATES, LARGE, Flat, loss
 from training.models.networks import Network
 from training.privacy.engines import ENGINES, engine
 
@@ -25,7 +25,8 @@ HEADINGS = ("network", "Opacus' validator", "Opacus on a batch", "preflight", "m
 @dataclass(frozen=True, slots=True)
 class Row:
     """`validator`: whether Opacus' own check of layers passes the network as it comes. `batch`: whether its hooks then
-    take a batch. `refusal`: preflight's code, or "". `mended`: what was changed; `engines`: a code each after that.
+    take a batch. `refusal`: preflight's code, or "". `mended`: what was changed; `engines`: a code each after that, or
+    "not tried".
     """
 
     network: str
@@ -48,8 +49,16 @@ class Row:
 
 def markdown(rows: Iterable[Row]) -> str:
     """The table as docs/networks.md has it, without a line feed at the end."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *(row.cells() for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _lines(HEADINGS, [row.cells() for row in rows])
+
+
+def excuses(reasons: Mapping[str, str]) -> str:
+    """The table of the networks that are not tried, each with why."""
+    return _lines(("not tried", "why"), reasons.items())
+
+
+def _lines(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *rows))
 
 
 def row(name: str) -> Row:
@@ -61,7 +70,7 @@ def row(name: str) -> Row:
 
     def fresh(mending: bool) -> Network:
         torch.manual_seed(0)
-        module = build().eval()
+        module = Flat(build()).eval()
         if mending:
             mended.extend(preflight.mend(module))
         return Network(module, loss, lambda outputs, labels: outputs)
@@ -72,8 +81,11 @@ def row(name: str) -> Row:
         validator = not ModuleValidator.validate(fresh(False).module.train(), strict=False)
         batch = not _refusal(lambda: _on_a_batch(fresh(False), features))
         refusal = _refusal(lambda: preflight.check(fresh(False), features, LABELS))
+        fresh(True)
         engines = {
-            one: _refusal(lambda one=one: preflight.check(fresh(True), features, LABELS, one))  # type: ignore[misc]
+            one: "not tried"
+            if name in LARGE
+            else _refusal(lambda one=one: preflight.check(fresh(True), features, LABELS, one))  # type: ignore[misc]
             for one in ENGINES
         }
     return Row(name, validator, batch, refusal, tuple(sorted(set(mended))), engines)
