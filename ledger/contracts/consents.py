@@ -227,6 +227,7 @@ class Consents(Contract):
         if any(one >= other for one, other in zip(commitments, commitments[1:], strict=False)):
             raise Refused("consents.not-sorted", "sort the commitments, each once")
         hospital, fresh = ledger.creator.organisation, list[Heard]()
+        ledger.expect([name for each in commitments for name in (key(each), heard_key(each, hospital))])
         for commitment in commitments:
             standing = ledger.find(key(commitment), Record)
             if standing is None or standing.status == "active":

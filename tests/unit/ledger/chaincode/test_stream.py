@@ -91,6 +91,19 @@ class TestTransactions:
         assert (taken.status, taken.kinds) == (200, ["GET_STATE_MULTIPLE", "WRITE_BATCH_STATE"]), taken.message
         peer.close()
 
+    def test_many_withdrawals_are_acknowledged_with_few_messages(self, shared, founded, hospital, registrar):
+        peer, everyone = shared.peer(dict(founded)), [Patient() for _ in range(70)]
+        given = [each.grant() for each in everyone]
+        assert peer.call(registrar, "consents:RecordBatch", *batch(*given)).status == 200
+        for each, signed in zip(everyone, given, strict=True):
+            arguments = {"commitment": signed.commitment, "by": "code"}
+            peer.call(registrar, "consents:Withdraw", arguments, signed.withdrawal(code=each.code))
+        call = hospital.issue("site", ["site"]), "consents:Acknowledge"
+        done = peer.call(*call, {"commitments": sorted(each.commitment for each in given)})
+        assert canonical.decode(done.payload) == {"acknowledged": 70, "known": 0}, done.message
+        assert done.kinds == ["GET_STATE", *["GET_STATE_MULTIPLE"] * 2, "WRITE_BATCH_STATE"]
+        peer.close()
+
 
 class TestRanges:
     def test_every_result_comes_however_few_the_peer_gives_at_once(self, shared, founded, registrar):
