@@ -13,6 +13,7 @@ import typer
 from consent.errors import CovenantError
 
 COMMANDS = {
+    "account": "portal.accounts.cli:app",
     "backup": "portal.cli:backup_app",
     "budget": "portal.budget_cli:app",
     "consent": "portal.consent_cli:app",
@@ -29,6 +30,7 @@ COMMANDS = {
     "study": "portal.study_cli:app",
 }
 HELP = {
+    "account": "Make accounts for a node's staff; give an account a new password.",
     "backup": "Copy a hospital's store, or the embedded ledger, to one file.",
     "budget": "Say what every hospital's privacy account has left, and what a plan would cost.",
     "consent": "Check what the rules of consent rest on; say what rests on a consent.",
