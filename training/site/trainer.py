@@ -193,9 +193,7 @@ class Step:
         with np.errstate(over="ignore"):  # weights beyond float32 have no finite gradient; `run` refuses them
             rounded = torch.from_numpy(weights.astype(np.float32))
         total = self.engine.clipped_sum(rounded, *patients.sample(chosen)).numpy()[self.trained]
-        noised = self.stream.normals(
-            len(total)
-        )  # weights that stay are released as they are: no noise is drawn for them
+        noised = self.stream.normals(len(total))  # none for weights that stay: they are released as they are
         noised *= self.mechanism.noise
         noised += total
         noised *= -self.scale
