@@ -253,28 +253,33 @@ class _Terms(dict[tuple[str, tuple[str, ...], Limits, bool | None], Decision]):
 
     def __init__(self, purpose: Purpose, now: _Now) -> None:
         super().__init__()
-        self._purpose, self._now = purpose, now
-        self._whole = dict[tuple[str, Limits, bool | None], Decision]()  # where no disease narrows the preset
+        self._purpose, self._limited = purpose, _Limited(purpose, now)
 
     def __missing__(self, chosen: tuple[str, tuple[str, ...], Limits, bool | None]) -> Decision:
         preset, finer, limits, over = chosen
         broken = _choice(preset, finer, self._purpose)
-        self[chosen] = decision = Decision("deny", broken) if broken else self._limited(preset, limits, over)
+        self[chosen] = decision = Decision("deny", broken) if broken else self._limited[preset, limits, over]
         return decision
 
-    def _limited(self, preset: str, limits: Limits, over: bool | None) -> Decision:
-        key = preset, limits, over
-        if key not in self._whole:
-            self._whole[key] = self._judged(*key)
-        return self._whole[key]
 
-    def _judged(self, preset: str, limits: Limits, over: bool | None) -> Decision:
+class _Limited(dict[tuple[str, Limits, bool | None], Decision]):
+    """Decisions by preset and limits, whatever diseases narrow them; likewise whether the limit of months is over."""
+
+    def __init__(self, purpose: Purpose, now: _Now) -> None:
+        super().__init__()
+        self._purpose, self._now = purpose, now
+
+    def __missing__(self, chosen: tuple[str, Limits, bool | None]) -> Decision:
+        preset, limits, over = chosen
         if broken := limits.broken(self._now.occasion):
-            return Decision("deny", broken)
-        if limits.denies(self._purpose, self._now.occasion, self._now.today):
-            return Decision("deny", "consent.denied")
-        meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
-        return judge_terms(meant, self._purpose, Moment(self._now.today, over))
+            decision = Decision("deny", broken)
+        elif limits.denies(self._purpose, self._now.occasion, self._now.today):
+            decision = Decision("deny", "consent.denied")
+        else:
+            meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
+            decision = judge_terms(meant, self._purpose, Moment(self._now.today, over))
+        self[chosen] = decision
+        return decision
 
 
 def _judge_grant(facts: _Facts, chosen: _Terms) -> Decision:
