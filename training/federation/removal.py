@@ -25,7 +25,8 @@ def checkpoint(view: LedgerView, study: Study, commitments: Sequence[str]) -> tu
     `removal.not-in-study` (its hospital takes no part), `removal.not-used`.
     """
     rests_on = attempts(Studies(view), study)
-    found = [one for one in (first_use(view, study, commitment) for commitment in commitments) if one is not None]
+    uses = (first_use(view, study, rests_on, commitment) for commitment in commitments)
+    found = [place for place in uses if place is not None]
     if not found:
         raise TrainingError("removal.not-used", "no round of this study can have used what was withdrawn")
     return rests_on[min(found)]
@@ -40,10 +41,10 @@ def attempts(studies: Studies, study: Study) -> list[tuple[Study, Round]]:
     return [*kept, *((study, item) for item in studies.rounds(study.study))]
 
 
-def first_use(view: LedgerView, study: Study, commitment: str) -> int | None:
-    """The place in `attempts` of the first in whose time the consent stood, and in which its hospital took part.
+def first_use(view: LedgerView, study: Study, rests_on: Sequence[tuple[Study, Round]], commitment: str) -> int | None:
+    """The place in `rests_on` of the first in whose time the consent stood, and in which its hospital took part.
 
-    Errors as `checkpoint`.
+    `rests_on`: `attempts` of `study`. Errors as `checkpoint`.
 
     An attempt opened in the second of the recording, or of the withdrawal, counts.
     """
@@ -56,7 +57,7 @@ def first_use(view: LedgerView, study: Study, commitment: str) -> int | None:
     if body["hospital"] not in study.plan.sites:
         raise TrainingError("removal.not-in-study", "this consent's hospital has no data set in the study")
     studies = Studies(view)
-    for place, (_, item) in enumerate(attempts(studies, study)):
+    for place, (_, item) in enumerate(rests_on):
         answer = studies.commitments(item).get(body["hospital"])
         in_time = body["recorded"] <= item.opened <= body["withdrawn"]
         if item.kind == TRAINING and in_time and answer is not None and not answer.declined:

@@ -121,7 +121,8 @@ def test_the_very_seconds_of_the_recording_and_of_the_withdrawal_count(stopped, 
     for times, number in (((0, 0), 2), ((1, 1), None), ((-1, -1), None)):
         stood = {"recorded": opened + times[0], "withdrawn": opened + times[1]}
         monkeypatch.setitem(world.ledger.state, key, encode({**body, **stood}))
-        place = removal.first_use(world.view, studies.study(study), gone.commitment)
+        before = studies.study(study)
+        place = removal.first_use(world.view, before, removal.attempts(studies, before), gone.commitment)
         assert (None if place is None else studies.rounds(study)[place].round) == number
 
 
