@@ -30,7 +30,6 @@ MALFORMED: Final[tuple[tuple[type[forms.Field], Any], ...]] = (
     (forms.DecimalField, _("“{field}”: write a number, like 0.5.")),
     (forms.IntegerField, _("“{field}”: write a whole number, like 12.")),
     (forms.UUIDField, _("“{field}”: copy the whole number, 32 letters and digits with hyphens between.")),
-    (forms.SlugField, _("“{field}”: use letters, digits, hyphens and underscores alone.")),
 )
 WORDS: Final[Mapping[str, Any]] = {  # by Django's codes; the values are those that its validators give
     "empty": _("“{field}”: there is nothing in this file. Choose another one."),

@@ -27,11 +27,13 @@ def frame(request: HttpRequest) -> dict[str, object]:
     `hand_in`: the name of the page on which anybody withdraws without an account. `ledger_fault`: the code of what is
     wrong with this node's ledger, if anything.
     """
+    upper, inside = tabs.of(request)
     fault = witness.fault()
     known = witness.FAULTS.get(fault)
     return {
         "node": settings.NODE,
-        "tabs": tabs.of(request),
+        "tabs": upper,
+        "tabs_inside": inside,
         "languages_here": language.others(request),
         "behind": pages.behind(request),
         "hand_in": HAND_IN[settings.NODE.role],

@@ -5,7 +5,6 @@ Patients, and those who speak for them, get their accounts at a steward's desk.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,6 @@ from portal.errors import PortalError
 
 app = typer.Typer(add_completion=False)
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 USERNAME = typer.Argument(help="What they sign in with.")
 
 
@@ -37,10 +35,6 @@ def add(
     start(node)
     from portal.accounts.services import create_user
 
-    if not NAME.fullmatch(username):
-        raise PortalError(
-            "accounts.username", "a username is up to 64 letters, digits, dots, hyphens and underscores: choose another"
-        )
     _, password = create_user(username=username, role=role)
     _tell(password)
 

@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
 
+from portal.accounts.services import NAME, NAMING
 from portal.forms import Named
+
+
+class SignInName(forms.RegexField):
+    """A name that an account may have: the rule is that of `services.create_user`."""
+
+    def __init__(self, **options: Any) -> None:
+        words = {"invalid": f"This cannot be a sign-in name: {NAMING}."}
+        super().__init__(NAME, strip=True, error_messages=words, **options)
+        self.widget.attrs |= {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class SignInForm(Named, AuthenticationForm):

@@ -9,9 +9,11 @@ from django.views.decorators.http import require_safe
 
 from portal.accounts.access import persona
 from portal.desk import selectors
+from portal.studies import selectors as studies
 
 
 @require_safe
 @persona("steward")
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "desk/home.html", {"kinds": selectors.waiting(settings.NODE.msp)})
+    shown = {"kinds": selectors.waiting(settings.NODE.msp), "paused": studies.paused(settings.NODE.msp)}
+    return render(request, "desk/home.html", shown)

@@ -7,12 +7,12 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from consent.mandate import Mandate as Right
 from portal import pages
 from portal.accounts.access import persona
-from portal.patients import mandates, passkey_setup, speaking, words
+from portal.patients import mandates, passkey_setup, passkeys, speaking, words
 from portal.patients.mandate_forms import AgeForm, AppointForm
 from portal.patients.models import Grant, Mandate, Passkey
 
@@ -26,12 +26,12 @@ AGAIN = {  # the rules of portal.patients.lapses, as a steward reads them
 @persona("steward")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    held = Mandate.objects.select_related("patient").defer("private")
+    held = Mandate.objects.select_related("patient", "account").defer("private")
     keyed = set(Passkey.objects.filter(lost=None).values_list("mandate_id", flat=True))
     lapsed = Grant.objects.exclude(lapse="").filter(local_withdrawn_at=None).order_by("-lapsed_at")
     again = lapsed.values_list("patient_id", "lapse", "lapsed_at")[:200]
     shown = {
-        "held": [(one, right := one.opened(), reach(right), speaking.in_force(one), one.pk in keyed) for one in held],
+        "held": [{**about(one), "in_force": speaking.in_force(one), "keyed": one.pk in keyed} for one in held],
         "again": [(patient, AGAIN.get(rule, rule), when) for patient, rule, when in again],
     }
     return render(request, "patients/mandates.html", shown)
@@ -73,17 +73,35 @@ def appoint(request: HttpRequest) -> HttpResponse:
 
 
 @persona("steward")
-@require_POST
 def end(request: HttpRequest, pk: UUID) -> HttpResponse:
-    mandates.end(mandate=get_object_or_404(Mandate, pk=pk))
-    messages.success(request, "Ended. What was said under it counts no more.")
-    return redirect("patients:mandates")
+    """Ask back, then end a mandate before its time."""
+    mandate = found(pk)
+    if not speaking.in_force(mandate):
+        return redirect("patients:mandates")
+    if request.method == "POST":
+        mandates.end(mandate=mandate)
+        messages.success(request, "Ended. What was said under it counts no more.")
+        return redirect("patients:mandates")
+    return render(request, "patients/mandate_end.html", about(mandate))
 
 
 @persona("steward")
-@require_POST
 def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Note that the passkey of whoever speaks under a mandate is lost; they set up the next one themselves."""
-    passkey_setup.lose(signer=get_object_or_404(Mandate, pk=pk))
-    messages.success(request, "Noted as lost. It signs nothing any more; whoever lost it can set up another one.")
-    return redirect("patients:mandates")
+    """Ask back, then note that the passkey of whoever speaks under a mandate is lost; the next one they set up."""
+    mandate = found(pk)
+    if not passkeys.of(mandate).filter(lost=None).exists():
+        return redirect("patients:mandates")
+    if request.method == "POST":
+        passkey_setup.lose(signer=mandate)
+        messages.success(request, "Noted as lost. It signs nothing any more; whoever lost it can set up another one.")
+        return redirect("patients:mandates")
+    return render(request, "patients/mandate_lost.html", about(mandate))
+
+
+def found(pk: UUID) -> Mandate:
+    return get_object_or_404(Mandate.objects.select_related("patient", "account"), pk=pk)
+
+
+def about(mandate: Mandate) -> dict[str, object]:
+    right = mandate.opened()
+    return {"mandate": mandate, "right": right, "reach": reach(right)}

@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from portal.accounts.forms import SignInName
 from portal.forms import Form
 from portal.patients import texts, words
 from portal.patients.forms import PurposeForm, UnderstandForm, UntilForm
@@ -73,8 +74,9 @@ class AppointForm(SeenForm):
         label="Who speaks",
         choices=(("guardian", "A guardian, for a child"), ("representative", "A representative, for an adult")),
     )
-    username = forms.SlugField(
-        label="Their sign-in name", max_length=64, help_text="A new one makes an account; its password is shown once."
+    username = SignInName(
+        label="Their sign-in name",
+        help_text="A name without an account yet makes one; its password is shown once.",
     )
     called = forms.CharField(
         label="What they call the patient", max_length=60, help_text="Only they see it: a first name is enough."

@@ -12,8 +12,8 @@ SAME = re.compile(r"(April|August|September|November)( \d{4})?|\W*\(UTC\)\W*|·.
 
 
 class Said(HTMLParser):
-    """The texts of a page, without what is written in another language on purpose (`lang`) or for a computer (`code`,
-    `digest`)."""
+    """The texts of a page, without what is written in another language on purpose (`lang`), for a computer (`code`,
+    `digest`) or is somebody's name (`brand`, `account`)."""
 
     def __init__(self, language: str) -> None:
         super().__init__()
@@ -22,7 +22,9 @@ class Said(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
         apart = named.get("lang") not in (None, self.language) or tag in ("code", "script", "style")
-        apart |= any(one in ("digest", "withdrawal-code", "brand") for one in (named.get("class") or "").split())
+        apart |= any(
+            one in ("digest", "withdrawal-code", "brand", "account") for one in (named.get("class") or "").split()
+        )
         if tag not in VOID:
             self.open.append(apart)
         for name in HEARD:

@@ -50,6 +50,7 @@ def test_a_new_password_ends_the_old_one_and_its_sessions(visitor, new_patient):
         (("add", "two words", "--role", "steward"), "accounts.username"),
         (("add", "", "--role", "steward"), "accounts.username"),
         (("add", "x" * 65, "--role", "steward"), "accounts.username"),
+        (("add", ".anna", "--role", "steward"), "accounts.username"),
         (("add", "anna", "--role", "steward"), "accounts.taken"),
         (("add", "ada", "--role", "researcher"), "accounts.role"),  # this node is a hospital
         (("password", "nobody"), "accounts.unknown"),

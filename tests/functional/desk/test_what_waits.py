@@ -92,3 +92,12 @@ def test_a_refused_withdrawal_waits_and_names_nobody(desks):
 
 def test_where_nothing_is_due_it_says_so(desks):
     assert NOTHING in desks.at("steward").get("/desk/").content.decode()  # before anything of the ledger is read
+
+
+def test_a_paused_hospital_is_told_so_first(desks):
+    said = "is paused: it takes part in no round of any study"
+    assert said not in desks.page("steward", "/desk/")
+    desks.send("steward", "/studies/pause/")
+    assert said in desks.page("steward", "/desk/") and at(desks, "/studies/pause/")
+    desks.send("steward", "/studies/pause/")
+    assert said not in desks.page("steward", "/desk/")

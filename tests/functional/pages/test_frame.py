@@ -67,20 +67,36 @@ def test_before_the_commit_it_is_pending(desks, monkeypatch):
 def test_a_sub_page_marks_the_tab_it_stands_under(desks):
     slug = desks.dataset()
     for role, path, marked in (
-        ("steward", "/catalogue/", ("page", "Data sets")),
-        ("steward", f"/catalogue/{HOSPITAL}/{slug}/1/", ("true", "Data sets")),
-        ("steward", "/governance/propose/", ("true", "Proposals")),
-        ("steward", "/studies/budget/", ("page", "Budget")),
-        ("steward", "/withdrawals/", ("page", "Withdrawals")),
-        ("researcher", "/access/new/", ("true", "Access requests")),
-        ("auditor", "/audit/verify/", ("page", "Verify")),
-        ("patient", "/accounts/password/", ("page", "My password")),
+        ("steward", "/catalogue/", [("page", "Data sets")]),
+        ("steward", f"/catalogue/{HOSPITAL}/{slug}/1/", [("true", "Data sets")]),
+        ("steward", "/governance/propose/", [("true", "Proposals")]),
+        ("steward", "/studies/", [("true", "Studies"), ("page", "All studies")]),
+        ("steward", "/studies/budget/", [("true", "Studies"), ("page", "Budget")]),
+        ("steward", "/withdrawals/", [("true", "Patients"), ("page", "Refused withdrawals")]),
+        ("steward", "/mandates/new/", [("true", "Patients"), ("true", "Who speaks for whom")]),
+        ("researcher", "/access/new/", [("true", "Access requests")]),
+        ("researcher", "/studies/", [("page", "Studies")]),
+        ("auditor", "/audit/verify/", [("page", "Verify")]),
+        ("patient", "/accounts/password/", [("page", "My password")]),
     ):
-        assert current(desks.page(role, path)) == [marked], path
+        assert current(desks.page(role, path)) == marked, path
+
+
+@pytest.mark.parametrize("role", tabs.TABS)
+def test_every_tab_of_a_second_row_is_reached_from_the_first(role):
+    for tab in tabs.TABS[role]:
+        assert not tab.inside or (tab.inside[0].view == tab.view and not tab.below), tab.title
+        assert all(not one.inside for one in tab.inside), "there are two rows, no more"
+
+
+def test_every_page_says_who_is_signed_in(desks, visitor):
+    name = desks.person("steward").username
+    assert f'Signed in as </span><span class="account">{name}<' in desks.page("steward", "/desk/")
+    assert "Signed in as" not in visitor().get("/").content.decode()
 
 
 def test_the_most_particular_tab_wins():
-    steward = tabs.TABS["steward"]
+    steward = next(tab.inside for tab in tabs.TABS["steward"] if tab.title == "Studies")
     named = {view: tabs.parent(view, steward) for view in ("studies:settle", "studies:left", "studies:approve")}
-    assert [tab.title for tab in named.values() if tab] == ["Budget", "What left", "Studies"]
+    assert [tab.title for tab in named.values() if tab] == ["Budget", "What left", "All studies"]
     assert tabs.parent("home", steward) is None

@@ -283,6 +283,8 @@ def test_a_steward_appoints_and_ends(clinic, steward, visitor):
     asked = f"/mandates/new/?patient={patient.pk}"
     assert asked in desk.get(f"/patients/{patient.pk}/").content.decode()
     assert f'value="{patient.pk}"' in desk.get(asked).content.decode()
+    odd = desk.post("/mandates/new/", {**known, "username": "Ada's mother", "evidence": paper()})
+    assert odd.status_code == 422 and b"This cannot be a sign-in name: begin with a letter or a digit" in odd.content
     early = desk.post("/mandates/new/", {**known, "evidence": paper()})
     assert early.status_code == 422 and b"mandates.age-first" in early.content
     born = {"patient": str(patient.pk), "born": years_ago(9).isoformat()}
@@ -291,7 +293,15 @@ def test_a_steward_appoints_and_ends(clinic, steward, visitor):
     assert made.status_code == 200 and b"shown once" in made.content and b"mother" in made.content
     mandate = Mandate.objects.get()
     assert mandate.opened().evidence == mandates.sha256(b"the court's order").hexdigest()
+    page = desk.get("/mandates/").content.decode()
+    assert "mother, guardian" in page and f'href="/mandates/{mandate.pk}/end/"' in page
+    asked = desk.get(f"/mandates/{mandate.pk}/end/").content.decode()
+    assert "End this mandate now?" in asked and "mother, guardian" in asked
+    assert speaking.in_force(mandate), "a link alone ends nothing"
     assert desk.post(f"/mandates/{mandate.pk}/end/").status_code == 302
+    mandate.refresh_from_db()
+    assert not speaking.in_force(mandate)
+    assert desk.get(f"/mandates/{mandate.pk}/end/")["Location"] == "/mandates/", "it has ended"
     page = desk.get("/mandates/").content.decode()
     assert "Ended" in page and "Ada" not in page and f'href="/patients/{patient.pk}/"' in page
     assert desk.post("/mandates/age/", {**born, "patient": str(steward.pk), "evidence": paper()}).status_code == 422

@@ -110,7 +110,10 @@ def test_a_lost_one_is_noted_by_a_steward_and_the_next_may_take_back(browser, ma
     catch_up()
     steward = visitor(create_user(username="steward", role="steward")[0])
     assert "Its passkey is lost" in steward.get("/mandates/").content.decode()
+    assert "Is the passkey of this mandate lost?" in steward.get(f"/mandates/{mandate.pk}/lost/").content.decode()
+    assert passkeys.active(mandate) is not None, "a link alone loses nothing"
     assert steward.post(f"/mandates/{mandate.pk}/lost/").status_code == 302
+    assert steward.get(f"/mandates/{mandate.pk}/lost/")["Location"] == "/mandates/", "it is lost"
     assert passkeys.active(mandate) is None
     browser.device = Device(RP_ID, ORIGIN)
     assert "is lost" in browser.client.get(f"/acting/{mandate.pk}/passkey/").content.decode()

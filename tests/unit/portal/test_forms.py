@@ -26,7 +26,6 @@ class Everything(Form):
     count = forms.IntegerField(label="Count", min_value=2, max_value=5, required=False)
     share = forms.DecimalField(label="Share", decimal_places=2, max_digits=4, required=False)
     number = forms.UUIDField(label="Number", required=False)
-    called = forms.SlugField(label="Called", required=False)
     one = forms.ChoiceField(label="One", choices=[("a", "A")], required=False)
     some = forms.MultipleChoiceField(label="Some", choices=[("a", "A")], required=False)
     file = forms.FileField(label="File", required=False)
@@ -48,7 +47,6 @@ class Everything(Form):
         ("share", "0.123", "“Share”: write 2 digits after the point at most."),
         ("share", "123", "“Share”: write 2 digits before the point at most."),
         ("number", "7", "“Number”: copy the whole number, 32 letters and digits with hyphens between."),
-        ("called", "a b", "“Called”: use letters, digits, hyphens and underscores alone."),
         ("one", "b", "“One”: choose one of the answers that this page offers."),
         ("some", ["b"], "“Some”: choose one of the answers that this page offers."),
         (
