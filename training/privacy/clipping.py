@@ -15,9 +15,9 @@ def clipped(records: Tensor, owners: Owners, clip: float) -> Tensor:
 
     `owners`: (n,), each record's patient in 0..; a patient whose mean is not finite counts as zero.
     """
-    shares = torch.as_tensor((1.0 / np.bincount(owners)[owners]).astype(np.float32))
+    shares = torch.as_tensor(1.0 / np.bincount(owners)[owners], dtype=records.dtype)
     places = torch.as_tensor(owners.astype(np.int64))
-    means = torch.zeros(int(owners.max()) + 1, records.shape[1]).index_add(0, places, records * shares[:, None])
+    means = records.new_zeros(int(owners.max()) + 1, records.shape[1]).index_add(0, places, records * shares[:, None])
     norms = means.norm(dim=1)
     finite = torch.isfinite(norms)
     factors = (clip / (norms[finite] + SLACK)).clamp(max=1.0)

@@ -83,7 +83,7 @@ class PatientEngine:
             torch.as_tensor(features[places]),
             torch.as_tensor(labels[places]),
             torch.as_tensor(_padded(owners.astype(np.int64), rows, fill=slots)),
-            torch.as_tensor(_padded(shares.astype(np.float32), rows)),
+            torch.as_tensor(_padded(shares, rows), dtype=weights.dtype),
         )
         trace = self._traces.get((rows, slots))
         if trace is None:
@@ -168,7 +168,7 @@ def _clipped_sum(module: nn.Module, loss: Loss, clip: float) -> Callable[[int], 
             weights: Tensor, features: Tensor, labels: Tensor, owners: Tensor, shares: Tensor
         ) -> tuple[Tensor, Tensor]:
             records = gradients(weights, features, labels) * shares[:, None]
-            means = torch.zeros(slots + 1, records.shape[1]).index_add(0, owners, records)[:slots]
+            means = records.new_zeros(slots + 1, records.shape[1]).index_add(0, owners, records)[:slots]
             norms = means.norm(dim=1)
             return (clip / (norms + SLACK)).clamp(max=1.0) @ means, norms
 

@@ -62,7 +62,7 @@ class LayerwiseEngine:
                 norms = sum((one.norms() ** 2 for one in found.values()), squares).sqrt()
                 factors = (self._clip / (norms + SLACK)).clamp(max=1.0).to(weights.dtype)
                 parts = [
-                    found[parameter].summed(factors) if parameter in found else torch.zeros(parameter.numel())
+                    found[parameter].summed(factors) if parameter in found else weights.new_zeros(parameter.numel())
                     for parameter in self._module.parameters()
                 ]
                 return torch.cat(parts), norms
@@ -99,7 +99,7 @@ def of_patients(records: Written | Product, owners: Owners) -> Written | Product
         return records if isinstance(records, Written) or records.short else records.written()
     written = records if isinstance(records, Written) else records.written()
     rows = written.gradients
-    shares = torch.as_tensor((1.0 / counts[owners]).astype(np.float32))
-    means = torch.zeros(len(counts), rows.shape[1])
+    shares = torch.as_tensor(1.0 / counts[owners], dtype=rows.dtype)
+    means = rows.new_zeros(len(counts), rows.shape[1])
     means.index_add_(0, torch.as_tensor(owners.astype(np.int64)), rows * shares[:, None])
     return Written(means, written.kernel)

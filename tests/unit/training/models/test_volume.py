@@ -10,7 +10,7 @@ from monai.losses import DiceLoss
 from training.errors import ModelRefused
 from training.models import preflight, registry, volume
 from training.models.networks import Network
-from training.site.trainer import rehearsed
+from training.site.trainer import made_up, rehearsed
 
 CONFIGURATION = volume.DEFAULTS.configuration()
 
@@ -32,6 +32,14 @@ def test_a_width_that_groups_cannot_share_is_refused(hidden):
 
 def test_the_network_passes_the_dry_run():
     rehearsed(registry.configuration(CONFIGURATION))
+
+
+@pytest.mark.parametrize("seed", [163, 235, 342])
+def test_it_passes_where_float32_would_round_a_batch_to_a_rectifiers_other_side(seed):
+    """Of the first 400 draws of weights, these parted a batch's float32 sum furthest from that of its records."""
+    network = registry.build(CONFIGURATION)
+    network.take(registry.initial_weights(CONFIGURATION, seed))
+    preflight.check(network, *made_up(volume.DESCRIPTION), volume.DESCRIPTION.engine)
 
 
 def test_the_loss_is_monais_dice_of_each_volume():

@@ -58,19 +58,33 @@ def test_the_way_over_a_device_changes_no_sum(name, model):
         assert sums[0].any() and torch.equal(*sums)
 
 
-def test_a_device_with_other_sums_is_refused(monkeypatch):
+@pytest.fixture
+def agrees(monkeypatch):
+    """agrees(shares): whether a GPU is taken whose sums are those of the processor times one share after another."""
     configuration = trainer.alike(registry.configuration(registry.DESCRIPTIONS["heart-fcn"].defaults.configuration()))
-    real = trainer.engine
+    real = trainer.engine(configuration, 1.0, "cpu")
 
     class Off:
-        def __init__(self, device):
-            self.share = 1.0 if device == "cpu" else 1.001
+        def __init__(self, shares):
+            self.shares = iter(shares)
 
         def clipped_sum(self, *batch):
-            return real(configuration, 1.0, "cpu").clipped_sum(*batch) * self.share
+            return real.clipped_sum(*batch) * next(self.shares)
 
-    monkeypatch.setattr(trainer, "engine", lambda configuration, clip, device: Off(device))
-    trainer.agreed.__wrapped__(configuration, "cpu")
-    with pytest.raises(ModelRefused) as refusal:
+    def agrees(*shares):
+        there = Off(shares)
+        monkeypatch.setattr(trainer, "engine", lambda configuration, clip, device: there if device == "cuda" else real)
         trainer.agreed.__wrapped__(configuration, "cuda")
+
+    return agrees
+
+
+def test_a_device_with_other_sums_is_refused(agrees):
+    with pytest.raises(ModelRefused) as refusal:
+        agrees(1.001, 0.999, 1.001)
     assert refusal.value.code == "model.device-differs"
+
+
+@pytest.mark.parametrize("shares", [(1.0,), (1.001, 1.0), (1.001, 0.999, 1.0)])
+def test_a_device_is_taken_where_the_sums_of_one_draw_of_weights_are_equal(agrees, shares):
+    agrees(*shares)
