@@ -92,8 +92,7 @@ class ChaincodeService(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: igno
             response.payload = host.invoke(simulation, args, pool=self._aside)
             simulation.commit()
             if simulation.announced is not None:
-                name, payload = simulation.announced
-                completed.chaincode_event.CopyFrom(chaincode_event_pb2.ChaincodeEvent(event_name=name, payload=payload))
+                completed.chaincode_event.CopyFrom(chaincode_event_pb2.ChaincodeEvent(event_name=simulation.announced))
         except Exception as error:
             code, text = _said(error)
             response = proposal_response_pb2.Response(status=REFUSED, message=text)

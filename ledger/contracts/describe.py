@@ -25,9 +25,8 @@ Written by `python -m ledger.contracts.describe` from the code; do not edit.
 
 A transaction's arguments are two: the function's name, and one canonical JSON object with exactly the names listed. The
 answer is canonical JSON. Every value of the state is a canonical JSON object. Every transaction that writes emits one
-event, whose payload is `{"records": {<state key>: <record, or null where it was deleted>}}`: all that was written. The
-same transaction again answers with what stands, writes nothing and emits nothing. Queries read; they are evaluated,
-never ordered.
+event, a name without payload: what was written stands in the transaction's own write set, once. The same transaction
+again answers with what stands, writes nothing and emits nothing. Queries read; they are evaluated, never ordered.
 
 Any function may refuse `function.unknown`, `arguments.count`, `arguments.not-canonical`, `arguments.invalid`,
 `role.missing`, `members.unknown`, `members.not-founded`, `contracts.fault`; those with evidence also

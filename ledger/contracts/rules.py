@@ -36,7 +36,7 @@ class Rules(ABC):
         self.channel, self.hospitals = channel, tuple(sorted(hospitals))
         self.tx_id, self.now, self.creator = tx_id, now, creator
         self.writes: dict[str, bytes | None] = {}
-        self.announced: tuple[str, bytes] | None = None
+        self.announced: str | None = None
         self._evidence, self._ranging = transient.get(EVIDENCE), ranging
 
     def get(self, key: str) -> bytes | None:
@@ -64,11 +64,11 @@ class Rules(ABC):
             raise LedgerError("host.range-in-write", "a transaction cannot read a range of keys")
         return self._scan(start, end)
 
-    def event(self, name: str, payload: bytes) -> None:
+    def event(self, name: str) -> None:
         """Raises LedgerError `host.second-event`."""
         if self.announced is not None:
             raise LedgerError("host.second-event", "a transaction has at most one event")
-        self.announced = name, payload
+        self.announced = name
 
     def evidence(self) -> bytes | None:
         return self._evidence

@@ -1,4 +1,4 @@
-"""The ledger as a contract sees it: typed records under keys, and one event that carries everything written.
+"""The ledger as a contract sees it: typed records under keys, and one event for everything written.
 
 Three rules of the house live here, so that no contract can forget them: a key is not read after it was written, a
 transaction does not read ranges, and whatever is written is announced in exactly one event (which makes any projection
@@ -31,7 +31,7 @@ class Ledger:
     def __init__(self, stub: Stub, pool: Executor | None = None) -> None:
         self._stub = stub
         self._pool = pool
-        self._written: dict[str, msgspec.Raw | None] = {}
+        self._written: set[str] = set()
         self.channel: str = stub.channel
         self.hospitals: tuple[str, ...] = stub.hospitals
         self.now: int = stub.now
@@ -54,9 +54,8 @@ class Ledger:
         """Write `record`; once a key and transaction."""
         if key in self._written:
             raise RuntimeError(f"{key} is written twice in one transaction")
-        value = written(record)
-        self._written[key] = msgspec.Raw(value)
-        self._stub.put(key, value)
+        self._written.add(key)
+        self._stub.put(key, written(record))
 
     def scan(self, prefix: str, kind: type[R], *, after: str = "", limit: int | None = None) -> Iterator[tuple[str, R]]:
         """The records whose keys start with `prefix` (it ends with a slash), past the key `after`; queries only."""
@@ -67,9 +66,9 @@ class Ledger:
             yield key, decoder(kind).decode(value)
 
     def announce(self, event: str) -> None:
-        """Emit `event` with everything written, if anything was."""
+        """Emit `event`, if anything was written."""
         if self._written:
-            self._stub.event(event, written({"records": self._written}))
+            self._stub.event(event)
 
     def each(self, work: Callable[[A], T], items: Sequence[A]) -> list[T]:
         """`work` done on every item, by the host's helpers if it lends any; results in the order of the items.

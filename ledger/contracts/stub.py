@@ -64,8 +64,8 @@ class Stub(Protocol):
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
         """Committed pairs with start <= key < end, in the order of the keys' UTF-8 bytes; raises in a transaction."""
 
-    def event(self, name: str, payload: bytes) -> None:
-        """The transaction's one event; a second one raises."""
+    def event(self, name: str) -> None:
+        """The transaction's one event, a name alone: what it wrote stands beside it. A second one raises."""
 
     def evidence(self) -> bytes | None:
         """The transient field `evidence`; None when the client sent none, and always when `replaying`."""

@@ -21,7 +21,6 @@ from ledger.embedded.store import Indexed, Reader, Store
 from ledger.errors import LedgerError
 from ledger.identity.msp import Identity
 from ledger.protocol import block, rwset
-from ledger.protocol.envelope import Event
 from ledger.protocol.exact import serialise
 from ledger.protocol.rwset import ReadWriteSet, Version
 
@@ -41,7 +40,6 @@ class Pending:
     tx_id: str
     envelope: bytes
     rwset: ReadWriteSet
-    event: Event | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Endorser:
         endorsed = envelope.endorsed_bytes(proposal, results, answer, simulation.happened, self._version)
         payload = envelope.assemble(proposal, endorsed, self._sign(endorsed))
         outcome = rwset.ReadWriteSet(tuple(simulation.reads.items()), tuple(simulation.writes.items()))
-        self._prepared.add(Prepared(heading, payload, outcome, simulation.happened))
+        self._prepared.add(Prepared(heading, payload, outcome))
         return payload
 
     def _sign(self, endorsed: bytes) -> list[envelope.Endorsement]:

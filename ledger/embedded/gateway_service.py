@@ -1,11 +1,10 @@
-"""Fabric's Gateway service: evaluate, endorse, submit, commit status, chaincode events."""
+"""Fabric's Gateway service: evaluate, endorse, submit, commit status. Events are read from blocks (deliver_service)."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -14,8 +13,7 @@ from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 
 from ledger.embedded.committer import Pending
 from ledger.embedded.endorser import check_names
-from ledger.embedded.events import Announcements
-from ledger.embedded.faults import answered, streamed
+from ledger.embedded.faults import answered
 from ledger.embedded.node import Node
 from ledger.embedded.store import Reader
 from ledger.errors import LedgerError
@@ -32,7 +30,6 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._announcements = Announcements(node)
         self.address, self.msp_id = node.address, node.config.hospitals[0]
 
     @answered(grpc.StatusCode.UNKNOWN)
@@ -72,29 +69,21 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
         code, number = await self._node.progress.outcome(asked.transaction_id)
         return gateway_pb2.CommitStatusResponse(result=code, block_number=number)
 
-    @streamed
-    async def ChaincodeEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """One answer a block that has events of valid transactions, from the start position on, for ever."""
-        asked = parse(gateway_pb2.ChaincodeEventsRequest, request.request, "chaincode events request")
-        self._check_reader(asked.channel_id, asked.identity, request.signature, request.request)
-        async for answer in self._announcements.follow(asked):
-            yield answer
-
     def _check(self, tx_id: str, payload: bytes, signature: bytes) -> Pending:
         node = self._node
         prepared = node.prepared.take(tx_id, payload)
         if prepared is not None:
-            heading, outcome, event = prepared.heading, prepared.rwset, prepared.event
+            heading, outcome = prepared.heading, prepared.rwset
             check_client(node.validator, heading.creator, signature, payload, heading.seconds)
         else:
             transaction = envelope.open_transaction(payload, signature)
             envelope.check_alone(transaction)
-            heading, outcome, event = transaction.heading, transaction.rwset, transaction.event
+            heading, outcome = transaction.heading, transaction.rwset
             check_names(node.config, heading)
             check_transaction(node.validator, transaction, node.config.endorsement)
         if heading.tx_id != tx_id:
             raise LedgerError("request.mismatch", "the request names another transaction than its envelope")
-        return Pending(tx_id, envelope.seal(payload, signature), outcome, event)
+        return Pending(tx_id, envelope.seal(payload, signature), outcome)
 
     def _check_reader(self, channel: str, identity: bytes, signature: bytes, message: bytes) -> None:
         """Any identity of a member may read. Raises `channel.unknown`, `identity.*`, `signature.*`."""

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
-from ledger.protocol.envelope import Event
 from ledger.protocol.proposal import Heading
 from ledger.protocol.rwset import ReadWriteSet
 
@@ -25,7 +24,6 @@ class Prepared:
     heading: Heading
     payload: bytes
     rwset: ReadWriteSet
-    event: Event | None
 
 
 class PreparedTransactions:

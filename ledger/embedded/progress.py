@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from ledger.embedded.committer import DUPLICATE, Outcome
@@ -25,7 +24,6 @@ class Progress:
         self._under_way: set[str] = set()
         self._finished: OrderedDict[str, Answer] = OrderedDict()  # the newest; older ones are looked up
         self._grown = asyncio.Event()
-        self.listeners: list[Callable[[Outcome], None]] = []  # told of each written block before who waits for it
 
     def expect(self, tx_id: str) -> None:
         """A transaction has been taken for ordering."""
@@ -62,8 +60,6 @@ class Progress:
             elif (code := outcome.codes[place]) != DUPLICATE:
                 self._tell(each.tx_id, (code, outcome.number))
         if outcome.failure is None:
-            for listener in self.listeners:
-                listener(outcome)
             self.height = outcome.number + 1
             self._grown.set()
             self._grown = asyncio.Event()

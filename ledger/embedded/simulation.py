@@ -35,7 +35,7 @@ class Simulation(Rules):
     @property
     def happened(self) -> Event | None:
         """The event, as the transaction carries it."""
-        return None if self.announced is None else Event(*self.announced)
+        return None if self.announced is None else Event(self.announced, b"")
 
     def expect(self, keys: Sequence[str]) -> None:
         """One query for all; each counts as read once the contract reads it."""

@@ -16,7 +16,8 @@ from ledger.gateway.errors import (
     NodeDetail,
     SubmitError,
 )
-from ledger.gateway.events import Event, Events
+from ledger.gateway.event import Event
+from ledger.gateway.events import Events
 from ledger.gateway.gateway import Gateway, Head, connect
 from ledger.gateway.proposal import Proposal
 from ledger.gateway.signer import OfflineSigner, Signer

@@ -29,7 +29,7 @@ def newest(connection: Connection) -> bytes:
 
 
 def _deliver(connection: Connection, start: int | None, stop: int | None) -> Iterator[bytes]:
-    call: Any = connection.deliver.Deliver(iter([_request(connection, start, stop)]))
+    call: Any = connection.deliver.Deliver(iter([request(connection, start, stop, wait=False)]))
     try:
         for answer in call:
             if answer.WhichOneof("Type") == "block":
@@ -37,7 +37,7 @@ def _deliver(connection: Connection, start: int | None, stop: int | None) -> Ite
             elif answer.status == common_pb2.SUCCESS:
                 return
             else:
-                raise _refused(answer.status)
+                raise refused(answer.status)
         raise BlocksError("gateway.blocks-failed", "the stream of blocks ended before its last block: try again")
     except grpc.RpcError as error:
         raise translate(error, BlocksError) from error
@@ -45,12 +45,13 @@ def _deliver(connection: Connection, start: int | None, stop: int | None) -> Ite
         call.cancel()
 
 
-def _request(connection: Connection, start: int | None, stop: int | None) -> common_pb2.Envelope:
+def request(connection: Connection, start: int | None, stop: int | None, *, wait: bool) -> common_pb2.Envelope:
+    """What the Deliver service is sent. `start`, `stop`: None for the newest block there is. `wait`: for the others."""
     payload = seek.build(
         channel=connection.channel,
         start=start,
         stop=stop,
-        wait=False,
+        wait=wait,
         creator=connection.signer.serialized,
         nonce=os.urandom(24),
         seconds=int(time.time()),
@@ -59,7 +60,8 @@ def _request(connection: Connection, start: int | None, stop: int | None) -> com
     return common_pb2.Envelope(payload=payload, signature=connection.signer.sign(payload))
 
 
-def _refused(status: int) -> BlocksError:
+def refused(status: int) -> BlocksError:
+    """Why there are no blocks, or no more of them."""
     name = common_pb2.Status.Name(status)
     if status == common_pb2.NOT_FOUND:
         return BlocksError("blocks.missing", "the ledger does not have this block yet", status=name)

@@ -10,39 +10,22 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import grpc
 from fabric_protos.common import common_pb2
-from fabric_protos.gateway import gateway_pb2
-from fabric_protos.orderer import ab_pb2
 
-from ledger.gateway.blocks import newest
-from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer, Position
+from ledger.gateway.blocks import newest, refused, request
+from ledger.gateway.checkpointer import Checkpointer, MemoryCheckpointer
 from ledger.gateway.connection import Absence, Connection
 from ledger.gateway.errors import BlocksError, EventsError, translate
+from ledger.gateway.event import Event, announced
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts to reconnect, doubling, with jitter
+ENDLESS = 2**64 - 1  # the number of a block that never comes
 _TRANSIENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.ABORTED}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a valid transaction announced. `index` counts the events of block `block` from 0; `payload` is canonical
-    JSON.
-    """
-
-    block: int
-    tx_id: str
-    index: int
-    name: str
-    payload: bytes
-
-    @property
-    def position(self) -> Position:
-        return Position(self.block, self.tx_id)
+_PASSING = {common_pb2.NOT_FOUND, common_pb2.SERVICE_UNAVAILABLE, common_pb2.INTERNAL_SERVER_ERROR}
 
 
 class Events:
@@ -89,9 +72,12 @@ class Events:
             try:
                 self._check_height()
                 for answer in self._listen():
+                    if answer.WhichOneof("Type") == "status":
+                        self._ended(answer.status)
+                        break
                     self._pause = FIRST_PAUSE
                     self._away.over()
-                    yield from self._fresh(answer)
+                    yield from self._fresh(answer.block)
             except ValueError as error:  # what gRPC raises on a channel that was closed
                 raise EventsError("gateway.closed", "this gateway was closed: connect again") from error
             except grpc.RpcError as error:
@@ -126,36 +112,35 @@ class Events:
             )
 
     def _listen(self) -> Any:
-        """A new stream that begins with the block of the last event seen."""
+        """A new stream of blocks that begins with the block of the last event seen."""
         connection = self._connection
-        start = ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=self._seen.load().block))
-        request = gateway_pb2.ChaincodeEventsRequest(
-            channel_id=connection.channel,
-            chaincode_id=connection.chaincode,
-            identity=connection.signer.serialized,
-            start_position=start,
-        ).SerializeToString()
-        signed = gateway_pb2.SignedChaincodeEventsRequest(request=request, signature=connection.signer.sign(request))
+        asked = request(connection, self._seen.load().block, ENDLESS, wait=True)
         self._resumed = True
-        self._call = connection.gateway.ChaincodeEvents(signed)
+        self._call = connection.deliver.Deliver(iter([asked]))
         if self._closed.is_set():  # closed between the loop's check and the call
             self._call.cancel()
         return self._call
 
-    def _fresh(self, answer: gateway_pb2.ChaincodeEventsResponse) -> Iterator[Event]:
-        """The block's events after the last one seen. Whole blocks are asked for, so that `index` never shifts."""
+    def _ended(self, status: int) -> None:
+        """Return if asking again may help, as where the first block to be told of is not there yet."""
+        if status not in _PASSING:
+            error = refused(status)
+            raise EventsError(error.code, error.message, status=error.status)
+
+    def _fresh(self, block: common_pb2.Block) -> Iterator[Event]:
+        """The block's events after the last one seen. Whole blocks are read, so that `index` never shifts."""
         seen, first = self._seen.load(), 0
         resumed, self._resumed = self._resumed, False
-        if seen.tx_id is not None and resumed:  # the block of the last event seen has one, so it comes first
-            ids = [event.tx_id for event in answer.events]
-            if answer.block_number != seen.block or seen.tx_id not in ids:
+        events = announced(block, self._connection.chaincode)
+        if seen.tx_id is not None and resumed:
+            ids = [event.tx_id for event in events]
+            if block.header.number != seen.block or seen.tx_id not in ids:
                 raise EventsError(
                     "gateway.checkpoint-unknown",
                     f"block {seen.block} has no event of {seen.tx_id}: the checkpoint belongs to another ledger",
                     block=seen.block,
                 )
             first = ids.index(seen.tx_id) + 1
-        for index, event in enumerate(answer.events[first:], first):
-            found = Event(answer.block_number, event.tx_id, index, event.event_name, event.payload)
-            self._seen.save(found.position)
-            yield found
+        for event in events[first:]:
+            self._seen.save(event.position)
+            yield event

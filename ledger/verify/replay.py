@@ -54,10 +54,10 @@ class ReplayStub:
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
         raise RuntimeError("a transaction does not read ranges")
 
-    def event(self, name: str, payload: bytes) -> None:
+    def event(self, name: str) -> None:
         if self.announced is not None:
             raise RuntimeError("a transaction has one event")
-        self.announced = Event(name, payload)
+        self.announced = Event(name, b"")
 
     def evidence(self) -> bytes | None:
         return None

@@ -29,7 +29,7 @@ class MemoryStub:
         self.now, self.creator, self.replaying = ledger.now, creator, replaying
         self.tx_id = f"{len(ledger.events):064x}"
         self.writes: dict[str, bytes | None] = {}
-        self.announced: tuple[str, bytes] | None = None
+        self.announced: str | None = None
         self.unread: set[str] = set()  # of what was expected
         self._ledger, self._evidence, self._reading = ledger, evidence, reading
 
@@ -52,9 +52,9 @@ class MemoryStub:
         assert self._reading, "a range read in a transaction"
         return iter([(key, value) for key, value in sorted(self._ledger.state.items()) if start <= key < end])
 
-    def event(self, name: str, payload: bytes) -> None:
+    def event(self, name: str) -> None:
         assert self.announced is None, "a second event"
-        self.announced = (name, payload)
+        self.announced = name
 
     def evidence(self) -> bytes | None:
         return None if self.replaying else self._evidence
@@ -98,10 +98,8 @@ class MemoryLedger:
             else:
                 self.state[key] = value
         if stub.announced is not None:
-            name, payload = stub.announced
-            records = canonical.decode(payload)["records"]
-            assert records == {key: value and canonical.decode(value) for key, value in stub.writes.items()}
-            self.events.append((name, records))
+            records = {key: value and canonical.decode(value) for key, value in stub.writes.items()}
+            self.events.append((stub.announced, records))
         return stub
 
     def evaluate(self, who: str, function: str, arguments: Any) -> Any:

@@ -18,6 +18,7 @@ import pytest
 from django.test import Client
 from msgspec.structs import replace
 
+from ledger.gateway.event import payload_of
 from ledger.protocol.block import Block, open_block
 from ledger.protocol.envelope import open_envelope
 from portal import ledger as portal_ledger
@@ -142,7 +143,8 @@ def events_of(block: Block) -> Iterator[Seen]:
     for index, (envelope, flag) in enumerate(zip(block.envelopes, block.flags, strict=True)):
         opened = open_envelope(envelope)
         if flag == 0 and opened.event is not None:
-            yield Seen(block.number, index, opened.heading.tx_id, opened.event.name, opened.event.payload)
+            payload = payload_of(opened.rwset.writes)
+            yield Seen(block.number, index, opened.heading.tx_id, opened.event.name, payload)
 
 
 def write_csv(data: Path, name: str, number: int) -> None:

@@ -29,7 +29,7 @@ class MemoryStub:
     channel: str = CHANNEL
     replaying: bool = False
     writes: dict[str, bytes | None] = field(default_factory=dict)
-    announced: tuple[str, bytes] | None = None
+    announced: str | None = None
 
     def get(self, key: str) -> bytes | None:
         assert key not in self.writes, f"{key} is read after it was written"
@@ -48,9 +48,9 @@ class MemoryStub:
         assert not self.writes
         yield from sorted((key, value) for key, value in self.state.items() if start <= key < end)
 
-    def event(self, name: str, payload: bytes) -> None:
+    def event(self, name: str) -> None:
         assert self.announced is None
-        self.announced = (name, payload)
+        self.announced = name
 
     def evidence(self) -> bytes | None:
         return self.transient

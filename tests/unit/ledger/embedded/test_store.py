@@ -43,7 +43,7 @@ def committer(store, tmp_path):
 
 
 def pending(number: int, *, reads=(), writes=(), ranges=()) -> Pending:
-    return Pending(f"{number:064x}", b"envelope %d" % number, ReadWriteSet(reads, writes, ranges), None)
+    return Pending(f"{number:064x}", b"envelope %d" % number, ReadWriteSet(reads, writes, ranges))
 
 
 def test_many_keys_at_once_are_each_read_as_alone(store):
@@ -151,11 +151,11 @@ def test_clients_are_told_of_a_full_disk_and_can_still_read(tmp_path):
 def test_prepared_transactions_are_bounded_and_match_by_byte():
     heading = proposal.Heading("c", "c", "id", 0, 0, b"", b"", b"", b"")
     kept = PreparedTransactions(largest=10)
-    kept.add(Prepared(heading, b"12345", ReadWriteSet((), ()), None))
+    kept.add(Prepared(heading, b"12345", ReadWriteSet((), ())))
     assert kept.take("id", b"12346") is None
     assert kept.take("id", b"12345") is not None
     assert kept.take("id", b"12345") is None
-    kept.add(Prepared(heading, b"12345678901", ReadWriteSet((), ()), None))
+    kept.add(Prepared(heading, b"12345678901", ReadWriteSet((), ())))
     assert kept.take("id", b"12345678901") is None
 
 

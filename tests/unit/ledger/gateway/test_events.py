@@ -68,7 +68,7 @@ def test_a_stranger_gets_no_events(ledger: SimpleNamespace) -> None:
         pytest.raises(EventsError) as error,
     ):
         next(events)
-    assert error.value.code == "identity.unknown-organisation"
+    assert (error.value.code, error.value.status) == ("blocks.denied", "FORBIDDEN")
 
 
 def test_a_follower_outlives_the_ledgers_restart_and_writes_go_on(tmp_path: Path) -> None:

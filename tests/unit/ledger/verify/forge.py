@@ -70,8 +70,8 @@ class Stub:
     def range(self, start: str, end: str) -> Any:
         raise RuntimeError("no ranges in a write")
 
-    def event(self, name: str, payload: bytes) -> None:
-        self.announced = Event(name, payload)
+    def event(self, name: str) -> None:
+        self.announced = Event(name, b"")
 
     def evidence(self) -> bytes | None:
         return self._evidence
