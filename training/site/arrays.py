@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -13,6 +14,9 @@ from training.errors import DataRefused
 from training.site.loader import LARGEST
 
 Array = NDArray[np.generic]
+DAMAGE = (  # what zipfile and NumPy raise about a file that is none: another version, encrypted, a shape too large
+    ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def arrays(
@@ -33,7 +37,9 @@ def arrays(
             raise DataRefused("data.too-large", f"{file} unpacks to more than 512 MiB: split the data set", file=file)
         with np.load(BytesIO(data), allow_pickle=False) as opened:
             found = {name: opened[name] for name in (*names, *optional) if name in opened}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zipfile.zlib.error):  # type: ignore[attr-defined]
+        if not all(isinstance(one, np.ndarray) and one.ndim for name, one in found.items() if name in names):
+            raise ValueError
+    except (zipfile.BadZipFile, zlib.error, *DAMAGE):
         message = f"{file} is no whole NPZ archive: make it with `{command}`"
         raise DataRefused("data.not-an-archive", message, file=file) from None
     for name in names:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from training.site.report import Report
 PROFILE = "covenant-omop-1: one line a patient; no date, no free text, no source value, no other concept"
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 CONNECT_SECONDS = 10
+PERSON_ID = "person_id"
 CHUNK = 10_000  # rows of a result held at a time
 
 TABLES = sql.MetaData()
@@ -86,15 +87,18 @@ class Patient:
     end: date | None = None
     events: dict[str, date] = field(default_factory=dict)
     taken: dict[str, tuple[date, list[Row]]] = field(default_factory=dict)
+    repeated: bool = False
 
     @property
     def index(self) -> date:
         assert self.start is not None
-        return self.start + timedelta(days=omop.LOOKBACK)
+        return after(self.start, omop.LOOKBACK)
 
 
-def extract(source: str, target: Path, schema: str | None = None) -> Report:
+def extract(source: str, target: Path, schema: str | None = None, today: date | None = None) -> Report:
     """Write `target` (`*.omop.csv`) from the tables of the database at the URL `source`, perhaps in one of its schemas.
+
+    `today`: beyond which nobody was observed yet, whatever a period's end says; the day of the call where it is None.
 
     Raises DataRefused `omop.source`, `omop.unreachable`, `omop.table-missing`, `omop.column-missing`,
     `omop.unreadable`, `data.empty` (nobody can be used: nothing is written).
@@ -103,10 +107,10 @@ def extract(source: str, target: Path, schema: str | None = None) -> Report:
         require_tables(connection, schema)
         people, strangers = read(connection.execution_options(schema_translate_map={None: schema}))
     failed = {str(person): "omop.no-person" for person in strangers}
-    rows = []
+    rows, now = [], today or date.today()
     for person, patient in sorted(people.items()):
         try:
-            rows.append((str(person), *line(patient)))
+            rows.append((str(person), *line(patient, now)))
         except DataRefused as refused:
             failed[str(person)] = refused.code
     if not rows:
@@ -163,6 +167,8 @@ def require_tables(connection: Connection, schema: str | None) -> None:
             message = f"table {table.name} is missing: name the schema that holds the CDM, or load the table"
             raise DataRefused("omop.table-missing", message, table=table.name)
         there = {column["name"] for column in known.get_columns(table.name, schema)}
+        if connection.dialect.name == "sqlite":  # to which upper and lower case are one
+            there = {name.lower() for name in there}
         if missing := [column.name for column in table.columns if column.name not in there]:
             message = f"table {table.name} has no column {missing[0]}: bring the tables to CDM 5.4"
             raise DataRefused("omop.column-missing", message, table=table.name, column=missing[0])
@@ -173,7 +179,9 @@ def read(connection: Connection) -> tuple[dict[int, Patient], set[int]]:
 
     Raises DataRefused `omop.unreadable`.
     """
-    people = {person: Patient(sex, born) for person, sex, born in found(connection, PERSON, PERSON.columns)}
+    people: dict[int, Patient] = {}
+    for person, sex, born in found(connection, PERSON, PERSON.columns):
+        people[person] = Patient(sex, born, repeated=person in people)
     strangers = set[int]()
     for table, take, concepts in TAKEN:
         columns = list(table.columns)[1:]
@@ -189,16 +197,17 @@ def read(connection: Connection) -> tuple[dict[int, Patient], set[int]]:
 def found(
     connection: Connection, table: sql.Table, columns: Iterable[sql.Column[Any]], *where: sql.ColumnElement[bool]
 ) -> Iterator[Sequence[Any]]:
-    """The rows, some at a time. Raises DataRefused `omop.unreadable` where a date or a number is none."""
+    """The rows, some at a time. Raises DataRefused `omop.unreadable` where a date, a number or a person is none."""
     chosen = list(columns)
     dates = [place for place, column in enumerate(chosen) if isinstance(column.type, sql.Date)]
+    keys = [place for place, column in enumerate(chosen) if column.name == PERSON_ID]
     try:
         for row in connection.execution_options(yield_per=CHUNK).execute(sql.select(*chosen).where(*where)):
-            if not all(type(row[place]) is date for place in dates):
+            if not all(type(row[place]) is date for place in dates) or any(type(row[key]) is not int for key in keys):
                 raise ValueError
             yield row
     except (ValueError, TypeError):
-        message = f"table {table.name} holds a date or a number that is none: bring the tables to CDM 5.4"
+        message = f"table {table.name} holds a date, a number or a person_id that is none: bring the tables to CDM 5.4"
         raise DataRefused("omop.unreadable", message, table=table.name) from None
 
 
@@ -238,14 +247,22 @@ TAKEN: tuple[tuple[sql.Table, Callable[..., None], Collection[int]], ...] = (
 )
 
 
-def line(patient: Patient) -> tuple[str, ...]:
-    """The cells of a patient's line after the id, in the order of the file's columns.
+def after(day: date, days: int) -> date:
+    """The day so many `days` later, or the last that a calendar has."""
+    return date.fromordinal(min(day.toordinal() + days, date.max.toordinal()))
 
-    Raises DataRefused `omop.no-observation`, `omop.too-short`, `omop.outcome-before`, `omop.lost-early`, `omop.born`,
-    `omop.sex`, `omop.not-measured`, `omop.not-a-number`, `omop.operator`, `omop.unit`, `omop.out-of-range`.
+
+def line(patient: Patient, today: date) -> tuple[str, ...]:
+    """The cells of a patient's line after the id, in the order of the file's columns, as far as `today` can know.
+
+    Raises DataRefused `omop.repeated`, `omop.no-observation`, `omop.too-short`, `omop.outcome-before`,
+    `omop.lost-early`, `omop.born`, `omop.sex`, `omop.not-measured`, `omop.not-a-number`, `omop.operator`, `omop.unit`,
+    `omop.out-of-range`.
     """
-    label = outcome(patient)
-    if patient.born is None:
+    if patient.repeated:
+        raise DataRefused("omop.repeated", "the person stands in person more than once")
+    label = outcome(patient, today)
+    if type(patient.born) is not int:
         raise DataRefused("omop.born", "the person has no year of birth")
     age = within(float(patient.index.year - patient.born), omop.AGE)
     if (sex := omop.SEXES.get(patient.sex or 0)) is None:
@@ -255,18 +272,18 @@ def line(patient: Patient) -> tuple[str, ...]:
     return (*map(spelled, [age, *values]), sex, *(str(int(one)) for one in [*had, label]))
 
 
-def outcome(patient: Patient) -> bool:
+def outcome(patient: Patient, today: date) -> bool:
     if patient.start is None or patient.end is None:
         raise DataRefused("omop.no-observation", "the person has no observation period")
-    last = patient.index + timedelta(days=omop.HORIZON)
-    if patient.end < patient.index:
+    last, end = after(patient.index, omop.HORIZON), min(patient.end, today)
+    if end < patient.index:
         raise DataRefused("omop.too-short", "the observation ends before the index date")
     when = patient.events.get(omop.LABEL)
     if when is not None and when <= patient.index:
         raise DataRefused("omop.outcome-before", "coronary disease was recorded by the index date")
-    if when is not None and when <= min(last, patient.end):
+    if when is not None and when <= min(last, end):
         return True
-    if patient.end < last:
+    if end < last:
         raise DataRefused("omop.lost-early", "the observation ends before it is known how things went")
     return False
 

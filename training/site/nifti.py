@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import nibabel
@@ -17,6 +18,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Orientationd, ResizeWithPadOrCropd, ScaleIntensityRanged, Spacingd
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
@@ -24,12 +26,13 @@ from training.errors import DataRefused
 from training.models.volume import LABEL
 from training.site import volumes
 from training.site.loader import LARGEST
-from training.site.prepare import listed, placed
+from training.site.prepare import contested, listed, placed, require_one_patient
 from training.site.report import Report
 
 PROFILE = "covenant.nifti-voxels.v1"
 COLUMNS = ("patient", "image", "mask")
 TEXTS = ("aux_file", "db_name", "descrip", "intent_name")  # of a header
+UNITS = ("mm", "unknown")  # of a header's spacing
 SUFFIXES = (".nii", ".nii.gz")
 BOTH = ("image", "mask")
 NEAR = 1e-3  # mm, and of a voxel: how far apart the grids of an image and its mask may lie
@@ -39,20 +42,26 @@ TRANSFORM = Compose([
     ScaleIntensityRanged("image", *volumes.WINDOW, 0.0, 255.0, clip=True),
     ResizeWithPadOrCropd(BOTH, LABEL, mode="constant", value=0),
 ])  # fmt: skip
+DAMAGE = (  # what nibabel raises about a file that is none
+    ImageFileError, WrapStructError, HeaderDataError, ArithmeticError, EOFError, LookupError, MemoryError, OSError,
+    TypeError, ValueError, zlib.error,
+)  # fmt: skip
 Read = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
 def prepare(index: Path, target: Path) -> Report:
     """Write `target` (`*.volumes.npz`) from the volumes that the CSV `index` lists.
 
-    Raises DataRefused `data.missing-file`, `data.encoding`, `data.missing-column`, `data.empty-cell`, `data.empty` (no
-    volume of the list can be used: nothing is written).
+    Raises DataRefused as `prepare.listed`, and `data.empty` (no volume of the list can be used: nothing is written).
     """
     removed, failed = Counter[str](), dict[str, str]()
     patients: list[str] = []
     made: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
-    for patient, image, mask in listed(index, COLUMNS):
+    rows = list(listed(index, COLUMNS))
+    claimed = contested(rows)
+    for patient, image, mask in rows:
         try:
+            require_one_patient(image, claimed)
             made.append(_volume(index.parent, image, mask, removed))
         except DataRefused as refused:
             failed[image] = refused.code
@@ -79,17 +88,17 @@ def read(path: Path, removed: Counter[str]) -> Read:
         if not name.endswith(SUFFIXES):
             raise ImageFileError
         found = nibabel.load(path)
-    except (ImageFileError, WrapStructError, OSError, EOFError, ValueError, zlib.error):
+        _check(name, found)
+    except DAMAGE:
         raise DataRefused("data.not-nifti", f"{name} is no NIfTI file (.nii, .nii.gz): export it again") from None
-    _check(name, found)
     try:
         voxels = np.asanyarray(found.dataobj).astype(np.float32)
-    except (OSError, EOFError, ValueError, zlib.error):
+    except DAMAGE:
         raise DataRefused("data.pixels", f"{name} holds fewer voxels than its header says: export it again") from None
     if not np.isfinite(voxels).all():
         raise DataRefused("data.not-finite", f"{name} holds voxels that are no number: export it again", file=name)
     header = found.header
-    removed.update({text for text in TEXTS if bytes(header[text]).strip(b"\0 ")})
+    removed.update({text for text in TEXTS if text in header.keys() and bytes(header[text]).strip(b"\0 ")})  # noqa: SIM118
     removed.update({"extensions"} if len(header.extensions) else ())
     return voxels, found.affine
 
@@ -103,12 +112,26 @@ def _check(name: str, found: nibabel.Nifti1Pair) -> None:
         raise DataRefused("data.no-affine", message, file=name)
     if not (np.isfinite(found.affine).all() and abs(np.linalg.det(found.affine[:3, :3])) > 1e-6):
         raise DataRefused("data.affine", f"{name}: the affine is no map of space: export it again", file=name)
+    if (unit := header.get_xyzt_units()[0]) not in UNITS:
+        raise DataRefused("data.affine", f"{name} counts in {unit}, not in mm: export it in mm", file=name)
+    if header["qform_code"] and header["sform_code"] and apart(found) > 1:
+        message = f"{name} says twice how its voxels lie, and not the same (qform, sform): export it with one of them"
+        raise DataRefused("data.affine", message, file=name)
     if len(found.shape) != 3 or min(found.shape) < 2:
         raise DataRefused("data.shape", f"{name} is no single volume of three dimensions: leave it out", file=name)
     if header.get_data_dtype().kind not in "iuf":
         raise DataRefused("data.bit-depth", f"{name}: voxels must be whole or decimal numbers: export it so", file=name)
-    if 4 * np.prod(found.shape, dtype=np.float64) > LARGEST:
-        raise DataRefused("data.too-large", f"{name} has more voxels than fit in 512 MiB: crop it first", file=name)
+    finer = np.linalg.norm(found.affine[:3, :3], axis=0) / volumes.SPACING
+    if 4 * np.prod(found.shape * np.maximum(finer, 1), dtype=np.float64) > LARGEST:
+        message = f"{name} has more voxels, as it is or at {volumes.SPACING} mm, than fit in 512 MiB: crop it first"
+        raise DataRefused("data.too-large", message, file=name)
+
+
+def apart(found: nibabel.Nifti1Pair) -> float:
+    """By how many voxels the two maps of a header, sform and qform, differ about a corner of the volume, at most."""
+    corners = np.array(list(product(*((0, size - 1) for size in found.shape), (1,)))).T
+    other: NDArray[np.float64] = np.linalg.solve(found.get_sform(), found.get_qform() @ corners)
+    return float(np.abs(other - corners).max())
 
 
 def _volume(folder: Path, image: str, mask: str, removed: Counter[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

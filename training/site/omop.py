@@ -58,6 +58,7 @@ SPECIFICATION = {
     "name": NAME,
     "tables": "OMOP CDM 5.4: person, observation_period, condition_occurrence, measurement",
     "period": "the one that starts first; of several, the longest",
+    "observed": "to the period's end, or to the day of the extraction where that comes first",
     "index": {"days_after_start": LOOKBACK},
     "age": {"from": "year of the index date less year_of_birth", "limits": [str(number) for number in AGE]},
     "sex": {str(concept): letter for concept, letter in SEXES.items()},

@@ -8,6 +8,7 @@ the hospital: nothing of it is on the ledger, and no model sees it.
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,15 +33,17 @@ TRANSFORM = Compose([
 def prepare(index: Path, target: Path) -> Report:
     """Write `target` (NPZ) from the images that the CSV `index` lists.
 
-    Raises DataRefused `data.missing-file`, `data.encoding`, `data.missing-column`, `data.empty` (no image of the list
-    can be used: nothing is written).
+    Raises DataRefused as `listed`, and `data.empty` (no image of the list can be used: nothing is written).
     """
     removed, failed = Counter[str](), dict[str, str]()
     patients: list[str] = []
     pixels: list[NDArray[np.uint8]] = []
     labels: list[int] = []
-    for patient, file, label in listed(index, COLUMNS):
+    rows = list(listed(index, COLUMNS))
+    claimed = contested(rows)
+    for patient, file, label in rows:
         try:
+            require_one_patient(file, claimed)
             known = _label(file, label)
             image = _image(index.parent, file, removed)
         except DataRefused as refused:
@@ -60,7 +63,8 @@ def prepare(index: Path, target: Path) -> Report:
 def listed(index: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The cells of `columns` in each line of the CSV `index`, the first two of which must be filled in.
 
-    Raises DataRefused `data.missing-file`, `data.encoding`, `data.missing-column`, `data.empty-cell`.
+    Raises DataRefused `data.missing-file`, `data.encoding`, `data.truncated`, `data.missing-column`,
+    `data.repeated-column`, `data.empty-cell`.
     """
     try:
         text = index.read_text(encoding="utf-8-sig")
@@ -68,25 +72,49 @@ def listed(index: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         raise DataRefused("data.encoding", f"{index.name} is not UTF-8 text: write it again as UTF-8") from None
     except OSError:
         raise DataRefused("data.missing-file", f"{index.name} cannot be read: check that it is there") from None
-    rows = csv.DictReader(text.splitlines())
-    for column in columns:
-        if column not in (rows.fieldnames or ()):
-            message = f"{index.name}: column {column} is missing: write the columns {', '.join(columns)}"
-            raise DataRefused("data.missing-column", message, column=column)
-    for row in rows:
-        cells = tuple((row[column] or "").strip() for column in columns)
-        if not all(cells[:2]):
-            message = f"{index.name}, line {rows.line_num}: each image needs its patient and its file"
-            raise DataRefused("data.empty-cell", message, line=rows.line_num)
-        yield cells
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = rows.fieldnames or ()
+        for column in columns:
+            if names.count(column) != 1:
+                code, what = ("missing", "is missing") if column not in names else ("repeated", "stands twice")
+                message = f"{index.name}: column {column} {what}: write the columns {', '.join(columns)}"
+                raise DataRefused(f"data.{code}-column", message, column=column)
+        for row in rows:
+            cells = tuple((row[column] or "").strip() for column in columns)
+            if not all(cells[:2]):
+                message = f"{index.name}, line {rows.line_num}: each image needs its patient and its file"
+                raise DataRefused("data.empty-cell", message, line=rows.line_num)
+            yield cells
+    except csv.Error:
+        message = f"{index.name}, line {rows.line_num}: a quotation mark is open, or a cell too long: correct it"
+        raise DataRefused("data.truncated", message, line=rows.line_num) from None
+
+
+def contested(rows: Sequence[Sequence[str]]) -> set[str]:
+    """The files (second cells) that `rows` list for more than one patient (first cells)."""
+    owners: dict[str, set[str]] = {}
+    for patient, file, *_ in rows:
+        owners.setdefault(file, set()).add(patient)
+    return {file for file, patients in owners.items() if len(patients) > 1}
+
+
+def require_one_patient(file: str, claimed: set[str]) -> None:
+    """Raises DataRefused `data.two-patients`: nobody knows whose it is, and a record protects one patient."""
+    if file in claimed:
+        raise DataRefused("data.two-patients", f"{file} is listed for two patients: correct the list")
 
 
 def placed(folder: Path, file: str) -> Path:
     """Where a listed `file` is. Raises DataRefused `data.outside`, `data.missing-file`."""
     path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside, there = path.resolve().is_relative_to(folder.resolve()), path.is_file()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        inside, there = True, False
+    if not inside:
         raise DataRefused("data.outside", f"{file} stands outside the list's folder: put it inside")
-    if not path.is_file():
+    if not there:
         raise DataRefused("data.missing-file", f"{file} is not there: correct the list")
     return path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import psycopg
@@ -158,6 +158,16 @@ ENDS = "UPDATE observation_period SET observation_period_end_date = '{}' WHERE p
         (ENDS.format(INDEX + timedelta(days=omop.HORIZON - 1)), "omop.lost-early"),
         (condition(900, omop.OUTCOME[1], INDEX), "omop.outcome-before"),
         (condition(900, omop.OUTCOME[2], START - timedelta(days=900)), "omop.outcome-before"),
+        (
+            "UPDATE observation_period SET observation_period_end_date = '2999-12-31', observation_period_start_date = "
+            f"'{date.today() - timedelta(days=omop.LOOKBACK + omop.HORIZON - 1)}' WHERE person_id = 1",
+            "omop.lost-early",
+        ),
+        (
+            "UPDATE observation_period SET observation_period_start_date = '9999-06-01', observation_period_end_date = "
+            "'9999-12-31' WHERE person_id = 1",
+            "omop.too-short",
+        ),
         ("UPDATE person SET year_of_birth = NULL WHERE person_id = 1", "omop.born"),
         ("UPDATE person SET year_of_birth = 1850 WHERE person_id = 1", "omop.out-of-range"),
         ("UPDATE person SET gender_concept_id = 0 WHERE person_id = 1", "omop.sex"),
@@ -249,6 +259,54 @@ def test_words_in_the_place_of_a_number_leave_the_patient_out(cleveland, tmp_pat
     change(url, lambda connection: fill(connection, cleveland[:3]))
     execute(url, measurement(900, GLUCOSE, TAKEN, "'high'", 8840))
     assert extracted(url, tmp_path)[1].failed == {"1": "omop.not-a-number"}
+
+
+ALONE = "UPDATE person SET {} WHERE person_id = 1"
+TWICE = "CREATE TABLE person AS SELECT * FROM kept UNION ALL SELECT person_id, 8532, 1900 FROM kept WHERE person_id = 1"
+NOBODY = "CREATE TABLE person AS SELECT * FROM kept UNION ALL SELECT {}, 8507, 1950"
+
+
+@pytest.mark.parametrize(
+    ("statements", "code"),
+    [
+        ([ALONE.format("year_of_birth = 'about 1950'")], "omop.born"),
+        ([ALONE.format("year_of_birth = 1950.5")], "omop.born"),
+        ([ALONE.format("gender_concept_id = 'M'")], "omop.sex"),
+        (["ALTER TABLE person RENAME TO kept", TWICE], "omop.repeated"),
+    ],
+)
+def test_a_person_whom_sqlite_lets_be_anything_is_left_out(cleveland, tmp_path, statements, code):
+    (tmp_path / "cdm.sqlite").touch()
+    url = f"sqlite:///{tmp_path}/cdm.sqlite"
+    change(url, lambda connection: fill(connection, cleveland[:3]))
+    execute(url, *statements)
+    assert extracted(url, tmp_path)[1].failed == {"1": code}
+
+
+@pytest.mark.parametrize("person", ["NULL", "'P7'"])
+def test_a_person_without_a_number_stops_the_extraction(cleveland, tmp_path, person):
+    (tmp_path / "cdm.sqlite").touch()
+    url = f"sqlite:///{tmp_path}/cdm.sqlite"
+    change(url, lambda connection: fill(connection, cleveland[:3]))
+    execute(url, "ALTER TABLE person RENAME TO kept", NOBODY.format(person))
+    with pytest.raises(DataRefused) as refusal:
+        cdm.extract(url, tmp_path / "out.omop.csv")
+    assert refusal.value.code == "omop.unreadable" and "person" in refusal.value.message
+
+
+def test_names_in_capitals_are_the_same_to_sqlite(cleveland, tmp_path):
+    (tmp_path / "cdm.sqlite").touch()
+    url = f"sqlite:///{tmp_path}/cdm.sqlite"
+    change(url, lambda connection: fill(connection, cleveland[:3]))
+    execute(url, "ALTER TABLE person RENAME COLUMN year_of_birth TO YEAR_OF_BIRTH")
+    assert extracted(url, tmp_path)[1].used == 3
+
+
+def test_nobody_is_observed_beyond_the_day_of_the_reading_whatever_a_period_says(source, tmp_path):
+    execute(source, ENDS.format("2999-12-31"))
+    last = INDEX + timedelta(days=omop.HORIZON)
+    assert "1" in extracted(source, tmp_path, today=last)[0]
+    assert extracted(source, tmp_path, today=last - timedelta(days=1))[1].failed["1"] == "omop.lost-early"
 
 
 def test_nobody_left_is_refused_with_the_reasons_and_nothing_is_written(source, tmp_path):

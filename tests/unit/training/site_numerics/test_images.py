@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -55,6 +58,9 @@ def test_a_patient_has_all_images_and_counts_once(tmp_path):
     ("changes", "code"),
     [
         ({"images": None}, "data.missing-array"),
+        ({"patients": np.array("p0")}, "data.not-an-archive"),
+        ({"labels": np.uint8(1)}, "data.not-an-archive"),
+        ({"labels": np.arange(9) // 2 % 2 * 1.0}, "data.unknown-value"),
         ({"patients": np.array([], dtype=np.str_), "images": np.zeros((0, 28, 28), np.uint8),
           "labels": np.zeros(0, np.uint8)}, "data.empty"),
         ({"images": np.zeros((9, 28, 28), np.uint16)}, "data.bit-depth"),
@@ -78,6 +84,25 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, changes, code):
     with pytest.raises(DataRefused) as refusal:
         load(written(tmp_path, **changes))
     assert refusal.value.code == code and "chest.npz" in refusal.value.message
+
+
+def headed(shape):
+    """An array's file with a header for `shape`, and no numbers."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("images", [b"no array", headed((10**15, 28, 28)), headed((10**30,)), headed((-9, 28, 28))])
+@pytest.mark.parametrize("flag", [0, 1])
+def test_an_array_that_is_none_or_locked_is_refused(tmp_path, images, flag):
+    path = written(tmp_path, images=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("images" if images == b"no array" else "images.npy", images)
+        archive.infolist()[-1].flag_bits |= flag  # encrypted
+    with pytest.raises(DataRefused) as refusal:
+        load(path)
+    assert refusal.value.code == "data.not-an-archive"
 
 
 @pytest.mark.parametrize(("data", "code"), [(b"", "data.empty"), (b"PK\x03\x04 no archive", "data.not-an-archive")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 
@@ -79,6 +80,27 @@ def holed(voxels, affine, header):
     return nibabel.Nifti1Image(voxels, affine, header)
 
 
+def disagreeing(voxels, affine, header):
+    """The qform has left and right the other way round than the sform."""
+    image = nibabel.Nifti1Image(voxels, affine)
+    image.set_sform(affine, 1)
+    image.set_qform(np.diag([-1, 1, 1, 1]) @ affine, 1)
+    return image
+
+
+def micrometres(voxels, affine, header):
+    image = nibabel.Nifti1Image(voxels, affine)
+    image.header.set_xyzt_units("micron")
+    return image
+
+
+def typed(path, code):
+    """The file's bytes with another data type in its header."""
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[70:72] = code.to_bytes(2, "little")
+    return gzip.compress(bytes(data))
+
+
 @pytest.mark.parametrize(
     ("damage", "code"),
     [
@@ -92,6 +114,12 @@ def holed(voxels, affine, header):
         (lambda image, mask: changed(image, doubled), "data.shape"),
         (lambda image, mask: changed(image, lambda v, a, h: nibabel.Nifti1Image(v.astype(np.complex64), a)),
          "data.bit-depth"),
+        (lambda image, mask: changed(image, disagreeing), "data.affine"),
+        (lambda image, mask: changed(image, micrometres), "data.affine"),
+        (lambda image, mask: changed(image, lambda v, a, h: nibabel.Nifti1Image(v, spaced(400, 400, 400))),
+         "data.too-large"),
+        (lambda image, mask: image.write_bytes(gzip.compress(bytes(352))), "data.not-nifti"),
+        (lambda image, mask: image.write_bytes(typed(image, 27_652)), "data.not-nifti"),
         (lambda image, mask: changed(mask, lambda v, a, h: nibabel.Nifti1Image(v[:-1], a)), "data.mask-space"),
         (lambda image, mask: changed(mask, lambda v, a, h: nibabel.Nifti1Image(v, spaced(3, 3, 4))), "data.mask-space"),
         (lambda image, mask: changed(mask, lambda v, a, h: nibabel.Nifti1Image(v * 2, a)), "data.unknown-value"),
@@ -105,6 +133,31 @@ def test_what_does_not_fit_is_left_out_with_its_reason(tmp_path, damage, code):
     report = prepare(index, tmp_path / "made.volumes.npz")
     assert report.failed == {bad[0].name: code} and report.used == 1
     assert volumes.load(tmp_path / "made.volumes.npz").patients == ("p2",)
+
+
+@pytest.mark.parametrize("change", [
+    lambda v, a, h: nibabel.Nifti2Image(v, a),
+    lambda v, a, h: nibabel.Nifti1Image(v, None, bothwise(h, a)),
+])  # fmt: skip
+def test_a_second_version_and_two_maps_that_agree_are_taken(tmp_path, change):
+    image, mask = write(tmp_path, "one", shape=SHAPE, affine=AFFINE, radius=20)
+    changed(image, change)
+    report = prepare(listed(tmp_path, ("p1", image.name, mask.name)), tmp_path / "made.volumes.npz")
+    assert (report.used, report.failed) == (1, {})
+
+
+def bothwise(header, affine):
+    header.set_qform(affine, 1)
+    header.set_sform(affine, 1)
+    return header
+
+
+def test_a_volume_of_two_patients_is_nobodys(tmp_path):
+    image, mask = write(tmp_path, "one", shape=SHAPE, affine=AFFINE, radius=20)
+    rows = [(patient, image.name, mask.name) for patient in ("p1", "p2")]
+    with pytest.raises(DataRefused) as refusal:
+        prepare(listed(tmp_path, *rows), tmp_path / "made.volumes.npz")
+    assert refusal.value.context["reasons"] == {"data.two-patients": 1}
 
 
 def test_a_list_of_which_nothing_can_be_used_writes_nothing(tmp_path):

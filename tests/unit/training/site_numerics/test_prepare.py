@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from collections import Counter
@@ -91,23 +92,59 @@ def test_only_pixels_come_along_and_the_report_counts_what_did_not(tmp_path):
     assert (tmp_path / "chest.report.json").stat().st_mode & 0o77 == 0
 
 
-BAD = {
-    "data.no-pixels": {"PixelData": None},
-    "data.bit-depth": {"PixelRepresentation": 1},
-    "data.colour": {"SamplesPerPixel": 3},
-    "data.burnt-in": {"BurnedInAnnotation": "YES"},
-    "data.pixels": {"Rows": 400},
-    "data.compressed": {"TransferSyntaxUID": JPEG2000Lossless},
-}
+BAD = [
+    ("data.no-pixels", {"PixelData": None}),
+    ("data.bit-depth", {"PixelRepresentation": 1}),
+    ("data.bit-depth", {"HighBit": 15}),  # the values would stand four bits higher
+    ("data.colour", {"SamplesPerPixel": 3}),
+    ("data.colour", {"NumberOfFrames": 2, "Rows": 20}),
+    ("data.rescaled", {"RescaleSlope": "-1", "RescaleIntercept": "4095"}),  # black is white
+    ("data.rescaled", {"RescaleSlope": "1", "RescaleIntercept": "-1024"}),
+    ("data.rescaled", {"ModalityLUTSequence": []}),
+    ("data.burnt-in", {"BurnedInAnnotation": "YES"}),
+    ("data.burnt-in", {"BurnedInAnnotation": ["NO", "YES"]}),
+    ("data.pixels", {"Rows": 400}),
+    ("data.pixels", {"Rows": None}),
+    ("data.pixels", {"Rows": [40, 30]}),
+    ("data.pixels", {"PixelData": b""}),
+    ("data.not-dicom", {"BitsStored": [12, 12]}),
+    ("data.compressed", {"TransferSyntaxUID": JPEG2000Lossless}),
+]
 
 
-@pytest.mark.parametrize("code", BAD)
-def test_a_scan_that_cannot_be_used_is_left_out_and_named(tmp_path, code):
-    scan(tmp_path / "bad.dcm", **BAD[code])
+@pytest.mark.parametrize(("code", "changes"), BAD)
+def test_a_scan_that_cannot_be_used_is_left_out_and_named(tmp_path, code, changes):
+    scan(tmp_path / "bad.dcm", **changes)
     scan(tmp_path / "good.dcm")
     report = prepare(listed(tmp_path, [("a", "bad.dcm", "1"), ("b", "good.dcm", "0")]), tmp_path / "chest.npz")
     assert (report.used, report.failed) == (1, {"bad.dcm": code})
     assert load(tmp_path / "chest.npz").patients == ("b",)
+
+
+def test_a_header_that_says_that_pixels_are_seen_as_stored_is_no_reason_to_leave_a_scan_out(tmp_path):
+    scan(tmp_path / "scan.dcm", RescaleSlope="1.0", RescaleIntercept="0", NumberOfFrames=1, BurnedInAnnotation="NO")
+    assert dicom.read(tmp_path / "scan.dcm", Counter()).max() == 1
+
+
+def test_whatever_becomes_of_a_header_one_file_ends_no_preparation_and_no_log_repeats_it(tmp_path, caplog, recwarn):
+    scan(tmp_path / "scan.dcm")
+    whole, random = (tmp_path / "scan.dcm").read_bytes(), np.random.default_rng(6)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in random.integers(132, 700, random.integers(1, 4)):
+            damaged[place] = random.integers(256)
+        (tmp_path / "damaged.dcm").write_bytes(damaged)
+        with contextlib.suppress(DataRefused):
+            dicom.read(tmp_path / "damaged.dcm", Counter())
+    assert SECRET not in caplog.text and not [one for one in recwarn if SECRET in str(one.message)]
+
+
+def test_an_image_of_two_patients_is_nobodys(tmp_path):
+    for name in ("one", "shared"):
+        scan(tmp_path / f"{name}.dcm")
+    rows = [("a", "shared.dcm", "1"), ("b", "one.dcm", "1"), ("b", "shared.dcm", "1")]
+    report = prepare(listed(tmp_path, rows), tmp_path / "chest.npz")
+    assert (report.used, report.failed) == (1, {"shared.dcm": "data.two-patients"})
 
 
 def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path):
@@ -121,9 +158,10 @@ def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path):
     expected = {
         "empty.dcm": "data.empty", "empty.png": "data.empty", "words.dcm": "data.not-dicom",
         "words.png": "data.pixels", "colour.png": "data.bit-depth", "deep.png": "data.bit-depth",
-        "gone.dcm": "data.missing-file", "../list.csv": "data.outside",
+        "gone.dcm": "data.missing-file", "../list.csv": "data.outside", "nul\0.dcm": "data.missing-file",
+        f"{'long' * 80}.dcm": "data.missing-file",
     }  # fmt: skip
-    rows = [*(("a", file, "1") for file in expected), ("b", "good.dcm", "1"), ("c", "good.dcm", "2")]
+    rows = [*(("a", file, "1") for file in expected), ("b", "good.dcm", "1"), ("b", "good.dcm", "1.0")]
     report = prepare(listed(tmp_path, rows), tmp_path / "chest.npz")
     assert report.failed == expected | {"good.dcm": "data.unknown-value"} and report.used == 1
 
@@ -135,12 +173,22 @@ def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path):
         ([("", "scan.dcm", "1")], ("patient", "file", "label"), "data.empty-cell"),
         ([("a", "gone.dcm", "1")], ("patient", "file", "label"), "data.empty"),
         ([], ("patient", "file", "label"), "data.empty"),
+        ([("a", "scan.dcm", "1", "0")], ("patient", "file", "label", "label"), "data.repeated-column"),
+        ([("a", "x" * 140_000, "1")], ("patient", "file", "label"), "data.truncated"),
     ],
 )
 def test_a_list_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path, rows, columns, code):
     with pytest.raises(DataRefused) as refusal:
         prepare(listed(tmp_path, rows, columns), tmp_path / "chest.npz")
     assert refusal.value.code == code and not (tmp_path / "chest.npz").exists()
+
+
+def test_a_quotation_mark_that_is_not_closed_swallows_no_line(tmp_path):
+    scan(tmp_path / "scan.dcm")
+    (tmp_path / "list.csv").write_text('patient,file,label\na,"scan.dcm,1\nb,scan.dcm,0\n')
+    with pytest.raises(DataRefused) as refusal:
+        prepare(tmp_path / "list.csv", tmp_path / "chest.npz")
+    assert refusal.value.code == "data.truncated" and not (tmp_path / "chest.npz").exists()
 
 
 def test_the_command_writes_over_nothing(tmp_path):
