@@ -28,6 +28,7 @@ class Tab:
 PASSWORD = Tab(_("My password"), "accounts:password", ("accounts:",))
 CATALOGUE = Tab("Catalogue", "catalogue:home", ("catalogue:",))
 STUDIES = Tab("Studies", "studies:home", ("studies:",))
+DESK = ("patients:desk-patient", "patients:desk-account", "patients:desk-paper", "patients:desk-lost")
 MANDATES = ("patients:mandate-age", "patients:mandate-new", "patients:mandate-end", "patients:mandate-lost")
 TABS = {
     Role.PATIENT: (
@@ -63,11 +64,8 @@ TABS = {
             "Patients",
             "patients:desk",
             inside=(
-                Tab(
-                    "At the desk",
-                    "patients:desk",
-                    ("patients:desk-patient", "patients:desk-paper", "patients:desk-lost"),
-                ),
+                Tab("At the desk", "patients:desk", DESK),
+                Tab("To ask again", "patients:ask-again"),
                 Tab("Who speaks for whom", "patients:mandates", MANDATES),
                 Tab("Refused withdrawals", "patients:refused-withdrawals"),
             ),

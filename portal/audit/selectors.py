@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from portal.audit import words
 from portal.catalogue.selectors import organisation_title
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Event
@@ -17,9 +18,9 @@ def followed() -> dict[str, Any]:
     return {"height": mirror.height(), "transactions": Event.objects.count(), "last": mirror.events().first()}
 
 
-def latest(count: int = SHOWN) -> list[Event]:
-    """The newest committed transactions."""
-    return list(mirror.events()[:count])
+def latest(count: int = SHOWN) -> list[tuple[Event, str]]:
+    """The newest committed transactions, each with what it did in words; a contract to come may say more than these."""
+    return [(event, words.EVENTS.get(event.name, event.name)) for event in mirror.events()[:count]]
 
 
 def aborted() -> list[dict[str, Any]]:

@@ -57,7 +57,7 @@ def account(request: HttpRequest) -> HttpResponse:
     if sent(request, form, services.open_account):
         messages.success(request, "Recorded. This hospital's privacy account is open.")
         return redirect("catalogue:home")
-    return page(request, "catalogue/account.html", form, {})
+    return page(request, "catalogue/account.html", form, {"open": selectors.has_account(settings.NODE.msp)})
 
 
 @persona("researcher")

@@ -13,7 +13,7 @@ from portal.accounts.access import persona
 from portal.patients import access, files, impact, mandates, passkeys, selectors, speaking, withdrawing, words
 from portal.patients.choices import Choices
 from portal.patients.models import Mandate
-from portal.patients.views import download, facts
+from portal.patients.views import download, own_facts
 
 OF_SEVERAL = ("voices.", "age.", "mandate.")  # rules whose reasons speak of the patient, not to them
 
@@ -38,9 +38,9 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "passkey": passkeys.active(mandate),
         "takes_passkeys": passkeys.party() is not None,
         "grant": current,
-        "facts": facts(current) if current else None,
+        "facts": own_facts(current) if current else None,
         "said_no": current is not None and speaking.says_no(current),
-        "earlier": [(grant, facts(grant)) for grant in grants if grant is not current],
+        "earlier": [(grant, own_facts(grant)) for grant in grants if grant is not current],
     }
     if current is not None:
         details = current.opened()

@@ -1,4 +1,4 @@
-"""A steward's pages about who may speak for whom: ages, mandates, and patients who must be asked again."""
+"""A steward's pages about who may speak for whom: ages and mandates."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ from portal import pages
 from portal.accounts.access import persona
 from portal.patients import mandates, passkey_setup, passkeys, speaking, words
 from portal.patients.mandate_forms import AgeForm, AppointForm
-from portal.patients.models import Grant, Mandate, Passkey
-
-AGAIN = {  # the rules of portal.patients.lapses, as a steward reads them
-    "consent.expired": "the last day that was chosen is over",
-    "age.ask-again": "the patient is grown up now and decides alone",
-    "mandate.not-held": "whoever said it may not speak for the patient any more",
-}
+from portal.patients.models import Mandate, Passkey
 
 
 @persona("steward")
@@ -28,11 +22,8 @@ AGAIN = {  # the rules of portal.patients.lapses, as a steward reads them
 def home(request: HttpRequest) -> HttpResponse:
     held = Mandate.objects.select_related("patient", "account").defer("private")
     keyed = set(Passkey.objects.filter(lost=None).values_list("mandate_id", flat=True))
-    lapsed = Grant.objects.exclude(lapse="").filter(local_withdrawn_at=None).order_by("-lapsed_at")
-    again = lapsed.values_list("patient_id", "lapse", "lapsed_at")[:200]
     shown = {
         "held": [{**about(one), "in_force": speaking.in_force(one), "keyed": one.pk in keyed} for one in held],
-        "again": [(patient, AGAIN.get(rule, rule), when) for patient, rule, when in again],
     }
     return render(request, "patients/mandates.html", shown)
 

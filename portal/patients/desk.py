@@ -1,4 +1,4 @@
-"""The hospital's desk: a consent taken down on paper, with or without help; a patient's lost passkey."""
+"""The hospital's desk: a patient's way to sign in, a consent taken down on paper, a lost passkey."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
+from portal import pages
 from portal.accounts.access import persona
+from portal.accounts.forms import SignInName
 from portal.errors import PortalError
 from portal.forms import Form
 from portal.patients import passkey_setup, passkeys, selectors, services, texts
@@ -28,6 +30,13 @@ class FindForm(Form):
         max_length=200,
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
         error_messages={"required": "Type the number of a record in one of this hospital's data sets."},
+    )
+
+
+class AccountForm(Form):
+    username = SignInName(
+        label="The name that the patient signs in with",
+        help_text="Not the patient's own name, nor the number of a record.",
     )
 
 
@@ -95,6 +104,24 @@ def paper(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @persona("steward")
+def account(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Let a patient sign in: a name, and a password that is shown once."""
+    found = get_object_or_404(Patient.objects.defer("sealed_records"), pk=pk)
+    if found.account_id is not None:
+        return redirect("patients:desk-patient", pk=pk)
+    form = AccountForm(request.POST or None)
+    passwords: list[str] = []
+
+    def opened(username: str) -> None:
+        passwords.append(services.open_account(patient=found, username=username))
+
+    if pages.sent(request, form, opened):
+        shown = {"patient": found, "username": form.cleaned_data["username"], "password": passwords[0]}
+        return render(request, "patients/desk_account_open.html", shown)
+    return pages.page(request, "patients/desk_account.html", form, {"patient": found})
+
+
+@persona("steward")
 def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Note that a passkey is lost; the patient sets up the next one, on their own device."""
     shown = about(pk)
@@ -108,7 +135,7 @@ def lost(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def about(pk: UUID) -> dict[str, object]:
-    found = get_object_or_404(Patient.objects.defer("sealed_records"), pk=pk)
+    found = get_object_or_404(Patient.objects.select_related("account").defer("sealed_records"), pk=pk)
     grants = list(selectors.grants_of(found))
     current = selectors.current(grants)
     return {

@@ -17,7 +17,7 @@ from portal.errors import PortalError
 from portal.patients import access, by_file, passkey_setup, passkeys, saying, selectors, services, texts, words
 from portal.patients.models import Grant, KeyKind
 from portal.patients.passkeys import Signer
-from portal.patients.views import facts
+from portal.patients.views import own_facts
 
 STATE = "passkey"  # what the browser was asked, until it answers
 
@@ -35,7 +35,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     shown |= {
         "problem": problem,
         "unsigned": unsigned,
-        "unsigned_how": words.signed(unsigned) if unsigned else "",
+        "unsigned_how": words.signed_by_you(unsigned) if unsigned else "",
     }
     return render(request, "patients/passkey.html", shown, status=422 if problem else 200)
 
@@ -94,7 +94,7 @@ def sign_anew(request: HttpRequest, pk: UUID) -> HttpResponse:
     options = services.draft(wish, texts.text(grant.text, grant.opened().language))
     shown = {
         "grant": grant,
-        "facts": facts(grant),
+        "facts": own_facts(grant),
         "options": options,
         "to_sign": by_file.to_sign(grant.patient),
         "problem": problem,

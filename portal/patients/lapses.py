@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import structlog
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from consent import mandate as mandates
 from portal.patients.models import Grant, Status
@@ -43,3 +43,15 @@ def rule_of(grant: Grant, now: datetime) -> str | None:
     age = details.age or grant.patient.age
     rule = mandates.silenced(age, details.mandate, grant.preset, grant.recorded_at, int(now.timestamp()))
     return rule if rule in OVER else None
+
+
+def to_ask_again() -> QuerySet[Grant]:
+    """One consent of each patient that ended by itself and that nobody has spoken about since, the newest first.
+
+    Spoken has the patient, or whoever said it before: what they said then stands, or they took it back.
+    """
+    told = Q(mandate=None) | Q(mandate=OuterRef("mandate")) | ~Q(lapse="")  # or it is the later of two that ended
+    since = Grant.objects.filter(told, patient=OuterRef("patient"), made__gt=OuterRef("made"))
+    spoken = Exists(since.exclude(status=Status.REFUSED))
+    ended = Grant.objects.exclude(lapse="").filter(~spoken, local_withdrawn_at=None)
+    return ended.exclude(status=Status.WITHDRAWN).order_by("-lapsed_at")

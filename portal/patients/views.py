@@ -23,7 +23,7 @@ def home(request: HttpRequest) -> HttpResponse:
     patient = access.patient(request)
     grants = list(selectors.grants_of(patient))
     current = selectors.current(grants)
-    earlier = [(grant, facts(grant)) for grant in grants if grant is not current]
+    earlier = [(grant, own_facts(grant)) for grant in grants if grant is not current]
     shown: dict[str, object] = {
         "speaks": request.user.mandates.exists(),  # type: ignore[union-attr]
         "said": [(grant, facts(grant)) for grant in selectors.said_for(patient)],
@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "own": (own := speaking.together_now(patient, current) if current else None),
         "why_not": gettext(own.reason) if own else "",
         "grant": current,
-        "facts": facts(current) if current else None,
+        "facts": own_facts(current) if current else None,
         "earlier": earlier,
     }
     if current is not None:
@@ -52,9 +52,9 @@ def grant(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = access.grant(request, pk)
     elsewhere = request.headers.get("HX-Target", "").startswith("state-")
     if elsewhere:
-        return render(request, "patients/parts/state.html", {"grant": found, "facts": facts(found)})
+        return render(request, "patients/parts/state.html", {"grant": found, "facts": own_facts(found)})
     heard = selectors.heard_by(found.commitment) if found.withdrawn_block else []
-    shown = {"grant": found, "facts": facts(found), "heard": heard, "answer": selectors.answer(found)}
+    shown = {"grant": found, "facts": own_facts(found), "heard": heard, "answer": selectors.answer(found)}
     return render(request, "patients/grant.html", shown)
 
 
@@ -64,7 +64,7 @@ def receipt(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = access.grant(request, pk)
     code = bytes(found.code).hex()
     grouped = " ".join(code[first : first + 4] for first in range(0, len(code), 4))
-    return render(request, "patients/receipt.html", {"grant": found, "facts": facts(found), "code": grouped})
+    return render(request, "patients/receipt.html", {"grant": found, "facts": own_facts(found), "code": grouped})
 
 
 @persona("patient")
@@ -112,6 +112,11 @@ def facts(grant: Grant) -> dict[str, Any]:
         "rekeyed": datetime.fromtimestamp(grant.rekeyed_at, UTC) if grant.rekeyed_at else None,
         "colour": colour,
     }
+
+
+def own_facts(grant: Grant) -> dict[str, Any]:
+    """The same, for the page of whoever said so."""
+    return {**facts(grant), "signed": words.signed_by_you(grant)}
 
 
 def download(data: bytes, name: str) -> HttpResponse:

@@ -17,7 +17,7 @@ from portal.accounts.access import persona
 from portal.errors import PortalError
 from portal.patients import access, by_file, impact, leaving, passkeys, services, texts
 from portal.patients.models import Grant
-from portal.patients.views import facts
+from portal.patients.views import own_facts
 
 RULES: Final = {
     "future-permits-only": _("Your stop is for all that comes. What was learned before may still be used."),
@@ -40,7 +40,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("patients:grant", pk=pk)
     shown = {
         "grant": found,
-        "facts": facts(found),
+        "facts": own_facts(found),
         "impact": impact.of_patient(access.patient(request)),
         "rule": rule(found),
         "options": passkeys.withdrawal_options(found),

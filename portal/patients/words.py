@@ -64,6 +64,12 @@ ATTESTATIONS = {
     "portal-key": _("By the hospital, with a key that it keeps for the patient"),
     "hospital-attested": _("The hospital says so; no key of the patient's stands for it"),
 }
+OWN = {  # as the patient reads of it
+    "passkey": _("With your own passkey"),
+    "device-key": _("With your own key, which you keep in a file"),
+    "portal-key": _("By the hospital, with a key that it keeps for you"),
+    "hospital-attested": _("The hospital says so; no key of yours stands for it"),
+}
 SPOKEN = ATTESTATIONS | {
     "passkey": _("With a passkey of the person who spoke for the patient"),
     "portal-key": _("By the hospital, with a key that it keeps for the person who spoke for the patient"),
@@ -145,6 +151,11 @@ def month(text: str) -> str:
 def signed(grant: Grant) -> str:
     """How `grant` was signed: by the patient, or by somebody who spoke for them."""
     return str((ATTESTATIONS if grant.mandate_id is None else SPOKEN)[grant.attestation])
+
+
+def signed_by_you(grant: Grant) -> str:
+    """The same, for whoever it was."""
+    return str(OWN[grant.attestation])
 
 
 def today_month() -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COLUMN, ROW = 44, 30  # px of the drawing's own units
-LABELS, TOP, PANEL = 230, 24, 120  # least room for names at the left, for the scale above, for the epsilon line
+COLUMN, ROW = 44, 52  # px of the drawing's own units; a row has its hospital's name above its marks, not beside them
+LEFT, TOP, PANEL = 70, 24, 120  # room at the left for the scale, above for the line of the plan, for the epsilon line
 LETTER = 7.6  # px: a letter of the widest usual system font at the size of charts.css, on average
 
 
@@ -44,7 +44,7 @@ class RoundsChart:
     marks: tuple[Mark, ...]
     left: int
     label_x: int
-    ceiling_text: int = TOP + 4
+    ceiling_text: int = TOP - 8
     middle: int = TOP + PANEL // 2
 
 
@@ -56,8 +56,7 @@ def rounds(
     planned: float,
 ) -> RoundsChart:
     """`states[row][column]`: (state, words). `epsilons[column]`: epsilon after that attempt, at most `planned`."""
-    floor = TOP + PANEL
-    left = max(LABELS, 20 + round(LETTER * max(map(len, rows), default=0)))
+    floor, left = TOP + PANEL, LEFT
     scale = PANEL / planned if planned > 0 else 0.0
     points = [f"{left},{floor}"]
     before = floor
@@ -70,15 +69,15 @@ def rounds(
         points.append(f"{left + len(columns) * COLUMN},{before}")
     head = floor + ROW
     return RoundsChart(
-        width=left + max(1, len(columns)) * COLUMN + 16,
-        height=head + ROW * len(rows) + 12,
+        width=max(left + max(1, len(columns)) * COLUMN, round(LETTER * max(map(len, rows), default=0))) + 16,
+        height=head + ROW * len(rows) + 4,
         line=" ".join(points),
         ceiling=TOP,
         floor=floor,
         columns=tuple(Label(_x(left, number), floor + 20, text) for number, text in enumerate(columns)),
-        rows=tuple(Label(left - 12, head + ROW // 2 + ROW * number + 4, text) for number, text in enumerate(rows)),
+        rows=tuple(Label(0, head + ROW * number + 18, text) for number, text in enumerate(rows)),
         marks=tuple(
-            Mark(_x(left, column), head + ROW // 2 + ROW * row, state, words)
+            Mark(_x(left, column), head + ROW * row + 32, state, words)
             for row, line in enumerate(states)
             for column, (state, words) in enumerate(line)
         ),

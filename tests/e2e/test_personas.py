@@ -89,7 +89,7 @@ def test_a_patient_who_withdrew_takes_home_what_proves_it(house: House, tmp_path
     page = house.page
     house.enter(CLEVELAND, "patient2")
     page.get_by_text("Stopped and recorded", exact=True).first.wait_for()
-    page.get_by_text("With the patient's own passkey").first.wait_for()
+    page.get_by_text("With your own passkey").first.wait_for()
     page.get_by_role("link", name="Look at it").first.click()
     page.get_by_role("heading", name="You have stopped this consent").wait_for()
     walks.check(page)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.contracts import host
 from ledger.verify import verify
-from portal.audit import services
+from portal.audit import services, words
 from portal.reactor import selectors as mirror
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +25,14 @@ def test_the_download_verifies_against_the_pages_genesis_and_head(desks, tmp_pat
 def test_the_chain_and_how_to_verify_it_are_shown(desks):
     chain = desks.at("auditor") and services.chain()
     page = desks.page("auditor", "/audit/")
-    assert chain.genesis in page and mirror.events().first().tx_id in page
+    newest = mirror.events().first()
+    assert chain.genesis in page and newest.tx_id in page and words.EVENTS[newest.name] in page
     assert f"--genesis {chain.genesis}" in desks.page("auditor", "/audit/verify/")
+
+
+def test_every_event_that_a_contract_announces_is_told_in_words():
+    announced = {function.terms.event for function in host.FUNCTIONS.values()} - {None}
+    assert words.EVENTS.keys() == announced
 
 
 def test_denied_access_is_listed_without_its_reason(desks):

@@ -190,3 +190,10 @@ def test_a_file_made_from_omop_tables_names_its_network_and_who_was_left_out(des
         "metric_sigma": Decimal(2), "learning_rate": Decimal(1), "rounds": 2, "local_steps": 1,
     }, request="r", datasets=[record], code="00" * 32, disjoint=True)  # fmt: skip
     assert (made["configuration"]["model"], made["configuration"]["features"]) == ("coronary-fcn", "omop-coronary-1")
+
+
+@pytest.mark.parametrize("open_", [True, False])
+def test_an_open_privacy_account_is_not_offered_to_be_opened(desks, monkeypatch, open_):
+    monkeypatch.setattr("portal.catalogue.selectors.has_account", lambda msp: open_)
+    page = desks.page("steward", "/catalogue/account/")
+    assert ("It is open already." in page) is open_ and ("Open the account" in page) is not open_

@@ -109,7 +109,7 @@ def test_a_consent_and_its_withdrawal_are_signed_with_the_passkey(browser, catch
     grant.refresh_from_db()
     assert grant.status == Status.RECORDED
     assert on_the_ledger(grant)["attestation"] == "passkey"
-    assert "With the patient&#x27;s own passkey" in browser.client.get("/consent/").content.decode()
+    assert "With your own passkey" in browser.client.get("/consent/").content.decode()
     receipt = read_receipt(browser.client.get(f"/consent/{grant.pk}/receipt.json").content)
     receipt.evidence.verify(passkeys.party())
 
@@ -299,7 +299,7 @@ def test_a_lost_passkey_is_replaced_at_the_desk_and_the_new_one_may_only_stop(br
     standing = on_the_ledger(grant)
     assert (standing["status"], standing["attestation"]) == ("active", "hospital-attested")
     page = browser.client.get(f"/consent/{grant.pk}/").content.decode()
-    assert "no key of the patient" in page and "a new one took its place" in page
+    assert "no key of yours" in page and "a new one took its place" in page
 
     path = f"/consent/{grant.pk}/withdraw/"
     stolen = sent_by(lost, browser.asked(path)["challenge"])
@@ -371,7 +371,14 @@ def test_a_key_replaced_while_the_ledger_is_away_is_told_later(browser, catch_up
 
 def test_only_a_steward_is_at_the_desk_and_only_the_patient_has_a_passkey_page(ledger, as_patient, steward):
     patient, client = as_patient
-    for page in ("", f"{patient.pk}/", f"{patient.pk}/paper/", f"{patient.pk}/lost/"):
+    for page in (
+        "",
+        f"{patient.pk}/",
+        "again/",
+        f"{patient.pk}/account/",
+        f"{patient.pk}/paper/",
+        f"{patient.pk}/lost/",
+    ):
         assert client.get(f"/patients/{page}").status_code == 404
     assert steward.get("/consent/passkey/").status_code == 404
 
