@@ -290,10 +290,10 @@ class Schedule:
         }
         before = len(self.hospital.loads)
         if len(left) < 20:
-            with pytest.raises(TrainingError, match=r"site\.cohort-too-small"):
+            with pytest.raises(TrainingError, match=r"site\.attempt-lost"):
                 world.ask(self.hospital.msp, "train", self.study, self.round, self.attempt)
             assert len(self.hospital.loads) == before and not Studies(world.view).updates(self.last())
-            world.run("runner", "studies:Abort", {**place, "reason": "site.cohort-too-small"})
+            world.run("runner", "studies:Abort", {**place, "reason": "site.attempt-lost"})
             self.attempt, self.stopped = self.attempt + 1, self.stopped + 1
             return
         answer = world.ask(self.hospital.msp, "train", self.study, self.round, self.attempt)

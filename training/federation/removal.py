@@ -16,6 +16,8 @@ from training.errors import TrainingError
 from training.federation.studies import LedgerView, Round, Studies, Study
 from training.site.stores import TRAINING
 
+APART = 600  # seconds that times of two transactions may be in the other order: each is within 300 of the hosts' clock
+
 
 def checkpoint(view: LedgerView, study: Study, commitments: Sequence[str]) -> tuple[Study, Round]:
     """An attempt at the first round that any of the consents `commitments` may have been used in; its `base` is clean.
@@ -46,7 +48,9 @@ def first_use(view: LedgerView, study: Study, rests_on: Sequence[tuple[Study, Ro
 
     `rests_on`: `attempts` of `study`. Errors as `checkpoint`.
 
-    An attempt opened in the second of the recording, or of the withdrawal, counts.
+    The gate takes no consent that was recorded, by its time, after the attempt was opened. Whether the withdrawal came
+    before or after that is a matter of blocks, of which the ledger shows a range, and of times, which may be `APART`
+    from each other's order: an attempt counts unless either says that it was opened after the withdrawal.
     """
     entry = view.entry(f"consents/{commitment}")
     if entry is None or entry.body.get("recorded") is None:
@@ -59,7 +63,20 @@ def first_use(view: LedgerView, study: Study, rests_on: Sequence[tuple[Study, Ro
     studies = Studies(view)
     for place, (_, item) in enumerate(rests_on):
         answer = studies.commitments(item).get(body["hospital"])
-        in_time = body["recorded"] <= item.opened <= body["withdrawn"]
-        if item.kind == TRAINING and in_time and answer is not None and not answer.declined:
+        in_time = body["recorded"] <= item.opened <= body["withdrawn"] + APART
+        took_part = item.kind == TRAINING and answer is not None and not answer.declined
+        if in_time and took_part and there_before(view, rests_on, place) < entry.block:
             return place
     return None
+
+
+def there_before(view: LedgerView, rests_on: Sequence[tuple[Study, Round]], place: int) -> int:
+    """A block that was there before the attempt at `place` was opened: where the attempt before it in its study ended,
+    or where the study's last approval stands.
+    """
+    (study, _), (earlier, last) = rests_on[place], rests_on[place - 1]
+    if place and earlier.study == study.study:
+        keys = [f"studies/round/{last.study}/{last.round}/{last.attempt}"]
+    else:
+        keys = [f"studies/approval/{study.study}/{site}" for site in study.plan.sites]
+    return max(entry.block for entry in map(view.entry, keys) if entry is not None)

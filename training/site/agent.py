@@ -79,7 +79,7 @@ class SiteAgent:
         """Do what `request` asks, or what is left of it. Raises CovenantError; the code travels back, details do not.
 
         Codes: of the ledger's own check (it lacks what was seen of it), `site.disk-full`, `site.ledger-stale`,
-        `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`, `site.cohort-too-small`,
+        `site.wrong-code`, `site.round-not-open`, `site.clock-skew`, `site.over-ceiling`,
         `site.attempt-lost`, and those of `permission`, of the dry run (`model.*`), of public weights
         (`weights.*`), of the chain, of the stores and of
         the contracts.
@@ -252,7 +252,7 @@ class SiteAgent:
         still = {item.commitment for item in admitted}
         patients = [member.patient for member in members if member.commitment in still]
         if len(patients) < max(study.plan.min_cohort, MINIMUM):
-            raise TrainingError("site.cohort-too-small", "withdrawals left too few patients: nothing was read")
+            raise lost("withdrawals left too few patients: nothing was read, and the code says no more than a crash's")
         return patients
 
 

@@ -30,7 +30,8 @@ def ended(desks):
 def withdrawn(opened, **changes):
     body = {"commitment": CONSENT, "status": "withdrawn", "hospital": HOSPITAL, "recorded": opened - 9,
             "withdrawn": opened + 9, **changes}  # fmt: skip
-    Record.objects.update_or_create(key=f"consents/{CONSENT}", defaults={"body": body, "block": 1, "tx_id": "t"})
+    last = Record.objects.latest("block").block  # withdrawn after all that happened
+    Record.objects.update_or_create(key=f"consents/{CONSENT}", defaults={"body": body, "block": last, "tx_id": "t"})
 
 
 def test_the_price_is_shown_and_the_restart_is_proposed_as_a_study_of_its_own(desks, ended):

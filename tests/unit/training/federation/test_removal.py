@@ -118,12 +118,45 @@ def test_the_very_seconds_of_the_recording_and_of_the_withdrawal_count(stopped, 
     world, study, gone, _ = stopped
     studies, key = Studies(world.view), f"consents/{gone.commitment}"
     opened, body = studies.last(study, 2).opened, world.view.entry(key).body
-    for times, number in (((0, 0), 2), ((1, 1), None), ((-1, -1), None)):
+    late = removal.APART
+    for times, number in (((0, -late), 2), ((1, 1), None), ((-1, -late - 1), None)):
         stood = {"recorded": opened + times[0], "withdrawn": opened + times[1]}
         monkeypatch.setitem(world.ledger.state, key, encode({**body, **stood}))
         before = studies.study(study)
         place = removal.first_use(world.view, before, removal.attempts(studies, before), gone.commitment)
         assert (None if place is None else studies.rounds(study)[place].round) == number
+
+
+def test_a_withdrawal_whose_clock_is_behind_the_rounds_is_no_reason_to_call_a_consent_unused(tmp_path):
+    world = World(tmp_path, hospitals=2, patients=24, held_out=1)
+    world.everybody_consents()
+    alpha, studies, study = world.hospitals[ALPHA], Studies(world.view), world.study(rounds=2)
+    gone = next(made for made in alpha.grants.values() if made.patient not in alpha.held_out)
+
+    def before(number):
+        world.now += 290 if number == 1 else -580  # the hub's clock is ahead, the patient's hospital behind
+        if number == 2:
+            alpha.withdraw(gone)
+            raise TrainingError("test.held", "no second round")
+
+    with pytest.raises(TrainingError, match=r"test\.held"):
+        world.runner(before=before).run(study)
+    body = world.view.entry(f"consents/{gone.commitment}").body
+    assert body["withdrawn"] < studies.last(study, 1).opened
+    assert any(member.patient == gone.patient for cohort in alpha.cohorts.values() for member in cohort.members)
+    _, found = removal.checkpoint(world.view, studies.study(study), [gone.commitment])
+    assert found.round == 1
+
+
+def test_rounds_that_were_opened_soon_after_a_withdrawal_are_known_by_their_blocks_not_to_have_used_it(stopped):
+    world, study, gone, _ = stopped
+    studies = Studies(world.view)
+    new = restarted(world, *removal.checkpoint(world.view, studies.study(study), [gone.commitment]))
+    world.runner().run(new)
+    withdrawn = world.view.entry(f"consents/{gone.commitment}").body["withdrawn"]
+    assert all(item.opened < withdrawn + removal.APART for item in studies.rounds(new))
+    with pytest.raises(TrainingError, match=r"removal\.not-used"):
+        removal.checkpoint(world.view, studies.study(new), [gone.commitment])
 
 
 def test_what_was_never_used_or_is_not_there_is_refused(stopped):
