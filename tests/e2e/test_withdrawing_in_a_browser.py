@@ -13,8 +13,8 @@ from portal.catalogue import manifests
 from portal.patients import hearing, impact, leaving, sending, services
 from portal.patients.models import Grant
 from tests.e2e import walks
-from tests.functional.studies.test_studies_pages import approved
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

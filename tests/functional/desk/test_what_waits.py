@@ -11,8 +11,8 @@ from django.utils import timezone
 from portal.access import selectors as requests
 from portal.patients.models import HandedIn
 from portal.reactor import selectors as mirror
-from tests.functional.studies.test_studies_pages import approved, proposed
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved, proposed
 
 pytestmark = pytest.mark.django_db
 NOTHING = "Nothing waits for you."

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.reactor.models import Record
-from tests.functional.studies.test_studies_pages import approved
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved
 
 pytestmark = pytest.mark.django_db
 LISTS = [

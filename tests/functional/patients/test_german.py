@@ -19,9 +19,9 @@ from portal.reactor import selectors as mirror
 from tests.functional.patients.test_impact import entered
 from tests.functional.patients.test_passkeys import ORIGIN, RP_ID, Browser, chosen
 from tests.functional.patients.test_speaking import AGES, guardian, says_yes, years_ago
-from tests.functional.studies.test_studies_pages import approved, run_round
 from tests.support.desks import HOSPITAL
 from tests.support.spoken import untranslated
+from tests.support.studies import approved, run_round
 from tests.support.understanding import two_versions
 
 pytestmark = pytest.mark.django_db

@@ -17,8 +17,8 @@ from portal.catalogue import manifests
 from portal.patients import impact, leaving, services
 from portal.patients.models import Cohort, CohortEntry, Grant
 from portal.reactor import selectors as mirror
-from tests.functional.studies.test_studies_pages import approved, run_round
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved, run_round
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from portal.patients.choices import Choices
 from portal.patients.models import Grant, Status
 from portal.reactor.models import Record
 from tests.functional.patients.test_giving import ALL_KINDS, PLAINLY
-from tests.functional.studies.test_studies_pages import approved
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved
 
 pytestmark = pytest.mark.django_db
 NO = Denial(studies=("6f1c3a52-9a0e-4a6e-8d0b-1f6f5f2b7c11",))

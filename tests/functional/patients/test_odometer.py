@@ -10,8 +10,8 @@ from portal.catalogue import manifests
 from portal.patients import selectors, services
 from portal.reactor import selectors as mirror
 from tests.functional.patients.test_impact import entered
-from tests.functional.studies.test_studies_pages import approved, run_round
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved, run_round
 from training.privacy.accountants import rdp_epsilon
 from training.privacy.events import PoissonSampledGaussian
 

@@ -19,8 +19,8 @@ from tests.functional.patients.test_giving import ALL_KINDS, PLAINLY
 from tests.functional.patients.test_impact import entered
 from tests.functional.patients.test_passkeys import ORIGIN, RP_ID, Browser
 from tests.functional.patients.test_speaking import AGES, HEART, admitted, guardian, says_yes, years_ago
-from tests.functional.studies.test_studies_pages import approved
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved
 from training.site.gate import Gate
 
 pytestmark = pytest.mark.django_db

@@ -19,8 +19,8 @@ from portal import ledger as portal_ledger
 from portal.accounts.models import ROLES_OF
 from portal.reactor import selectors as mirror
 from tests.functional.node import SEAT
-from tests.functional.studies.test_studies_pages import approved, proposed, run_round
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved, proposed, run_round
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from portal import study_cli
 from portal.grid import hub
 from portal.reactor import selectors as mirror
 from portal.reactor.models import Record
-from tests.functional.studies.test_studies_pages import approved, run_round
 from tests.support.desks import HOSPITAL
+from tests.support.studies import approved, run_round
 
 pytestmark = pytest.mark.django_db
 CONSENT = "ab" * 32

@@ -58,7 +58,7 @@ def test_only_the_month_that_is_over_counts_and_each_consent_once():
 
 
 def test_every_study_shows_the_same_line(desks):
-    from tests.functional.studies.test_studies_pages import approved
+    from tests.support.studies import approved
 
     studies = [approved(desks, desks.dataset()) for _ in range(2)]
     pages = [desks.page("researcher", f"/studies/{study}/") for study in studies]
