@@ -71,7 +71,7 @@ def test_a_consent_and_its_withdrawal_are_signed_by_a_key_the_hospital_never_has
     catch_up()
     standing = portal_ledger.evaluate("site", "consents:Get", {"commitment": grant.commitment})
     assert (standing["attestation"], standing["status"]) == ("device-key", "active")
-    assert "kept by the patient in a file" in owner.client.get("/consent/").content.decode()
+    assert "With your own key, which you keep in a file" in owner.client.get("/consent/").content.decode()
     receipt, file = tmp_path / "receipt.json", tmp_path / "ledger.blocks"
     receipt.write_bytes(owner.client.get(f"/consent/{grant.pk}/receipt.json").content)
     assert to_base64url(read_receipt(receipt.read_bytes()).evidence.key) == owner.public

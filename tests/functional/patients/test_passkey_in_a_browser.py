@@ -109,7 +109,7 @@ def speaks(page, address, catch_up, mandate):
     catch_up()
     assert admitted(mandate.patient) == [mandate.grants.get().commitment]
     page.reload()
-    page.get_by_text("With a passkey of the person who spoke for the patient").wait_for()
+    page.get_by_text("With your own passkey").wait_for()
     walks.strike(page, "link", "Where the record was used", "Where the record of Ada was used")
     walks.strike(page, "link", "Back", "Speaking for Ada")
     walks.strike(page, "link", "Take it back", "Take back what you said for Ada?")

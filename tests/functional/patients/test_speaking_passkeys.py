@@ -54,7 +54,7 @@ def test_a_yes_and_taking_it_back_are_signed_with_the_guardians_own_passkey(brow
     receipt.evidence.verify(passkeys.party())
     assert receipt.details.mandate == mandate.opened() and receipt.evidence.key == bytes(Passkey.objects.get().public)
     page = browser.client.get(f"/acting/{mandate.pk}/").content.decode()
-    assert "With a passkey of the person who spoke for the patient" in page
+    assert "With your own passkey" in page
 
     path = f"/acting/said/{grant.pk}/take-back/"
     assert browser.client.post(path, {"passkey": browser.touch(path)}).status_code == 302
