@@ -43,7 +43,7 @@ def show(directory: Directory, org: Org = "", hospital: Hospitals = None, as_jso
     """Every account: its cap, and epsilon spent, reserved, elsewhere and left, by RDP as gated and by PLD as reported.
 
     Left is the cap less the epsilon of everything before it; a plan usually costs less than its own epsilon then, since
-    histories compose to less than their sum. Noised counts draw on sub-accounts of their own, which are not shown here.
+    histories compose to less than their sum. Noised counts draw on an account of their own, not shown here.
     """
     view = read(directory, org)
     standing = odometer.standings(view)

@@ -3,7 +3,7 @@
 What that means for a patient, who may be in several hospitals, and for the caps: `exposure`.
 
 State: `budget/account/<msp>` -> Account (one a hospital, whatever number of data sets, versions and derived sets it
-has), `budget/disjoint` -> Disjoint, `budget/counts-account/<dataset>` -> CountsAccount.
+has), `budget/disjoint` -> Disjoint, `budget/counts-account/<msp>` -> CountsAccount.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Disjoint(Document, frozen=True):
 
 
 class CountsAccount(Document, frozen=True):
-    """What the noised counts of one lineage root (`dataset`) have spent; apart from every study's budget."""
+    """What the noised counts of a hospital's data sets have spent together; apart from every study's budget."""
 
-    dataset: str
+    hospital: str
     spent: tuple[str, ...]
 
 
@@ -50,8 +50,8 @@ def key(hospital: str) -> str:
     return f"budget/account/{hospital}"
 
 
-def counts_key(dataset: str) -> str:
-    return f"budget/counts-account/{dataset}"
+def counts_key(hospital: str) -> str:
+    return f"budget/counts-account/{hospital}"
 
 
 def require(ledger: Ledger, hospital: str) -> Account:

@@ -131,9 +131,9 @@ class Budget(Contract):
     ) -> CountAnswer:
         """Give the one fixed answer to a counting question: a count with noise of `sigma`, or null ("not shown").
 
-        An answer is charged to the sub-account of the lineage root, which versions and derived sets share, null as well
-        (a null below the threshold tells something); once the month's 20 answers or the sub-account are used up, only
-        null is accepted, and it costs nothing.
+        An answer is charged to the hospital's sub-account, which all of its data sets share since a patient may be in
+        each, null as well (a null below the threshold tells something); once the month's 20 answers of the lineage root
+        or the sub-account are used up, only null is accepted, and it costs nothing.
         Refuses `catalogue.not-owner`, `access.inquiry-unknown`, `budget.sigma`, `catalogue.unknown`,
         `budget.known-differently`, `budget.month`, `budget.no-account`, `budget.counts-exhausted`.
         """
@@ -172,7 +172,7 @@ class Budget(Contract):
             )
         if charge is not None:
             account, counter = charge
-            ledger.put(accounts.counts_key(lineage), account)
+            ledger.put(accounts.counts_key(hospital), account)
             ledger.put(counter_key(lineage, month), counter)
         ledger.put(key, offered)
         return offered
@@ -233,11 +233,11 @@ def affordable(
     """
     delta = accounts.require(ledger, hospital).delta
     counter = ledger.find(counter_key(dataset, month), Counter) or Counter(dataset=dataset, month=month, answers=0)
-    account = ledger.find(accounts.counts_key(dataset), CountsAccount)
+    account = ledger.find(accounts.counts_key(hospital), CountsAccount)
     before = rdp.NOTHING if account is None else rdp.read(account.spent)
     spent = rdp.plus(before, rdp.gaussian(sigma))
     if counter.answers >= COUNTS_PER_MONTH or rdp.epsilon(spent, delta) > Decimal(MAX_COUNTS_EPSILON):
         return None
-    return CountsAccount(dataset=dataset, spent=rdp.written(spent)), Counter(
+    return CountsAccount(hospital=hospital, spent=rdp.written(spent)), Counter(
         dataset=dataset, month=month, answers=counter.answers + 1
     )

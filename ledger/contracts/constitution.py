@@ -11,7 +11,7 @@ from typing import Final
 
 MIN_COHORT: Final = 20  # patients; no plan may ask for fewer, no bucket begins lower
 MAX_EPSILON: Final = "10"  # the ceiling of every account's cap
-MAX_COUNTS_EPSILON: Final = "5"  # the ceiling of a data set's sub-account for counts, at the hospital's delta
+MAX_COUNTS_EPSILON: Final = "5"  # the ceiling of a hospital's sub-account for counts, at its delta
 COUNTS_PER_MONTH: Final = 20  # noised counts a data set answers in one month
 MIN_SIGMA: Final = Decimal("0.1")  # noise multiplier below which a mechanism is no mechanism
 MAX_DELTA: Final = Decimal("0.02")  # below 1/49: a larger delta could publish one patient of the smallest data set

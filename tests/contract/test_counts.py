@@ -8,7 +8,7 @@ from consent.purpose import Purpose
 from tests.contract.refusals import refused
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE
 
-ALPHA, BETA = HOSPITALS[:2]
+ALPHA, BETA, GAMMA = HOSPITALS[:3]
 
 
 def inquire(world, dataset, purpose=PURPOSE):
@@ -75,6 +75,14 @@ def test_a_derived_data_set_gets_no_new_sub_account(world):
     for inquiry in [inquire(world, one) for one in derived]:
         with refused(world.ledger, "budget.counts-exhausted"):
             answer(world, inquiry, 117, sigma="1.2")
+
+
+def test_a_data_set_of_its_own_gets_no_new_sub_account_either_and_another_hospital_has_its_own(world):
+    first, second = (inquire(world, world.register(GAMMA)) for _ in range(2))
+    assert answer(world, first, 117, sigma="1.2", hospital=GAMMA)["charged"]
+    with refused(world.ledger, "budget.counts-exhausted"):
+        answer(world, second, 117, sigma="1.2", hospital=GAMMA)
+    assert answer(world, inquire(world, world.register(BETA)), 117, sigma="1.2", hospital=BETA)["charged"]
 
 
 @pytest.mark.parametrize(

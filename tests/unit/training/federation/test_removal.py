@@ -159,6 +159,24 @@ def test_rounds_that_were_opened_soon_after_a_withdrawal_are_known_by_their_bloc
         removal.checkpoint(world.view, studies.study(new), [gone.commitment])
 
 
+def test_a_round_that_its_hospital_sat_out_and_an_evaluation_use_no_consent(stopped, monkeypatch):
+    world, study, gone, _ = stopped
+    studies, standing = Studies(world.view), Studies(world.view).study(study)
+    used = studies.last(study, 2)
+    for key, changes in (
+        (f"studies/cohort/{study}/2/1/{ALPHA}", {"declined": True, "root": None, "bucket": None}),
+        (f"studies/round/{study}/2/{used.attempt}", {"kind": "evaluation"}),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setitem(world.ledger.state, key, encode({**world.view.entry(key).body, **changes}))
+            with pytest.raises(TrainingError, match=r"removal\.not-used"):
+                removal.checkpoint(world.view, standing, [gone.commitment])
+    elsewhere = {**world.view.entry(f"consents/{gone.commitment}").body, "hospital": "GammaMSP"}
+    monkeypatch.setitem(world.ledger.state, f"consents/{gone.commitment}", encode(elsewhere))
+    with pytest.raises(TrainingError, match=r"removal\.not-in-study"):
+        removal.checkpoint(world.view, standing, [gone.commitment])
+
+
 def test_what_was_never_used_or_is_not_there_is_refused(stopped):
     world, study, _, _ = stopped
     standing, alpha = Studies(world.view).study(study), world.hospitals[ALPHA]
