@@ -3,6 +3,8 @@
 For a linear layer it is the outer product of the two, summed over positions; a convolution is a linear layer on the
 patches that its kernel saw. Patches of many channels are copied with these side by side, in runs that memory gives
 whole; a parameter has them the other way about, which changes no norm, and the sum is turned round once it is taken.
+Where only the product is wanted, patches are made of a few records at a time, in one buffer that stays in the cache:
+memory given back and asked for anew costs as much as the copying does.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMS = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 SIDE_BY_SIDE = 8  # channels from which such runs are the longer ones, measured
+AT_ONCE = 2**18  # numbers in patches made at a time, 1 MiB of float32: half of a core's own cache, measured
 KNOWN = (nn.Linear, nn.PReLU, *NORMS, *CONVOLUTIONS, *TRANSPOSED)
 
 
@@ -51,7 +54,7 @@ class Product:
     def short(self) -> bool:
         """Whether norm and sum are less work than the product written down."""
         (a, positions), b = self.left.shape[2:], self.right.shape[2]
-        return positions * (a + b) < a * b
+        return is_short(a, b, positions)
 
     def written(self) -> Written:
         return Written((self.left @ self.right.mT).flatten(1), self.kernel)
@@ -68,6 +71,11 @@ class Product:
         """As Written.summed."""
         scaled = self.left * factors[:, None, None, None]
         return _turned(torch.einsum("ngal,ngbl->gab", scaled, self.right).flatten(), self.kernel)
+
+
+def is_short(a: int, b: int, positions: int) -> bool:
+    """Whether norm and sum of (a, positions) @ (positions, b) are less work than the product written down."""
+    return positions * (a + b) < a * b
 
 
 def _turned(flat: Tensor, kernel: tuple[int, int]) -> Tensor:
@@ -106,7 +114,7 @@ def gradients(layer: nn.Module, put: Tensor, delta: Tensor) -> Iterator[tuple[Te
         yield layer.weight, Product(delta[:, None], put[:, None])
     elif isinstance(layer, _ConvNd):
         left, right = (put, delta) if isinstance(layer, TRANSPOSED) else (delta, put)
-        yield layer.weight, Product(_split(left, layer.groups).flatten(3), *patches(_split(right, layer.groups), layer))
+        yield layer.weight, _of_kernel(_split(left, layer.groups).flatten(3), _split(right, layer.groups), layer)
     else:
         raise TypeError(f"the gradients of {type(layer).__name__} are not known")
     if layer.bias is not None:
@@ -138,26 +146,54 @@ def _split(side: Tensor, groups: int) -> Tensor:
     return side.reshape(len(side), groups, side.shape[1] // groups, *side.shape[2:])
 
 
-def patches(image: Tensor, layer: _ConvNd) -> tuple[Tensor, tuple[int, int]]:
-    """What the kernel of a convolution sees at each of its positions, and its order as Written.kernel has it.
+def _of_kernel(left: Tensor, image: Tensor, layer: _ConvNd) -> Written | Product:
+    """The gradient of a convolution's kernel. `left`: (n, groups, a, positions); `image`: as Patches.of has it."""
+    if {*layer.kernel_size, *layer.stride} == {1} and not any(layer.padding):
+        return Product(left, image.flatten(3))
+    records, groups, a, positions = left.shape
+    b = image.shape[2] * math.prod(layer.kernel_size)
+    if is_short(a, b, positions):
+        seen = Patches(image, layer, records)
+        return Product(left, seen.of(image), seen.kernel)
+    rows = min(records, max(1, AT_ONCE // (groups * b * positions)))
+    seen, found = Patches(image, layer, rows), left.new_empty(records, groups, a, b)
+    for start in range(0, records, rows):
+        some = slice(start, start + rows)
+        torch.matmul(left[some], seen.of(image[some]).mT, out=found[some])
+    return Written(found.flatten(1), seen.kernel)
 
-    `image`: (n, groups, channels, ...). What is seen: (n, groups, channels * kernel, positions).
+
+class Patches:
+    """What the kernel of a convolution sees at each of its positions, of at most `rows` records at a time.
+
+    `kernel`: its order, as Written.kernel has it.
     """
-    axes, channels, widths = len(layer.kernel_size), image.shape[2], [int(width) for width in layer.padding]
-    if {*layer.kernel_size, *layer.stride} == {1} and not any(widths):
-        return image.flatten(3), (1, channels)
-    last = channels >= SIDE_BY_SIDE
-    sides = [size + 2 * width for size, width in zip(image.shape[3:], widths, strict=True)]
-    shape = (*sides, channels) if last else (channels, *sides)
-    whole = image.new_zeros(*image.shape[:2], *shape).movedim(-1 if last else 2, 2)
-    whole[(..., *(slice(width, -width or None) for width in widths))] = image
-    for axis, (size, step, gap) in enumerate(zip(layer.kernel_size, layer.stride, layer.dilation, strict=True)):
-        whole = whole.unfold(3 + axis, gap * (size - 1) + 1, step)
-    for axis, gap in enumerate(layer.dilation):
-        whole = whole[(slice(None),) * (3 + axes + axis) + (slice(None, None, gap),)]
-    places, kernel = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
-    count = math.prod(whole.shape[3 : 3 + axes])
-    if last:
-        seen = whole.permute(0, 1, *places, *kernel, 2).reshape(*image.shape[:2], count, -1).mT
-        return seen, (math.prod(layer.kernel_size), channels)
-    return whole.permute(0, 1, 2, *kernel, *places).reshape(*image.shape[:2], -1, count), (1, channels)
+
+    def __init__(self, image: Tensor, layer: _ConvNd, rows: int) -> None:
+        """`image`: of the shape and kind that `of` will be given, any number of records."""
+        axes, (groups, channels), sizes = len(layer.kernel_size), image.shape[1:3], image.shape[3:]
+        widths = [int(width) for width in layer.padding]
+        last = channels >= SIDE_BY_SIDE
+        sides = [size + 2 * width for size, width in zip(sizes, widths, strict=True)]
+        shape = (*sides, channels) if last else (channels, *sides)
+        whole = image.new_zeros(rows, groups, *shape).movedim(-1 if last else 2, 2)
+        self._inner = whole[(..., *(slice(width, -width or None) for width in widths))]
+        for axis, (size, step, gap) in enumerate(zip(layer.kernel_size, layer.stride, layer.dilation, strict=True)):
+            whole = whole.unfold(3 + axis, gap * (size - 1) + 1, step)
+        for axis, gap in enumerate(layer.dilation):
+            whole = whole[(slice(None),) * (3 + axes + axis) + (slice(None, None, gap),)]
+        places, kernel = range(3, 3 + axes), range(3 + axes, 3 + 2 * axes)
+        self._view = whole.permute(0, 1, *places, *kernel, 2) if last else whole.permute(0, 1, 2, *kernel, *places)
+        self._copy = self._view.new_empty(self._view.shape)
+        count = math.prod(whole.shape[3 : 3 + axes])
+        self._flat = self._copy.view(rows, groups, count, -1).mT if last else self._copy.view(rows, groups, -1, count)
+        self.kernel = (math.prod(layer.kernel_size), channels) if last else (1, channels)
+
+    def of(self, image: Tensor) -> Tensor:
+        """`image`: (n, groups, channels, ...). What is seen, until the next call: (n, groups, channels * kernel,
+        positions).
+        """
+        count = len(image)
+        self._inner[:count] = image  # what surrounds it stays zero
+        self._copy[:count] = self._view[:count]
+        return self._flat[:count]

@@ -47,10 +47,11 @@ class LayerwiseEngine:
     def _summed(self, weights: Tensor, features: Features, labels: Labels, owners: Owners) -> tuple[Tensor, Tensor]:
         """The clipped sum, and each patient's norm before clipping, float64 (patients,)."""
         vector_to_parameters(weights, self._module.parameters())
-        order = np.argsort(owners, kind="stable")
-        owners = owners[order]
+        if (owners[1:] < owners[:-1]).any():
+            order = np.argsort(owners, kind="stable")
+            features, labels, owners = features[order], labels[order], owners[order]
         try:
-            passed = self._passed(torch.as_tensor(features[order]), torch.as_tensor(labels[order]))
+            passed = self._passed(torch.as_tensor(features), torch.as_tensor(labels))
             with torch.inference_mode():
                 found = {
                     parameter: of_patients(records, owners)

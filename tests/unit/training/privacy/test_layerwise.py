@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from training.errors import ModelRefused
 from training.models.networks import Frozen, Network
+from training.privacy import layers
 from training.privacy.engines import engine
 from training.privacy.layers import Product
 
@@ -94,6 +95,17 @@ def test_a_norm_is_not_lost_where_positions_cancel():
     assert torch.allclose(product.norms(), norms, rtol=1e-4)
     factors = torch.tensor([1.0, 0.5, 0.0])
     assert torch.allclose(product.summed(factors), product.written().summed(factors), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_patches_made_a_few_records_at_a_time_are_the_same(name, monkeypatch):
+    network_, shape = network(name)
+    records, weights = batch(shape, [1] * 5), torch.from_numpy(network_.give())
+    ours = engine("layerwise", network_.module, network_.loss, 0.3, 64)
+    whole = ours.clipped_sum(weights, *records)
+    for one in (1, 3000):  # numbers: a record at a time, and runs of records with fewer in the last
+        monkeypatch.setattr(layers, "AT_ONCE", one)
+        assert float((ours.clipped_sum(weights, *records) - whole).abs().max()) <= 1e-6
 
 
 class Twice(nn.Module):
