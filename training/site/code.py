@@ -33,7 +33,7 @@ COVERED = (  # folders with all below them, and single files
     "portal/limits.py",
     "portal/patients/choices.py",
     "portal/patients/hearing.py",
-    "portal/patients/models.py",
+    "portal/patients/models",
     "portal/patients/projections.py",
     "portal/patients/odometer.py",
     "portal/patients/proofs.py",
