@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from training.errors import DataRefused
 from training.site import omop
 from training.site.attempts import write
-from training.site.report import Report
+from training.site.report import Report, nothing_used
 
 PROFILE = "covenant-omop-1: one line a patient; no date, no free text, no source value, no other concept"
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -114,9 +113,7 @@ def extract(source: str, target: Path, schema: str | None = None, today: date | 
         except DataRefused as refused:
             failed[str(person)] = refused.code
     if not rows:
-        reasons = Counter(failed.values())
-        most = ", ".join(f"{code} ({count})" for code, count in reasons.most_common(3)) or "the table person is empty"
-        raise DataRefused("data.empty", f"nobody in these tables can be used: {most}", reasons=dict(reasons))
+        raise nothing_used("nobody in these tables", failed, "the table person is empty")
     write(target, table_of(rows))
     return Report(PROFILE, len(rows), failed, {})
 

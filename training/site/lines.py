@@ -31,8 +31,9 @@ class Line:
         return text
 
     def decimal(self, column: str, lowest: float, highest: float) -> float:
+        text = self.cell(column)
         try:
-            value = float(self.cell(column))
+            value = math.nan if "_" in text else float(text)  # Python's own numbers may have underscores
         except ValueError:
             value = math.nan
         if not math.isfinite(value):

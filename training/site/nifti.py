@@ -27,7 +27,7 @@ from training.models.volume import LABEL
 from training.site import volumes
 from training.site.loader import LARGEST
 from training.site.prepare import contested, listed, placed, require_one_patient
-from training.site.report import Report
+from training.site.report import Report, nothing_used
 
 PROFILE = "covenant.nifti-voxels.v1"
 COLUMNS = ("patient", "image", "mask")
@@ -68,8 +68,7 @@ def prepare(index: Path, target: Path) -> Report:
             continue
         patients.append(patient)
     if not patients:
-        reasons = dict(Counter(failed.values()))
-        raise DataRefused("data.empty", f"no volume that {index.name} lists can be used", reasons=reasons)
+        raise nothing_used(f"no volume that {index.name} lists", failed, "it lists none")
     images, masks = (np.stack(parts) for parts in zip(*made, strict=True))
     volumes.write(target, patients, images, masks)
     return Report(PROFILE, len(patients), failed, dict(removed))

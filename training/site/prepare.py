@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from training.errors import DataRefused
 from training.site import dicom, images
-from training.site.report import Report
+from training.site.report import Report, nothing_used
 
 LABELS = ("0", "1")
 COLUMNS = ("patient", "file", "label")
@@ -53,9 +53,7 @@ def prepare(index: Path, target: Path) -> Report:
         pixels.append(image)
         labels.append(known)
     if not patients:
-        raise DataRefused(
-            "data.empty", f"no image that {index.name} lists can be used", reasons=dict(Counter(failed.values()))
-        )
+        raise nothing_used(f"no image that {index.name} lists", failed, "it lists none")
     images.write(target, patients, np.stack(pixels), np.array(labels, dtype=np.uint8))
     return Report(dicom.PROFILE, len(patients), failed, dict(removed))
 

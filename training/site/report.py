@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,13 @@ class Report:
             "failed": self.failed,
             "removed": dict(sorted(self.removed.items())),
         }
+
+
+def nothing_used(what: str, failed: Mapping[str, str], otherwise: str) -> DataRefused:
+    """The error where all of `what` `failed` (name -> code), with the commonest reasons; `otherwise` if none did."""
+    reasons = Counter(failed.values())
+    most = ", ".join(f"{code} ({count})" for code, count in reasons.most_common(3)) or otherwise
+    return DataRefused("data.empty", f"{what} can be used: {most}", reasons=dict(reasons))
 
 
 def reported(make: Callable[[Path], Report], target: Path, end: str) -> tuple[Report, Path]:

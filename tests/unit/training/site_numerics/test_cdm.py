@@ -201,6 +201,13 @@ def test_an_event_after_two_years_and_a_condition_after_the_index_date_do_not_co
     assert (line["coronary_disease"], line["angina"]) == ("0", "0")
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_several_records_of_a_condition_the_first_counts(source, tmp_path, order):
+    days = (INDEX, INDEX + timedelta(days=1))
+    execute(source, *(condition(900 + key, 321318, days[place]) for key, place in enumerate(order)))
+    assert extracted(source, tmp_path)[0]["1"]["angina"] == "1"
+
+
 def test_of_several_periods_the_first_counts_and_of_equal_ones_the_longest(source, tmp_path):
     period = (
         "INSERT INTO observation_period (observation_period_id, person_id, observation_period_start_date, "

@@ -108,6 +108,7 @@ def test_a_byte_order_mark_and_foreign_line_ends_are_fine(write):
     [
         ("age", "sixty", "data.not-a-number"),
         ("age", "nan", "data.not-a-number"),
+        ("age", "6_3", "data.not-a-number"),
         ("chol", "inf", "data.not-a-number"),
         ("chol", "1e999", "data.not-a-number"),
         ("age", "", "data.empty-cell"),

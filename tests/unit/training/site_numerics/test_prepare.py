@@ -181,6 +181,7 @@ def test_a_list_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path, ro
     with pytest.raises(DataRefused) as refusal:
         prepare(listed(tmp_path, rows, columns), tmp_path / "chest.npz")
     assert refusal.value.code == code and not (tmp_path / "chest.npz").exists()
+    assert code != "data.empty" or ("data.missing-file (1)" if rows else "it lists none") in refusal.value.message
 
 
 def test_a_quotation_mark_that_is_not_closed_swallows_no_line(tmp_path):
