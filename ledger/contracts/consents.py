@@ -37,7 +37,7 @@ from ledger.contracts.grants import (
     text_key,
 )
 from ledger.contracts.members import relying_party
-from ledger.contracts.sealed import SealedGrant
+from ledger.contracts.sealed import Place, SealedGrant, SealedTerms, seal
 from ledger.contracts.state import Ledger, agree
 from ledger.errors import Refused
 
@@ -138,25 +138,37 @@ class Consents(Contract):
 
     @transaction(role=Role.REGISTRAR, event="consents.recorded")
     def record_batch(
-        self, ledger: Ledger, *, grants: tuple[SealedGrant, ...], evidence: tuple[Evidence, ...] | None
+        self,
+        ledger: Ledger,
+        *,
+        grants: tuple[tuple[Digest, Place], ...],
+        terms: tuple[SealedTerms, ...],
+        evidence: tuple[Evidence, ...] | None,
     ) -> Recorded:
         """Record up to 500 grants of the caller's hospital, sorted by commitment: all of them, or none.
 
+        `grants`: each one's commitment, and the place in `terms`, from 0, of all else that it says. `evidence`: in the
+        order of the grants.
         Refuses as `consents:Record` does, with the entry's place in `index`; and `consents.batch-size`,
-        `consents.not-sorted`.
+        `consents.batch-terms`, `consents.not-sorted`.
         """
         if not 1 <= len(grants) <= MAX_BATCH:
             raise Refused("consents.batch-size", f"a batch holds 1 to {MAX_BATCH} grants: split it", given=len(grants))
-        if any(one.commitment >= other.commitment for one, other in zip(grants, grants[1:], strict=False)):
+        if any(one >= other for (one, _), (other, _) in zip(grants, grants[1:], strict=False)):
             raise Refused("consents.not-sorted", "sort the batch by commitment, each commitment once")
-        party = party_of(ledger, *grants)
+        if {place for _, place in grants} != set(range(len(terms))):
+            raise Refused(
+                "consents.batch-terms", "name for each grant a place in `terms`, and each place at least once"
+            )
+        sealed = tuple(seal(terms[place], commitment) for commitment, place in grants)
+        party = party_of(ledger, *sealed)
         if evidence is not None:
-            check_all(ledger, grants, evidence, party)
-        ledger.expect([key(grant.commitment) for grant in grants])
+            check_all(ledger, sealed, evidence, party)
+        ledger.expect([key(commitment) for commitment, _ in grants])
         fresh: list[Record] = []
         texts: dict[str, Text | None] = {}
         current: set[str] = set()
-        for index, grant in enumerate(grants):
+        for index, grant in enumerate(sealed):
             try:
                 record = admit(ledger, grant, texts)
                 if find_standing(ledger, record) is None:

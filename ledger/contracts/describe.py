@@ -144,6 +144,8 @@ def spelled(info: msgspec.inspect.Type) -> str:  # noqa: PLR0911  # one line a k
             return " or ".join(spelled(one) for one in types)
         case inspect_.VarTupleType(item_type=item):
             return f"list of {spelled(item)}"
+        case inspect_.TupleType(item_types=items):
+            return "(" + ", ".join(spelled(one) for one in items) + ")"
         case inspect_.DictType(key_type=key, value_type=value):
             return f"object from {spelled(key)} to {spelled(value)}"
         case inspect_.LiteralType(values=values):

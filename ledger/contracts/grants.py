@@ -57,10 +57,11 @@ class Successor(Document, frozen=True):
     still_permits: StillPermits
 
 
-class Record(Document, frozen=True):
+class Record(Document, frozen=True, omit_defaults=True):
     """One commitment. For a tombstone (a withdrawal that came before its grant) everything about the grant is null.
 
     `rekeyed`: when a lost key was last replaced; `replacement`: the digest of the key that may withdraw in its place.
+    What has not happened is left out: half a million records need not say so four times each.
     """
 
     commitment: Digest
@@ -72,8 +73,8 @@ class Record(Document, frozen=True):
     valid_until: str | None
     attestation: str | None
     recorded: Seconds | None
-    withdrawn: Seconds | None
-    withdrawn_by: Literal["patient", "code", "registrar"] | None
+    withdrawn: Seconds | None = None
+    withdrawn_by: Literal["patient", "code", "registrar"] | None = None
     rekeyed: Seconds | None = None
     replacement: Digest | None = None
 
@@ -89,8 +90,6 @@ class Record(Document, frozen=True):
             valid_until=grant.valid_until,
             attestation=grant.attestation,
             recorded=now,
-            withdrawn=None,
-            withdrawn_by=None,
         )
 
     def withdrawn_now(self, now: int, by: Literal["patient", "code", "registrar"]) -> Record:

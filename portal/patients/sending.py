@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from consent.encoding import to_base64url
 from consent.grant import replacement_digest
+from ledger.contracts.sealed import batched
 from ledger.errors import Refused
 from ledger.gateway import Committed
 from portal import ledger
@@ -59,8 +60,8 @@ def send_batch(batch: Sequence[Grant], points: dict[Any, bytes]) -> None:
     if len(batch) == 1:
         done = send_one(batch[0], shown_of[0])
     else:
-        entries = [sealed(grant) for grant in batch]
-        done = ledger.submit("registrar", "consents:RecordBatch", {"grants": entries}, shown_of, timeout=120)
+        entries = batched(sealed(grant) for grant in batch)
+        done = ledger.submit("registrar", "consents:RecordBatch", entries, shown_of, timeout=120)
     Grant.objects.filter(pk__in=[grant.pk for grant in batch]).update(tx_id=done.tx_id)
 
 

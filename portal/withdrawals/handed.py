@@ -119,4 +119,4 @@ def standing(commitment: str) -> str | None:
 def withdrawn_block(commitment: str) -> int | None:
     """The block in which the patient withdrew `commitment`, once the mirror has it: then nothing is left to do."""
     found = mirror.standing(f"consents/{commitment}").filter(key=f"consents/{commitment}").first()
-    return found.block if found is not None and found.body["withdrawn_by"] in BY_PATIENT else None
+    return found.block if found is not None and found.body.get("withdrawn_by") in BY_PATIENT else None

@@ -29,6 +29,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from ledger.contracts.sealed import batched  # noqa: E402
 from ledger.embedded.create import create  # noqa: E402
 from ledger.embedded.layout import Layout  # noqa: E402
 from ledger.embedded.process import Process  # noqa: E402
@@ -184,7 +185,7 @@ def batch(grants: list[SignedGrant]) -> list[SignedGrant]:
 
 
 async def record_batch(client: Client, grants: list[SignedGrant]) -> None:
-    arguments = {"grants": [each.sealed for each in grants]}
+    arguments = batched(each.sealed for each in grants)
     code = await client.submit("consents:RecordBatch", arguments, [each.evidence for each in grants])
     assert code == 0, code
 

@@ -46,8 +46,6 @@ def consents(first: int, count: int) -> list[Recorded]:
             "valid_until": "2031-01",
             "attestation": "portal-key",
             "recorded": 1_767_225_600,
-            "withdrawn": None,
-            "withdrawn_by": None,
         }
         return canonical.encode({"records": {f"consents/{commitment}": record}})
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consent import grant, keys
 from consent.encoding import to_base64url
+from ledger.contracts.sealed import batched
 from tests.contract.ecdsa import N, recovered
 from tests.contract.refusals import refused
 from tests.contract.world import HOSPITALS, INSTITUTE, Patient, Signed, fresh
@@ -32,7 +33,7 @@ def signature(patient, signed):
 
 
 def record_batch(world, batch, evidence=None):
-    arguments = {"grants": [one.sealed() for one in batch]}
+    arguments = batched(one.sealed() for one in batch)
     evidence = [one.evidence() for one in batch] if evidence is None else evidence
     return world.ledger.submit(f"{ALPHA}.registrar", "consents:RecordBatch", arguments, evidence)
 
@@ -305,6 +306,27 @@ def test_a_batch_of_none_or_too_many(world):
     for size in (0, 501):
         with refused(world.ledger, "consents.batch-size"):
             record_batch(world, [one] * size)
+
+
+def test_a_batch_says_once_what_its_grants_say_alike(world):
+    patients = [Patient() for _ in range(6)]
+    batch = [each.grant(valid_until=f"203{number % 2}-01") for number, each in enumerate(patients)]
+    batch.sort(key=lambda one: one.commitment)
+    assert len(batched(one.sealed() for one in batch)["terms"]) == 2
+    assert record_batch(world, batch) == {"recorded": 6, "known": 0}
+    for one in batch:
+        recorded = get(world, one.commitment)
+        assert {name: recorded[name] for name in one.sealed()} == one.sealed()
+
+
+def test_a_batch_with_terms_that_no_grant_has_or_without_a_grants(world):
+    batch = batch_of(3)
+    good, evidence = batched(one.sealed() for one in batch), [one.evidence() for one in batch]
+    (terms,) = good["terms"]
+    beyond = [*good["grants"][:2], [good["grants"][2][0], 1]]
+    for wrong in ({"terms": [terms, {**terms, "text": "other"}]}, {"terms": []}, {"grants": beyond}):
+        with refused(world.ledger, "consents.batch-terms"):
+            world.ledger.submit(f"{ALPHA}.registrar", "consents:RecordBatch", {**good, **wrong}, evidence)
 
 
 def test_a_batch_with_less_evidence_than_grants(world):

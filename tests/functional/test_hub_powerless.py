@@ -21,6 +21,7 @@ from consent import duo
 from consent.purpose import Asking, Purpose
 from ledger.contracts.functions import Role
 from ledger.contracts.host import FUNCTIONS
+from ledger.contracts.sealed import batched
 from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.errors import LedgerError, Refused
@@ -128,7 +129,7 @@ def record(world: World) -> Act:
 
 def record_batch(world: World) -> Act:
     signed = sorted((Patient().grant() for _ in range(3)), key=lambda one: one.commitment)
-    arguments = {"grants": [one.sealed() for one in signed]}
+    arguments = batched(one.sealed() for one in signed)
     return Act(f"{ALPHA}.registrar", arguments, [one.evidence() for one in signed])
 
 

@@ -168,7 +168,7 @@ class Hospital:
                 continue
             record = self.world.view.entry(f"consents/{made.commitment}")
             assert record is not None
-            gone = record.body["withdrawn"] is not None
+            gone = "withdrawn" in record.body
             # the block of recording: a withdrawal rewrites the record, so it is remembered apart
             recorded = self.world.recorded.setdefault(made.commitment, ledger.blocks[f"consents/{made.commitment}"])
             yield Standing(
@@ -180,7 +180,7 @@ class Hospital:
                     valid_from=made.statement.valid_from,
                     valid_until=made.statement.valid_until,
                     recorded_at=record.body["recorded"],
-                    withdrawn_at=record.body["withdrawn"],
+                    withdrawn_at=record.body.get("withdrawn"),
                     details=made.details,
                     lapse=self.lapse(made.statement.text),
                 ),
@@ -188,7 +188,7 @@ class Hospital:
                 secret=made.secret,
                 recorded_block=recorded,
                 withdrawn_block=record.block if gone else None,
-                withdrawn_by=record.body["withdrawn_by"],
+                withdrawn_by=record.body.get("withdrawn_by"),
                 withdrawn_here=made.handed_in,
                 speaker=made.speaker,
             )

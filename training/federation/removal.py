@@ -56,7 +56,7 @@ def first_use(view: LedgerView, study: Study, rests_on: Sequence[tuple[Study, Ro
     if entry is None or entry.body.get("recorded") is None:
         raise TrainingError("removal.unknown", "the ledger holds no such consent: copy its number from the receipt")
     body = entry.body
-    if body["withdrawn"] is None:
+    if body.get("withdrawn") is None:
         raise TrainingError("removal.not-withdrawn", "this consent stands: what rests on it is not removed")
     if body["hospital"] not in study.plan.sites:
         raise TrainingError("removal.not-in-study", "this consent's hospital has no data set in the study")

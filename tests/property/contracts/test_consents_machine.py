@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from consent import grant
 from consent.webauthn import PRESENT, VERIFIED, Assertion
+from ledger.contracts.sealed import batched
 from ledger.errors import Refused
 from portal.demo.authenticator import Passkey
 from tests.contract.memory import MemoryLedger
@@ -104,7 +105,7 @@ class Consents(RuleBasedStateMachine):
         batch = sorted((GRANTS[number] for number in numbers), key=lambda one: one.commitment)
         at_alpha = all(one.statement.hospital == ALPHA for one in batch)
         possible = at_alpha and all(self.stands(number).status in {"unknown", "active"} for number in numbers)
-        arguments = {"grants": [one.sealed() for one in batch]}
+        arguments = batched(one.sealed() for one in batch)
         evidence = [one.evidence() for one in batch]
         if possible:
             self.world.ledger.submit(f"{ALPHA}.registrar", "consents:RecordBatch", arguments, evidence)
@@ -201,7 +202,7 @@ class Consents(RuleBasedStateMachine):
             arguments = {"commitment": signed.commitment}
             record = self.world.ledger.evaluate(f"{ALPHA}.steward", "consents:Get", arguments)
             names = ("status", "withdrawn_by", "attestation", "replacement")
-            stands = None if record is None else Stands(*(record[name] for name in names))
+            stands = None if record is None else Stands(*(record.get(name) for name in names))
             assert stands == self.model.get(signed.commitment)
 
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from consent import canonical
+from ledger.contracts.sealed import batched
 from ledger.protocol import proposal
 from tests.contract.world import Patient, Signed, digest
 from tests.unit.ledger.chaincode.conftest import wait
@@ -24,7 +25,7 @@ def peer(request, shared, founded):
 
 def batch(*signed: Signed):
     ordered = sorted(signed, key=lambda each: each.commitment)
-    return {"grants": [each.sealed() for each in ordered]}, [each.evidence() for each in ordered]
+    return batched(each.sealed() for each in ordered), [each.evidence() for each in ordered]
 
 
 def patients(count: int) -> list[Signed]:

@@ -15,6 +15,7 @@ import pytest
 from consent import duo
 from consent.purpose import Asking
 from ledger.contracts import host
+from ledger.contracts.sealed import batched
 from ledger.errors import Refused
 from tests.contract.memory import MemoryLedger
 from tests.contract.world import HOSPITALS, INSTITUTE, PURPOSE, Patient, World, fresh, uuid
@@ -72,7 +73,7 @@ def give_and_take_back(world: World) -> None:
     world.record(signed := patient.grant())
     world.record(taken := clerk.grant())
     batch = sorted((Patient().grant() for _ in range(5)), key=lambda one: one.commitment)
-    arguments = {"grants": [one.sealed() for one in batch]}
+    arguments = batched(one.sealed() for one in batch)
     evidence = [one.evidence() for one in batch]
     world.ledger.submit(f"{ALPHA}.registrar", "consents:RecordBatch", arguments, evidence)
     for person, grant in ((patient, signed), (late, late.grant())):

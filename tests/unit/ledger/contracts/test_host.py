@@ -9,6 +9,7 @@ import pytest
 
 from consent import canonical
 from ledger.contracts import describe, host
+from ledger.contracts.sealed import batched
 from ledger.contracts.stub import Creator
 from ledger.errors import Refused
 from tests.contract.memory import MemoryStub, creator
@@ -77,7 +78,7 @@ def test_evidence_is_not_looked_for_while_an_auditor_replays(world):
 def test_a_batch_in_threads_is_the_batch(world):
     batch = sorted((Patient().grant() for _ in range(200)), key=lambda one: one.commitment)
     evidence = canonical.encode([one.evidence() for one in batch])
-    args = [b"consents:RecordBatch", canonical.encode({"grants": [one.sealed() for one in batch]})]
+    args = [b"consents:RecordBatch", canonical.encode(batched(one.sealed() for one in batch))]
     alone, threaded = (stub(world, who=f"{HOSPITALS[0]}.registrar", evidence=evidence) for _ in range(2))
     with ThreadPoolExecutor(2) as pool:
         assert host.invoke(alone, args) == host.invoke(threaded, args, pool=pool)
@@ -89,7 +90,7 @@ def test_the_first_bad_entry_is_named_also_in_threads(world):
     evidence = [one.evidence() for one in batch]
     for bad in (130, 70, 199):
         evidence[bad]["key"] = evidence[0]["key"]
-    args = [b"consents:RecordBatch", canonical.encode({"grants": [one.sealed() for one in batch]})]
+    args = [b"consents:RecordBatch", canonical.encode(batched(one.sealed() for one in batch))]
     with ThreadPoolExecutor(4) as pool, pytest.raises(Refused) as caught:
         refusing = stub(world, who=f"{HOSPITALS[0]}.registrar", evidence=canonical.encode(evidence))
         host.invoke(refusing, args, pool=pool)

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from ledger.contracts.sealed import batched
 from ledger.embedded.helpers import Helpers
 from ledger.errors import Refused
 from tests.contract.world import TEXT, Patient
@@ -111,7 +112,7 @@ def grants(count: int) -> list[Any]:
 
 
 def record(door: Any, batch: list[Any]) -> None:
-    arguments = {"grants": [one.sealed() for one in batch]}
+    arguments = batched(one.sealed() for one in batch)
     door.contract.submit("consents:RecordBatch", arguments, evidence=[one.evidence() for one in batch])
 
 

@@ -18,6 +18,7 @@ from consent.encoding import to_base64url
 from consent.errors import ProofRefused
 from consent.proof import build_proof
 from consent.receipt import LedgerHead, build_receipt
+from ledger.contracts.sealed import batched
 from ledger.embedded.create import create
 from ledger.embedded.process import Process
 from ledger.errors import Refused
@@ -71,8 +72,8 @@ def withdraw(world: World) -> None:
 def record(world: World) -> str:
     """The patient's grant, and her neighbours' in a batch; the transaction that recorded hers."""
     batch = sorted((Neighbour().grant() for _ in range(30)), key=lambda each: each.commitment)
-    grants, evidence = [each.sealed() for each in batch], [each.evidence() for each in batch]
-    world.ledger.submit(f"{HOME}.registrar", "consents:RecordBatch", {"grants": grants}, evidence)
+    arguments, evidence = batched(each.sealed() for each in batch), [each.evidence() for each in batch]
+    world.ledger.submit(f"{HOME}.registrar", "consents:RecordBatch", arguments, evidence)
     statement = PATIENT.statement(PATIENT.details(), hospital=HOME)
     names = ("hospital", "text", "preset", "valid_from", "valid_until")
     sealed = {"commitment": EVIDENCE.commitment.hex(), "attestation": "portal-key"}
