@@ -43,7 +43,7 @@ def age(request: HttpRequest) -> HttpResponse:
     form = AgeForm(request.POST or None, request.FILES or None, initial=named(request))
     if pages.sent(request, form, mandates.register_age):
         messages.success(request, "Kept. The document itself is not kept here, only its digest.")
-        return redirect("patients:mandates")
+        return redirect("patients:desk-patient", pk=form.cleaned_data["patient"].pk)
     return pages.page(request, "patients/mandate_age.html", form, {})
 
 

@@ -100,7 +100,7 @@ class AppointForm(SeenForm):
         presets = self.fields["presets"]
         assert isinstance(presets, forms.MultipleChoiceField)
         presets.choices = [
-            (name, words.PRESETS[name]) for name in texts.text(texts.current()).front.presets if name in words.PLAIN
+            (name, label) for name, label in words.PLAIN.items() if name in texts.text(texts.current()).front.presets
         ]
 
     def clean_presets(self) -> tuple[str, ...]:

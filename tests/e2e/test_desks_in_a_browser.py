@@ -20,7 +20,7 @@ __all__ = ["desk_addresses"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 FILES = UNRELEASED | {"audit:export"}
-ASKING = ("/accounts/login/", "/access/new/", "/catalogue/register/", "/catalogue/account/", "/governance/propose/")
+ASKING = ("/accounts/login/", "/access/new/", "/catalogue/register/", "/governance/propose/")
 
 
 @dataclass

@@ -37,7 +37,7 @@ def test_a_guardian_a_child_and_coming_of_age(desks, live_server, program, monke
     desks.at("steward")
     desks.settings.NODE = replace(desks.settings.NODE, ages=AGES["hungary"])
     desks.settings.ALLOWED_HOSTS = ["localhost"]
-    patient = services.enrol([["row-5"]])[0]
+    patient, newcomer = services.enrol([["row-5"], ["row-6"]])
     own_password = services.open_account(patient=patient, username="bea")
     paper = tmp_path / "scan.pdf"
     paper.write_bytes(b"a birth certificate")
@@ -59,6 +59,11 @@ def test_a_guardian_a_child_and_coming_of_age(desks, live_server, program, monke
         password = page.locator(".withdrawal-code").inner_text()
         page.goto(f"{base}/mandates/")
         walks.check(page)
+        page.get_by_role("link", name=re.compile("End it")).click()
+        page.get_by_role("heading", name="End this mandate now?").wait_for()
+        walks.check(page)
+        page.get_by_role("link", name="No, go back").click()
+        walks.look_around(page, base, ["/patients/", "/patients/again/", f"/patients/{newcomer.pk}/account/"])
         walks.sign_out(page)
 
         walks.sign_in(page, base, "mother", password)
