@@ -104,6 +104,14 @@ def noise_is_fresh() -> bool:
     return bool((abs(correlations) < stats.norm.isf(RARE) / np.sqrt(WIDE)).all())
 
 
+def weights_get_noise_of_their_own() -> bool:
+    """No correlation between the noise of one call and itself, moved on by any number of weights."""
+    noise = update(nothing())
+    power = abs(np.fft.rfft(noise - noise.mean())) ** 2
+    correlations = np.fft.irfft(power, WIDE)[1 : WIDE // 2] / noise.var() / WIDE
+    return bool(abs(correlations).max() < stats.norm.isf(RARE / WIDE) / np.sqrt(WIDE))
+
+
 def steps_draw_noise_of_their_own() -> bool:
     """Five steps' noise adds up in variance; the same noise five times would be five times too much."""
     noise = update(nothing(), steps=5) / SIGMA
@@ -132,6 +140,18 @@ def patients_are_sampled_at_q() -> bool:
     total = stats.binomtest(int(counts.sum()), counts.size * PATIENTS, q).pvalue
     spread = float(((counts - PATIENTS * q) ** 2).sum() / (PATIENTS * q * (1 - q)))
     return bool(min(total, 2 * stats.chi2.cdf(spread, counts.size), 2 * stats.chi2.sf(spread, counts.size)) > RARE)
+
+
+def steps_draw_samples_of_their_own() -> bool:
+    """With next to no noise, patients are counted over four steps: their number's spread is that of four draws.
+
+    The same patients four times would be four times as spread, and their privacy is not amplified four times over.
+    """
+    each, q, steps = np.eye(PATIENTS, dtype=np.float32), 0.5, 4
+    once = np.sqrt(0.5)  # a sampled patient's part of the clip; the other goes to the bias
+    counts = np.array([np.rint(update(each, sigma=1e-6, q=q, steps=steps) / once).sum() for _ in range(60)])
+    spread = float(((counts - steps * PATIENTS * q) ** 2).sum() / (steps * PATIENTS * q * (1 - q)))
+    return bool(2 * min(stats.chi2.cdf(spread, counts.size), stats.chi2.sf(spread, counts.size)) > RARE)
 
 
 def sums_are_divided_by_a_constant() -> bool:
@@ -283,10 +303,12 @@ def by_words() -> dict[str, Check]:
     return {
         "size of the noise": noise_has_the_claimed_size,
         "fresh noise": noise_is_fresh,
+        "noise of each weight": weights_get_noise_of_their_own,
         "noise of each step": steps_draw_noise_of_their_own,
         "clipping binds": clipping_binds,
         "a patient counts once": a_patient_counts_once,
         "sampling": patients_are_sampled_at_q,
+        "sample of each step": steps_draw_samples_of_their_own,
         "constant divisor": sums_are_divided_by_a_constant,
         "canaries": canaries_show_what_they_should,
         "one-run bound": one_run_shows_no_more_than_claimed,

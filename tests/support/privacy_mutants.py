@@ -76,6 +76,12 @@ def a_seed_for_each_step(patch: Patch) -> None:
     patch.setattr(trainer.Step, "change", change)
 
 
+def a_number_for_two_weights(patch: Patch) -> None:
+    """Its size is right, and the difference of two weights has no noise at all."""
+    real = Keystream.normals
+    patch.setattr(Keystream, "normals", lambda self, count: np.repeat(real(self, (count + 1) // 2), 2)[:count])
+
+
 def no_clip(patch: Patch) -> None:
     real = trainer.engine
     patch.setattr(trainer, "engine", lambda configuration, clip, device: real(configuration, 1e9, device))
@@ -98,6 +104,19 @@ def samples_of_a_fixed_size(patch: Patch) -> None:
         return np.sort(np.argsort(stream.uniforms(patients))[: round(q * patients)])
 
     patch.setattr(trainer, "poisson_sample", fixed)
+
+
+def a_sample_for_all_steps(patch: Patch) -> None:
+    """Drawn once a round: its rate is right, and nothing is amplified from step to step."""
+    real = trainer.poisson_sample
+    drawn: dict[int, tuple[Keystream, Any]] = {}  # the streams are kept, so that no other takes an address over
+
+    def sampled(patients: int, q: float, stream: Keystream) -> Any:
+        if id(stream) not in drawn:
+            drawn[id(stream)] = stream, real(patients, q, stream)
+        return drawn[id(stream)][1]
+
+    patch.setattr(trainer, "poisson_sample", sampled)
 
 
 def divided_by_the_sample(patch: Patch) -> None:
@@ -166,10 +185,12 @@ MUTANTS = (
     ),
     Mutant("a seed used again by hospitals, rounds and restarts", a_seed_used_again, ("fresh noise",)),
     Mutant("the same noise in each local step", a_seed_for_each_step, ("noise of each step", "fresh noise")),
+    Mutant("the same noise for two weights", a_number_for_two_weights, ("noise of each weight",)),
     Mutant("no clipping", no_clip, ("clipping binds", "canaries", "one-run bound", "membership inference")),
     Mutant("a clip half as wide again", a_wider_clip, ("clipping binds",)),
     Mutant("patients sampled at another rate", another_rate, ("sampling",)),
     Mutant("samples of a fixed size", samples_of_a_fixed_size, ("sampling",)),
+    Mutant("the same sample in each local step", a_sample_for_all_steps, ("sample of each step",)),
     Mutant("sums divided by the sample's size", divided_by_the_sample, ("constant divisor",)),
     Mutant("records counted as patients", records_for_patients, ("a patient counts once",)),
     Mutant("an account that forgets its history", an_account_that_forgets, ("account against steps",)),
