@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from decimal import Decimal
 
 import pytest
@@ -14,9 +15,11 @@ from ledger.contracts import rdp
 from ledger.contracts.accounts import Account
 from ledger.verify import verify
 from portal import budget_cli, forecast, odometer
+from portal.errors import PortalError
 from portal.forecast import Draft
 from portal.records import Served, Verified
 from tests.support.forged_world import ForgedWorld
+from training.federation.studies import Entry
 from training.privacy.accountants import rdp_epsilon, reported_epsilon
 from training.privacy.events import Gaussian, PoissonSampledGaussian
 
@@ -210,6 +213,21 @@ def test_bad_input_is_named_with_its_remedy(asked, arguments, code, word):
     with pytest.raises(CovenantError) as refused:
         asked("plan", *arguments)
     assert refused.value.code == code and word in refused.value.message
+
+
+@pytest.mark.parametrize(("delta", "fits"), [("0.0101", True), ("0.0102", False), ("0.02", False)])
+def test_delta_is_small_enough_for_one_data_set_in_use_at_each_hospital(delta, fits):
+    class View:
+        def entries(self, prefix):
+            sets = [("live", "50-99"), ("live", "100-199"), ("retired", "20-49")]
+            return {
+                f"{prefix}{number}": Entry({"hospital": ALPHA, "status": status, "size_bucket": bucket}, 1)
+                for number, (status, bucket) in enumerate(sets)
+            }
+
+    draft = forecast.Draft((ALPHA, BETA), 1, 0, 1, "0.1", delta, "20")  # BETA has none yet, which says nothing
+    with nullcontext() if fits else pytest.raises(PortalError, match=r"budget\.delta.*below 1/99"):
+        forecast.check_delta(View(), draft)
 
 
 @pytest.mark.parametrize("wrong", ["--epsilon=three", "--sigma=0", "--epsilon=3 --q=2", "--epsilon=3 --delta=1"])

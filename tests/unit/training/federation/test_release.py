@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from consent.canonical import encode
 from tests.support.federation import World
 from training.errors import TrainingError
 from training.federation.release import Head, are_disjoint, package, safetensors, vector
@@ -41,10 +42,13 @@ def test_the_certificate_names_every_event_and_every_root(finished):
     assert made["ledger"] == {"height": 41, "header": "ab" * 32} and made["not_covered"]
 
 
-def test_hospitals_that_may_share_patients_compose(finished):
+@pytest.mark.parametrize("apart", [None, ("AlphaMSP", "GammaMSP")])
+def test_hospitals_that_may_share_patients_compose(finished, apart):
     world, study, model = finished
     del world.ledger.state["budget/disjoint"]
-    assert not are_disjoint(world.view, ("AlphaMSP",))
+    if apart is not None:  # a hospital that this study has not, and one that it has
+        world.ledger.state["budget/disjoint"] = encode({"hospitals": list(apart), "proposal": "p"})
+    assert are_disjoint(world.view, ("AlphaMSP",)) == (apart is not None)
     made = json.loads(package(world.view, Studies(world.view).study(study), model, HEAD).certificate)
     assert made["privacy"]["adjacency"] == "add or remove one patient, at all hospitals together"
     both = [PoissonSampledGaussian(2.0, 0.2, 8), Gaussian(20.0), Gaussian(20.0)]

@@ -58,6 +58,15 @@ def test_the_same_body_is_the_same_volume_however_it_was_stored(tmp_path, shape,
     assert np.median(outside) in (-1, pytest.approx(2 * (-100 + 160) / 400 - 1, abs=0.1))
 
 
+def test_what_lies_beyond_the_window_is_black_or_white_and_goes_round_nowhere(tmp_path):
+    image, mask = write(tmp_path, "one", shape=SHAPE, affine=AFFINE, radius=20)
+    changed(image, lambda v, a, h: nibabel.Nifti1Image(np.where(v > 0, 3000, -2000).astype(np.int16), a))
+    prepare(listed(tmp_path, ("p1", image.name, mask.name)), tmp_path / "made.volumes.npz")
+    records = volumes.load(tmp_path / "made.volumes.npz")
+    middle = records.features[0, 0, 14:18, 14:18, 14:18]
+    assert (middle == 1).all() and records.features[0, 0, 16, 16, 30] == -1
+
+
 def unset(voxels, affine, header):
     image = nibabel.Nifti1Image(voxels, None, header)
     image.header["qform_code"] = image.header["sform_code"] = 0
