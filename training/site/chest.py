@@ -7,6 +7,8 @@ the image, and so do data sets, plans, certificates and cards made from them.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from training.errors import DataRefused
 from training.privacy.mechanism import IMAGE
 from training.site import images
+from training.site.arrays import DAMAGE
 
 Pixels = NDArray[np.uint8]
 
@@ -26,12 +29,15 @@ def read(source: Path, part: str) -> tuple[Pixels, Pixels]:
     """
     try:
         with np.load(source, allow_pickle=False) as opened:
-            return opened[f"{part}_images"], opened[f"{part}_labels"].reshape(-1).astype(np.uint8)
-    except (KeyError, ValueError, EOFError):
-        message = f"{source.name} is not PneumoniaMNIST's NPZ: take the one that medmnist fetches"
-        raise DataRefused("data.not-an-archive", message) from None
+            pixels, labels = opened[f"{part}_images"], opened[f"{part}_labels"].reshape(-1)
+            if len(labels) != len(pixels) or not np.isin(labels, (0, images.POSITIVE)).all():
+                raise ValueError
+            return pixels, labels.astype(np.uint8)
     except OSError:
         raise DataRefused("data.missing-file", f"{source.name} cannot be read: check that it is there") from None
+    except (zipfile.BadZipFile, zlib.error, AttributeError, *DAMAGE):
+        message = f"{source.name} is not PneumoniaMNIST's NPZ: take the one that medmnist fetches"
+        raise DataRefused("data.not-an-archive", message) from None
 
 
 def share(source: Path, folder: Path, hospitals: int) -> list[Path]:

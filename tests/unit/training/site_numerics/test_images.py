@@ -129,6 +129,25 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_unread(tmp_path, mon
     assert refusal.value.code == "data.too-large"
 
 
+@pytest.mark.parametrize("labels", [np.zeros((8, 1), np.uint8), np.full((9, 1), 1.5), np.full((9, 1), 256)])
+def test_labels_that_are_none_are_shared_with_nobody(tmp_path, labels):
+    np.savez(tmp_path / "source.npz", train_images=arrays()["images"], train_labels=labels)
+    with pytest.raises(DataRefused) as refusal:
+        share(tmp_path / "source.npz", tmp_path / "shared", 3)
+    assert refusal.value.code == "data.not-an-archive" and not (tmp_path / "shared").exists()
+
+
+def test_damage_to_the_source_is_said_in_one_sentence(tmp_path):
+    path = written(tmp_path)
+    whole, random = path.read_bytes(), np.random.default_rng(6)
+    for _ in range(100):
+        damaged = bytearray(whole)
+        damaged[random.integers(len(damaged))] ^= 255
+        path.write_bytes(damaged[: random.integers(len(damaged))])
+        with pytest.raises(DataRefused):
+            share(path, tmp_path / "shared", 3)
+
+
 def test_shared_images_stand_for_themselves_and_none_is_in_two_files(tmp_path):
     source = tmp_path / "source.npz"
     made = arrays(10)
