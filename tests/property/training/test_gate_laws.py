@@ -71,7 +71,7 @@ def standing(chance: Chance, patient: str, age: Age | None, one: Spoken) -> Stan
         ),
         attestation=chance.choice(["passkey", "hospital-attested"]),
         secret=bytes(32),
-        recorded_block=chance.seldom(5, 11, None),
+        recorded_block=chance.seldom(5, HEIGHT, HEIGHT + 1, None),
         withdrawn_block=block,
         withdrawn_by=by,
         withdrawn_here=one.taken_back or chance.seldom(False, True),

@@ -56,10 +56,13 @@ def test_a_round_without_patients_is_noise_of_the_claimed_size():
     assert stats.kstest(noise / claimed, "norm").pvalue > 1e-6
 
 
-def test_with_little_noise_it_is_plain_dp_sgd(hospitals):
-    """q = 1 and hardly any noise: five full-batch steps, done here by plain autograd, one patient at a time."""
-    records = hospitals["switzerland"]
-    network = registry.build(CONFIGURATION)
+@pytest.mark.parametrize(("frozen", "clip"), [((), 1.5), (("hidden_0",), 0.2)])
+def test_with_little_noise_it_is_plain_dp_sgd(hospitals, frozen, clip):
+    """q = 1 and hardly any noise: five full-batch steps, done here by plain autograd, one patient at a time. What is
+    frozen has no part in the norm that is clipped.
+    """
+    records, configuration = hospitals["switzerland"], CONFIGURATION | {"frozen": frozen}
+    network, trains = registry.build(CONFIGURATION), registry.trained(registry.configuration(configuration))
     weights = torch.from_numpy(START.astype(np.float64))
     for _ in range(5):
         network.take(weights.numpy().astype(np.float32))
@@ -68,11 +71,12 @@ def test_with_little_noise_it_is_plain_dp_sgd(hospitals):
             network.module.zero_grad()
             network.loss(network.module(row[None]), label[None]).backward()
             gradient = torch.cat([parameter.grad.flatten() for parameter in network.module.parameters()])
-            total += (gradient * min(1.0, 1.5 / (float(gradient.norm()) + 1e-6))).double()
+            gradient *= torch.from_numpy(trains)
+            total += (gradient * min(1.0, clip / (float(gradient.norm()) + 1e-6))).double()
         weights = weights - 0.7 / 20 * total
     expected = weights.numpy() - START
-    quiet = PRIVACY | {"sigma": "0.0000001", "q": "1"}
-    ours = train(START, records.features, records.labels, records.owners, quiet, CONFIGURATION, "20")
+    quiet = PRIVACY | {"sigma": "0.0000001", "q": "1", "clip": str(clip)}
+    ours = train(START, records.features, records.labels, records.owners, quiet, configuration, "20")
     assert ours == pytest.approx(expected, abs=2e-5)
 
 
