@@ -149,7 +149,12 @@ def show(console: Console, layout: Layout, choices: Choices, report: dict[str, A
     table.add_row("files", str(layout.out))
     console.print(table)
     doors = Table(*(Column(name, no_wrap=True) for name in ("address", "username", "password")), "click first")
-    first = {"researcher": "Studies", "auditor": "Chain", "steward": "What left", "patient": "Where my data was used"}
+    first = {
+        "researcher": "Studies",
+        "auditor": "Chain",
+        "steward": "Studies, What left",
+        "patient": "Where my data was used",
+    }
     for site in SITES:
         for username, password in people.get(site.name, {}).items():
             doors.add_row(layout.address(site, choices.port), username, password, first[username.rstrip("0123456789")])

@@ -61,7 +61,7 @@ def test_before_the_commit_it_is_pending(desks, monkeypatch):
     answer = steward.post(f"/catalogue/{HOSPITAL}/{slug}/1/retire/")
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert "this is pending" in page and "Recorded" not in page
+    assert "This is pending" in page and "Recorded" not in page
 
 
 def test_a_sub_page_marks_the_tab_it_stands_under(desks):
