@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.federation import NoNoiseTrainer, World
+from tests.unit.training.federation.test_removal import restarted
 from training.errors import ModelRefused, TrainingError
 from training.federation.chain import Chain, MemoryVectors
 from training.federation.schedule import averaged, plan_of_round, share
@@ -69,6 +70,21 @@ def test_the_last_round_closes_with_the_average_that_everybody_recomputes(tmp_pa
     assert model.tolist() == by_hand.tolist() and closed[2].model == digest(model)
     assert Chain(studies, world.blobs, MemoryVectors()).final(standing).tolist() == model.tolist()
     assert studies.confirmations(study).keys() == {"AlphaMSP"}
+
+
+def test_a_restart_averages_from_the_checkpoint_that_it_began_with(tmp_path):
+    world = small(tmp_path, SiteTrainer())
+    study, studies = planned(world, averaging="0.5", schedule="cosine", frozen=["hidden_0"]), Studies(world.view)
+    world.runner().run(study)
+    world.run("researcher", "studies:Stop", {"study": study, "reason": "test.stopped"})
+    new = restarted(world, studies.study(study), studies.last(study, 2))
+    model = world.runner().run(new)
+    begins = (studies.study(new).plan.initial, *names(studies.closed(new)[:1]))
+    start, first = (from_bytes(world.blobs.get(name)) for name in begins)
+    update = from_bytes(world.blobs.get(studies.updates(studies.closed(new)[1])["AlphaMSP"]))
+    assert start.tolist() == from_bytes(world.blobs.get(studies.closed(study)[0].model)).tolist()
+    by_hand = averaged([start, first, (first.astype(float) + update).astype(np.float32)], 0.5)
+    assert model.tolist() == by_hand.tolist() and studies.confirmations(new).keys() == {"AlphaMSP"}
 
 
 def test_a_model_that_is_not_the_average_is_refused(tmp_path, monkeypatch):

@@ -94,7 +94,7 @@ def test_what_ended_since_the_cohort_stops_the_training(world, study, end, code)
     elif end == "pause":
         hospital.submit("steward", "studies:Pause", {"paused": True})
     else:
-        world.now += 61
+        world.now = Studies(world.view).last(study, 1).update_deadline
     with refused(code):
         world.ask(ALPHA, "train", study, 1, 1)
     assert hospital.loads == []
