@@ -12,13 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consent import periods
-from consent.decide import ConsentView
+from consent.decide import GONE, ConsentView
 from consent.decision import Decision
 from consent.limits import Denial
 from consent.occasion import NO_STUDY, Occasion
 from consent.purpose import Purpose
-
-GONE = frozenset({"withdrawn", "tombstone"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ that a program cannot check make it abstain, and at the gate only a permit count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,8 @@ from consent.occasion import NO_STUDY, Occasion
 from consent.purpose import Purpose
 from consent.terms import DatasetTerms, Terms
 from consent.versions import Lapse
+
+GONE = frozenset({"withdrawn", "tombstone"})
 
 
 class ConsentView(msgspec.Struct, frozen=True, gc=False):
@@ -53,14 +56,14 @@ def decide(view: ConsentView, purpose: Purpose, when: int, occasion: Occasion = 
 
     Never raises.
     """
-    now = _Now(when, occasion)
-    return _spoken(view, _judge_grant(_facts(view, now), _Terms(purpose, now)), when)
+    (answer,) = read_all([view], purpose, when, occasion)
+    return _spoken(view, answer, when)
 
 
 def decide_all(
     views: Iterable[ConsentView], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
 ) -> list[Decision]:
-    """What `decide` answers for each of `views`, in order; equal facts are judged once."""
+    """What `decide` answers for each of `views`, in order; equal choices are judged once."""
     every = list(views)
     answers = read_all(every, purpose, when, occasion)
     return [_spoken(view, answer, when) for view, answer in zip(every, answers, strict=True)]
@@ -70,9 +73,7 @@ def read_all(
     views: Iterable[ConsentView], purpose: Purpose, when: int, occasion: Occasion = NO_STUDY
 ) -> list[Decision]:
     """What each of `views` says, whoever may say it: `consent.voices` weighs that over all of a patient's documents."""
-    now = _Now(when, occasion)
-    known = _Known(purpose, now)
-    return [known[_facts(view, now)] for view in views]
+    return list(_read(views, _Now(purpose, when, occasion)))
 
 
 def decide_dataset(written: DatasetTerms, purpose: Purpose, use: Use) -> Decision:
@@ -198,118 +199,90 @@ class _Lapses(dict[Lapse, bool]):
 
 
 class _Now:
-    """The moment and the occasion of a decision, with what is known of the dates met so far."""
+    """The question of a decision, and its moment, with what is known of the dates and choices met so far."""
 
-    def __init__(self, when: int, occasion: Occasion) -> None:
+    def __init__(self, purpose: Purpose, when: int, occasion: Occasion) -> None:
         self.when = when
-        self.occasion = occasion
         self.lapses = _Lapses(when, occasion)
         self.today = periods.day_of(when)
         self.months = _Calendar(periods.month_of(when), periods.is_month)
         self.days = _Calendar(self.today, periods.is_day)
         self.limited_to = _Months()
         self.time_limits = _TimeLimits(self.today)
-
-
-# status, preset, how the first and last month stand to now, whether recorded by now, whether withdrawn, whether a newer
-# text has ended it; then, where the details are known, the first and last day, the diseases, the limits, and whether
-# their limit of months is over
-_Relation = int | None
-_Facts = tuple[
-    str, str, _Relation, _Relation, bool, bool, bool, _Relation, _Relation, tuple[str, ...], Limits | None, bool | None
-]
-
-
-def _facts(view: ConsentView, now: _Now) -> _Facts:
-    """All that a decision looks at, so coarse that many grants share it. (Flat, and one function: it runs often.)"""
-    details, recorded, months, days, over = view.details, view.recorded_at, now.months, now.days, None
-    first, last = months[view.valid_from], months[view.valid_until]
-    known = recorded is not None and recorded <= now.when
-    withdrawn = view.withdrawn_at is not None
-    old = view.lapse is not None and now.lapses[view.lapse]
-    if details is None:
-        return view.status, view.preset, first, last, known, withdrawn, old, None, None, (), None, None
-    limits = details.limits
-    if limits is not NO_LIMITS and (limit := now.limited_to[limits]) is not None:
-        over = now.time_limits[details.starts, limit]
-    starts, ends = days[details.starts], days[details.ends]
-    return view.status, view.preset, first, last, known, withdrawn, old, starts, ends, details.diseases, limits, over
-
-
-class _Known(dict[_Facts, Decision]):
-    """Decisions by facts, each made when it is first asked for."""
-
-    def __init__(self, purpose: Purpose, now: _Now) -> None:
-        super().__init__()
-        self._terms = _Terms(purpose, now)
-
-    def __missing__(self, facts: _Facts) -> Decision:
-        decision = self[facts] = _judge_grant(facts, self._terms)
-        return decision
+        self.terms = _Terms(purpose, occasion, self.today)
 
 
 class _Terms(dict[tuple[str, tuple[str, ...], Limits, bool | None], Decision]):
     """Decisions by what was chosen (preset, diseases, limits) and whether the limit of months is over: far fewer."""
 
-    def __init__(self, purpose: Purpose, now: _Now) -> None:
+    def __init__(self, purpose: Purpose, occasion: Occasion, today: str) -> None:
         super().__init__()
-        self._purpose, self._limited = purpose, _Limited(purpose, now)
+        self._purpose, self._limited = purpose, _Limited(purpose, occasion, today)
 
     def __missing__(self, chosen: tuple[str, tuple[str, ...], Limits, bool | None]) -> Decision:
         preset, finer, limits, over = chosen
         broken = _choice(preset, finer, self._purpose)
-        self[chosen] = decision = Decision("deny", broken) if broken else self._limited[preset, limits, over]
+        self[chosen] = decision = _denied(broken) if broken else self._limited[preset, limits, over]
         return decision
 
 
 class _Limited(dict[tuple[str, Limits, bool | None], Decision]):
     """Decisions by preset and limits, whatever diseases narrow them; likewise whether the limit of months is over."""
 
-    def __init__(self, purpose: Purpose, now: _Now) -> None:
+    def __init__(self, purpose: Purpose, occasion: Occasion, today: str) -> None:
         super().__init__()
-        self._purpose, self._now = purpose, now
+        self._purpose, self._occasion, self._today = purpose, occasion, today
 
     def __missing__(self, chosen: tuple[str, Limits, bool | None]) -> Decision:
         preset, limits, over = chosen
-        if broken := limits.broken(self._now.occasion):
-            decision = Decision("deny", broken)
-        elif limits.denies(self._purpose, self._now.occasion, self._now.today):
-            decision = Decision("deny", "consent.denied")
+        if broken := limits.broken(self._occasion):
+            decision = _denied(broken)
+        elif limits.denies(self._purpose, self._occasion, self._today):
+            decision = _denied("consent.denied")
         else:
             meant = terms.narrowed(presets.PRESETS[preset], limits.conditions)
-            decision = judge_terms(meant, self._purpose, Moment(self._now.today, over))
+            decision = judge_terms(meant, self._purpose, Moment(self._today, over))
         self[chosen] = decision
         return decision
 
 
-def _judge_grant(facts: _Facts, chosen: _Terms) -> Decision:
-    status, preset, first, last, recorded, withdrawn, old, starts, ends, finer, limits, over = facts
-    if broken := _standing(status, recorded, withdrawn):
-        return Decision("deny", broken)
-    if limits is None:
-        return Decision("deny", "consent.not-opened")
-    if old:
-        return Decision("deny", "consent.superseded")
-    if broken := _time(first, last) or _time(starts, ends):
-        return Decision("deny", broken)
-    return chosen[preset, finer, limits, over]
-
-
-def _standing(status: str, recorded: bool, withdrawn: bool) -> str | None:
-    """The rule that a grant of this status breaks, if any; likewise below."""
-    if status in {"withdrawn", "tombstone"} or withdrawn:
-        return "consent.withdrawn"
-    if status != "active":
-        return "consent.unknown"
-    return None if recorded else "consent.not-yet-recorded"
+def _read(views: Iterable[ConsentView], now: _Now) -> Iterator[Decision]:
+    """What each document says. (One loop, in which what many share is looked up: it runs often.)"""
+    when, months, days, limited_to, lapses = now.when, now.months, now.days, now.limited_to, now.lapses
+    for view in views:
+        details, recorded = view.details, view.recorded_at
+        if view.withdrawn_at is not None or view.status != "active":
+            gone = view.withdrawn_at is not None or view.status in GONE
+            yield _denied("consent.withdrawn" if gone else "consent.unknown")
+        elif recorded is None or recorded > when:
+            yield _denied("consent.not-yet-recorded")
+        elif details is None:
+            yield _denied("consent.not-opened")
+        elif view.lapse is not None and lapses[view.lapse]:
+            yield _denied("consent.superseded")
+        elif broken := (
+            _time(months[view.valid_from], months[view.valid_until]) or _time(days[details.starts], days[details.ends])
+        ):
+            yield _denied(broken)
+        else:
+            limits, over = details.limits, None
+            if limits is not NO_LIMITS and (most := limited_to[limits]) is not None:
+                over = now.time_limits[details.starts, most]
+            yield now.terms[view.preset, details.diseases, limits, over]
 
 
 def _time(first: int | None, last: int | None) -> str | None:
+    """The rule that is broken where the first and last date stand to now like this, if any."""
     if first is None or last is None:
         return "consent.unclear-dates"
     if first > 0:
         return "consent.not-yet"
     return "consent.expired" if last < 0 else None
+
+
+@cache
+def _denied(rule: str) -> Decision:
+    return Decision("deny", rule)
 
 
 def _choice(preset: str, finer: tuple[str, ...], purpose: Purpose) -> str | None:

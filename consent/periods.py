@@ -123,6 +123,7 @@ def month_of(when: int) -> str:
     return f"{_moment(when):%Y-%m}"
 
 
+@lru_cache(maxsize=4096)
 def day_of(when: int) -> str:
     """The day in which `when` (epoch seconds, UTC) lies, as "YYYY-MM-DD"."""
     return f"{_moment(when):%Y-%m-%d}"

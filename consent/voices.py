@@ -19,8 +19,8 @@ from functools import reduce
 from typing import Literal, NamedTuple
 
 from consent import periods
-from consent.clocks import GONE, NOTHING, Usable, usable
-from consent.decide import ConsentView
+from consent.clocks import NOTHING, Usable, usable
+from consent.decide import GONE, ConsentView
 from consent.decision import Decision
 from consent.mandate import Age, Mandate
 from consent.occasion import NO_STUDY, Occasion

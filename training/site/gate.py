@@ -12,7 +12,7 @@ says what they allow together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -26,7 +26,7 @@ from consent.purpose import Purpose
 from consent.voices import Spoken, together
 from training.site.stores import Standing
 
-_Facts = tuple[bool, bool, bool, Limits, bool, str | None, str | None]
+_Facts = str | tuple[bool, bool, bool, str | None, Limits, bool, str | None, str | None]
 PATIENT_SIGNED = frozenset({"passkey", "device-key", "portal-key"})
 BY_PATIENT = frozenset({"patient", "code"})
 
@@ -46,38 +46,45 @@ class Gate:
     def admit(self, standings: Iterable[Standing]) -> list[Standing]:
         """One grant for each patient who may take part, by patient; the smallest commitment where several permit."""
         everything = list(standings)
-        left = {(item.patient, item.speaker) for item in everything if taken_back(item)}
         answers = read_all([item.view for item in everything], self.purpose, self.when, self.occasion)
         count = Counter([item.patient for item in everything])
-        documents: dict[str, list[tuple[Standing, Spoken]]] = {}
-        chosen, known = list[Standing | None](), dict[_Facts, bool]()
+        admitted, several, known = list[Standing](), list[tuple[Standing, Decision]](), dict[_Facts, bool]()
         for item, answer in zip(everything, answers, strict=True):
-            sole = count[item.patient] == 1
-            if sole and not answer.permits:
-                continue
-            facts = self._facts(item) if sole else None
-            if facts is None:
-                documents.setdefault(item.patient, []).append((item, self._spoken(item, answer, left)))
-                continue
-            if (admitted := known.get(facts)) is None:
-                spoken = self._spoken(item, answer, left)
-                admitted = known[facts] = self._chosen([(item, spoken)]) is not None
-            if admitted:
-                chosen.append(item)
-        chosen += map(self._chosen, documents.values())
-        return sorted((item for item in chosen if item is not None), key=attrgetter("patient"))
+            if count[item.patient] > 1:
+                several.append((item, answer))
+            elif answer.permits:
+                facts = self._facts(item)
+                if facts not in known:
+                    known[facts] = bool(self._weighed([(item, answer)]))
+                if known[facts]:
+                    admitted.append(item)
+        return sorted([*admitted, *self._weighed(several)], key=attrgetter("patient"))
 
-    def _facts(self, item: Standing) -> _Facts | None:
-        """All that `_chosen` looks at where `item` permits and is a patient's only document, so coarse that many
-        patients share it; None where there is more to look at, as with a child. (Records carry no dates here: `starts`
-        changes nothing.)
+    def _facts(self, item: Standing) -> _Facts:
+        """All that weighing looks at where `item` permits and is its patient's only document: most share it with many
+        others, a child or whoever is spoken for with nobody. (Records carry no dates here: `starts` changes nothing.)
         """
         details, block = item.view.details, item.recorded_block
         if details is None or item.speaker or details.age or details.mandate or item.age:
-            return None
-        recorded = block is not None and block <= self.height
-        own = recorded, taken_back(item), item.withdrawn_block is None
-        return *own, details.limits, details.retrospective, details.data_from, details.data_until
+            return item.commitment
+        return (
+            block is not None and block <= self.height,
+            item.withdrawn_block is None,
+            item.withdrawn_here,
+            item.withdrawn_by,
+            details.limits,
+            details.retrospective,
+            details.data_from,
+            details.data_until,
+        )
+
+    def _weighed(self, read: Sequence[tuple[Standing, Decision]]) -> list[Standing]:
+        """For each patient in `read`, with all documents of theirs: the grant that lets them in, if one does."""
+        left = {(item.patient, item.speaker) for item, _ in read if taken_back(item)}
+        documents: dict[str, list[tuple[Standing, Spoken]]] = {}
+        for item, answer in read:
+            documents.setdefault(item.patient, []).append((item, self._spoken(item, answer, left)))
+        return [found for found in map(self._chosen, documents.values()) if found is not None]
 
     def _counts(self, item: Standing, left: set[tuple[str, str]]) -> bool:
         """Whether a yes in `item` counts at this gate."""
