@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -49,6 +49,7 @@ def fault(method: Any) -> LedgerError:
 
 
 Call = Callable[[Any, Any, Any], Awaitable[Any]]
+Stream = Callable[[Any, Any, Any], AsyncIterator[Any]]
 
 
 def answered(refused: grpc.StatusCode) -> Callable[[Call], Call]:
@@ -67,3 +68,19 @@ def answered(refused: grpc.StatusCode) -> Callable[[Call], Call]:
         return call
 
     return decorate
+
+
+def streamed(method: Stream) -> Stream:
+    """The same for a method that answers with a stream."""
+
+    @wraps(method)
+    async def stream(service: Any, request: Any, context: Any) -> AsyncIterator[Any]:
+        try:
+            async for answer in method(service, request, context):
+                yield answer
+        except LedgerError as error:
+            await abort(context, error, grpc.StatusCode.ABORTED, service.address, service.msp_id)
+        except Exception:
+            await abort(context, fault(method), grpc.StatusCode.ABORTED, service.address, service.msp_id)
+
+    return stream

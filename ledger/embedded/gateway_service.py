@@ -1,10 +1,11 @@
-"""Fabric's Gateway service: evaluate, endorse, submit, commit status. Events are read from blocks (deliver_service)."""
+"""Fabric's Gateway service: evaluate, endorse, submit, commit status, chaincode events."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -13,7 +14,8 @@ from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 
 from ledger.embedded.committer import Pending
 from ledger.embedded.endorser import check_names
-from ledger.embedded.faults import answered
+from ledger.embedded.events import follow
+from ledger.embedded.faults import answered, streamed
 from ledger.embedded.node import Node
 from ledger.embedded.store import Reader
 from ledger.errors import LedgerError
@@ -68,6 +70,14 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  #
             raise LedgerError("request.transaction-id", "a transaction's id is 64 lower-case hex characters")
         code, number = await self._node.progress.outcome(asked.transaction_id)
         return gateway_pb2.CommitStatusResponse(result=code, block_number=number)
+
+    @streamed
+    async def ChaincodeEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """One answer a block that has events of valid transactions, from the start position on, for ever."""
+        asked = parse(gateway_pb2.ChaincodeEventsRequest, request.request, "chaincode events request")
+        self._check_reader(asked.channel_id, asked.identity, request.signature, request.request)
+        async for answer in follow(self._node, asked):
+            yield answer
 
     def _check(self, tx_id: str, payload: bytes, signature: bytes) -> Pending:
         node = self._node

@@ -31,6 +31,7 @@ from ledger.network.package import INSTALLED, Package
 from ledger.network.plan import Member, draw
 from ledger.network.renewal import renew
 from tests.support import fabric, ports
+from tests.support.chaincode_events import FIRST, follow
 
 HOSPITALS = ["alpha", "beta", "gamma", "delta"]
 
@@ -134,6 +135,14 @@ def test_three_of_four_can_and_every_hospital_has_the_block(network):
         door.contract.submit("members:Found", founding(network))
     eventually(lambda: writes(network, "delta"))
     eventually(lambda: level(network))
+
+
+def test_a_client_that_reads_no_blocks_is_told_events_by_name(network):
+    with gateway(network, "delta") as door:
+        stream = follow(door._connection.gateway, door._connection.signer, FIRST)
+        (event,) = next(stream).events
+        stream.cancel()
+    assert (event.chaincode_id, event.event_name, event.payload) == ("covenant", "members.founded", b"")
 
 
 def test_nothing_is_wrong_with_it(network):
