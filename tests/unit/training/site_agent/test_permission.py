@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.support.memory_ledger import MemoryWriter
@@ -98,6 +100,15 @@ def test_what_ended_since_the_cohort_stops_the_training(world, study, end, code)
     with refused(code):
         world.ask(ALPHA, "train", study, 1, 1)
     assert hospital.loads == []
+
+
+def test_access_lasts_to_the_last_second_of_its_last_day(world, study):
+    studies = Studies(world.view)
+    plan = studies.study(study).plan
+    over = int(datetime(2027, 7, 1, tzinfo=UTC).timestamp())  # it is granted until the 30th of June
+    assert studies.entitlement(plan, plan.dataset(ALPHA), over - 1).until == "2027-06-30"
+    with refused("site.no-entitlement"):
+        studies.entitlement(plan, plan.dataset(ALPHA), over)
 
 
 def test_a_kept_update_is_not_let_go_once_its_permission_has_ended(world, study):

@@ -31,10 +31,10 @@ def update(hospitals):
     return train(START, records.features, records.labels, records.owners, PRIVACY, CONFIGURATION, 27.6)
 
 
-@pytest.mark.parametrize("hidden", [0, 4, 64])
+@pytest.mark.parametrize(("hidden", "frozen"), [(0, ()), (4, ()), (64, ()), (64, ("hidden_0",))])
 @pytest.mark.parametrize("patients", [0, 130])
-def test_true_updates_leave(hospitals, hidden, patients):
-    configuration = CONFIGURATION | {"hidden": hidden}
+def test_true_updates_leave(hospitals, hidden, frozen, patients):
+    configuration = CONFIGURATION | {"hidden": hidden, "frozen": frozen}
     start = registry.initial_weights(configuration, 1)
     records = hospitals["va-long-beach"].of(hospitals["va-long-beach"].patients[:patients])
     limits = Limits.of(PRIVACY, configuration, 27.6, records.owners)
