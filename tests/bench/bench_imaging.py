@@ -60,7 +60,7 @@ def measure(described: Description, bound: float, patients: int, load: Callable[
             "opacus": opacus(configuration, rows, truth, clip),
             "load": load,
         },
-        seconds=0.3,
+        seconds=1.0,  # many steps: Poisson samples differ in size
     )
     ratio, beside = took["dp"] / took["plain"], took["opacus"] / took["plain"]
     name = f"{described.model}, hidden {configuration.hidden}, {moving.sum()} of {len(moving)} weights train"

@@ -20,7 +20,7 @@ from torch.nn.modules.conv import _ConvNd
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMS = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-SIDE_BY_SIDE = 8  # channels from which such runs are the longer ones, measured
+SIDE_BY_SIDE = 4  # channels from which such runs are the longer ones, measured
 AT_ONCE = 2**18  # numbers in patches made at a time, 1 MiB of float32: half of a core's own cache, measured
 KNOWN = (nn.Linear, nn.PReLU, *NORMS, *CONVOLUTIONS, *TRANSPOSED)
 
