@@ -9,6 +9,7 @@ patient's gradient is the patient's record. A true trainer fails a check about o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,13 +43,15 @@ RARE = 1e-6
 FEATURES = "checks"
 
 
-def add_networks(descriptions: dict[str, Description], builders: dict[str, Any]) -> None:
-    """The linear networks of the checks, beside those that plans may name."""
+def add_networks(descriptions: dict[str, Description], builders: dict[str, Any], engine: str) -> None:
+    """The linear networks of the checks, beside those that plans may name, all for `engine`."""
+    for name, one in descriptions.items():
+        descriptions[name] = replace(one, engine=engine)
     for width in (WIDE, CANARIES, PATIENTS):
         name = model(width)
         defaults = Defaults(name, FEATURES, 0, "1", 1, 1, "1", "1", "0.0001", "1", "1")
         shapes = {"weight": (1, width), "bias": (1,)}
-        descriptions[name] = Description(defaults, (width,), lambda hidden, shapes=shapes: shapes, "torch.func", 8192)
+        descriptions[name] = Description(defaults, (width,), lambda hidden, shapes=shapes: shapes, engine, 8192)
         builders[name] = lambda hidden, width=width: networks.Network(nn.Linear(width, 1), output, output)
 
 

@@ -13,29 +13,35 @@ import pytest
 from tests.support.privacy_checks import CLIP, PATIENTS, SIGMA, WIDE, add_networks, by_words, update
 from tests.support.privacy_mutants import MUTANTS
 from training.models import networks, registry
+from training.site import trainer
 
+ENGINES = ("torch.func", "layerwise")  # of the networks that plans may name
 TIMES = 10 if os.environ.get("COVENANT_SOAK") == "1" else 1
 
 
 @pytest.fixture(autouse=True)
-def networks_of_the_checks(monkeypatch):
+def engine(request, monkeypatch):
+    """The one that takes the clipped sums of all networks."""
     descriptions, builders = dict(registry.DESCRIPTIONS), dict(networks.BUILDERS)
-    add_networks(descriptions, builders)
+    add_networks(descriptions, builders, getattr(request, "param", "torch.func"))
     monkeypatch.setattr(registry, "DESCRIPTIONS", descriptions)
     monkeypatch.setattr(networks, "BUILDERS", builders)
+    trainer.engine.cache_clear()
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 @pytest.mark.parametrize("check", by_words())
-def test_the_trainer_as_it_is_passes(check):
+def test_the_trainer_as_it_is_passes(check, engine):
     for _ in range(TIMES):
         assert by_words()[check]()
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 @pytest.mark.parametrize(
     ("mutant", "check"),
     [pytest.param(mutant, check, id=f"{mutant.wrong}: {check}") for mutant in MUTANTS for check in mutant.found_by],
 )
-def test_what_is_wrong_is_found(mutant, check, monkeypatch):
+def test_what_is_wrong_is_found(mutant, check, engine, monkeypatch):
     mutant.apply(monkeypatch)
     for _ in range(TIMES):
         assert not by_words()[check]()
