@@ -202,14 +202,13 @@ class _Now:
     """The question of a decision, and its moment, with what is known of the dates and choices met so far."""
 
     def __init__(self, purpose: Purpose, when: int, occasion: Occasion) -> None:
-        self.when = when
+        self.when, today = when, periods.day_of(when)
         self.lapses = _Lapses(when, occasion)
-        self.today = periods.day_of(when)
         self.months = _Calendar(periods.month_of(when), periods.is_month)
-        self.days = _Calendar(self.today, periods.is_day)
+        self.days = _Calendar(today, periods.is_day)
         self.limited_to = _Months()
-        self.time_limits = _TimeLimits(self.today)
-        self.terms = _Terms(purpose, occasion, self.today)
+        self.time_limits = _TimeLimits(today)
+        self.terms = _Terms(purpose, occasion, today)
 
 
 class _Terms(dict[tuple[str, tuple[str, ...], Limits, bool | None], Decision]):
