@@ -23,6 +23,15 @@ MMOL_L = 8753
 EQUAL, UNEQUAL = 4172703, (4172704, 4171756, 4171754, 4171755)  # =; >, <, <=, >=
 
 
+@pytest.fixture
+def url(cleveland, tmp_path):
+    """Of a database with three patients, that a test may change."""
+    (tmp_path / "cdm.sqlite").touch()
+    url = f"sqlite:///{tmp_path}/cdm.sqlite"
+    change(url, lambda connection: fill(connection, cleveland[:3]))
+    return url
+
+
 @pytest.fixture(scope="module")
 def server():
     with postgres.running() as url:
@@ -250,20 +259,14 @@ def test_a_missing_column_is_named(source, tmp_path, table, column):
 
 
 @pytest.mark.parametrize("value", ["'yesterday'", "1421280000.0", "NULL"])
-def test_a_date_that_is_none_stops_the_extraction_and_names_the_table(cleveland, tmp_path, value):
-    (tmp_path / "cdm.sqlite").touch()
-    url = f"sqlite:///{tmp_path}/cdm.sqlite"
-    change(url, lambda connection: fill(connection, cleveland[:3]))
+def test_a_date_that_is_none_stops_the_extraction_and_names_the_table(url, tmp_path, value):
     execute(url, f"UPDATE measurement SET measurement_date = {value} WHERE measurement_id = 2")
     with pytest.raises(DataRefused) as refusal:
         cdm.extract(url, tmp_path / "out.omop.csv")
     assert refusal.value.code == "omop.unreadable" and "measurement" in refusal.value.message
 
 
-def test_words_in_the_place_of_a_number_leave_the_patient_out(cleveland, tmp_path):
-    (tmp_path / "cdm.sqlite").touch()
-    url = f"sqlite:///{tmp_path}/cdm.sqlite"
-    change(url, lambda connection: fill(connection, cleveland[:3]))
+def test_words_in_the_place_of_a_number_leave_the_patient_out(url, tmp_path):
     execute(url, measurement(900, GLUCOSE, TAKEN, "'high'", 8840))
     assert extracted(url, tmp_path)[1].failed == {"1": "omop.not-a-number"}
 
@@ -282,29 +285,20 @@ NOBODY = "CREATE TABLE person AS SELECT * FROM kept UNION ALL SELECT {}, 8507, 1
         (["ALTER TABLE person RENAME TO kept", TWICE], "omop.repeated"),
     ],
 )
-def test_a_person_whom_sqlite_lets_be_anything_is_left_out(cleveland, tmp_path, statements, code):
-    (tmp_path / "cdm.sqlite").touch()
-    url = f"sqlite:///{tmp_path}/cdm.sqlite"
-    change(url, lambda connection: fill(connection, cleveland[:3]))
+def test_a_person_whom_sqlite_lets_be_anything_is_left_out(url, tmp_path, statements, code):
     execute(url, *statements)
     assert extracted(url, tmp_path)[1].failed == {"1": code}
 
 
 @pytest.mark.parametrize("person", ["NULL", "'P7'"])
-def test_a_person_without_a_number_stops_the_extraction(cleveland, tmp_path, person):
-    (tmp_path / "cdm.sqlite").touch()
-    url = f"sqlite:///{tmp_path}/cdm.sqlite"
-    change(url, lambda connection: fill(connection, cleveland[:3]))
+def test_a_person_without_a_number_stops_the_extraction(url, tmp_path, person):
     execute(url, "ALTER TABLE person RENAME TO kept", NOBODY.format(person))
     with pytest.raises(DataRefused) as refusal:
         cdm.extract(url, tmp_path / "out.omop.csv")
     assert refusal.value.code == "omop.unreadable" and "person" in refusal.value.message
 
 
-def test_names_in_capitals_are_the_same_to_sqlite(cleveland, tmp_path):
-    (tmp_path / "cdm.sqlite").touch()
-    url = f"sqlite:///{tmp_path}/cdm.sqlite"
-    change(url, lambda connection: fill(connection, cleveland[:3]))
+def test_names_in_capitals_are_the_same_to_sqlite(url, tmp_path):
     execute(url, "ALTER TABLE person RENAME COLUMN year_of_birth TO YEAR_OF_BIRTH")
     assert extracted(url, tmp_path)[1].used == 3
 
@@ -354,10 +348,7 @@ def test_reading_changes_nothing(source):
     assert refusal.value.code == "omop.unreachable"
 
 
-def test_the_command_writes_the_file_and_the_report_beside_it(cleveland, tmp_path, monkeypatch):
-    (tmp_path / "cdm.sqlite").touch()
-    url = f"sqlite:///{tmp_path}/cdm.sqlite"
-    change(url, lambda connection: fill(connection, cleveland[:3]))
+def test_the_command_writes_the_file_and_the_report_beside_it(url, tmp_path, monkeypatch):
     execute(url, "UPDATE person SET gender_concept_id = 0 WHERE person_id = 2")
     monkeypatch.setenv("COVENANT_OMOP_SOURCE", url)
     shown = CliRunner().invoke(omop_cli.app, ["extract", str(tmp_path / "h.omop.csv")])
